@@ -1,0 +1,169 @@
+//! New regions. A file is complete, header and reserved pages, before it gets its name; no process ever sees a
+//! half-made one, and of racing creators one wins.
+
+use crate::error::{Error, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, AtFlags, CWD, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use std::path::{Path, PathBuf};
+
+/// What a new region is made of.
+pub(crate) struct Plan<'a> {
+    pub size: u64,
+    /// Permission bits, applied exactly: the process's umask has no say.
+    pub mode: u32,
+    /// Whether all pages are reserved now, so that a full file system shows now and not as SIGBUS later.
+    pub reserve: bool,
+    /// The first bytes of the file.
+    pub header: &'a [u8],
+}
+
+/// A new file that is complete, but has not got the name it is meant for.
+pub(crate) struct Draft {
+    fd: OwnedFd,
+    /// The name it has meanwhile, where the file system knows no nameless files. A creator that is killed leaves that
+    /// behind, which is why this is only the second choice.
+    own_name: Option<PathBuf>,
+}
+
+impl Draft {
+    pub fn new(path: &Path, plan: &Plan) -> Result<Self> {
+        let draft = match Self::nameless(path)? {
+            Some(draft) => draft,
+            None => Self::named(path)?,
+        };
+        fill(&draft.fd, path, plan)?;
+        Ok(draft)
+    }
+
+    fn nameless(path: &Path) -> Result<Option<Self>> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match fs::open(directory(path), flags, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => Ok(Some(Self { fd, own_name: None })),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
+            Err(errno) => Err(cannot_create(path, errno)),
+        }
+    }
+
+    fn named(path: &Path) -> Result<Self> {
+        let mut random = [0u8; 8];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+            .map_err(|errno| Error::system("getrandom", errno))?;
+        let own = directory(path).join(format!(".shmrr-{:016x}", u64::from_ne_bytes(random)));
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+        let fd =
+            fs::open(&own, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| cannot_create(path, errno))?;
+        Ok(Self { fd, own_name: Some(own) })
+    }
+
+    /// A descriptor of the file.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Gives the file its name. False if somebody else has made one of that name.
+    pub fn publish(self, path: &Path) -> Result<bool> {
+        let linked = match &self.own_name {
+            None => {
+                let own = super::open::proc_path(&self.fd);
+                fs::linkat(CWD, own.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)
+            }
+            Some(own) => fs::link(own, path),
+        };
+        match linked {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(cannot_create(path, errno)),
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(own) = &self.own_name {
+            let _ = fs::unlink(own);
+        }
+    }
+}
+
+/// Makes a region without a path, which others reach by inheriting or being passed its descriptor. Sealed, so that
+/// nobody can cut it off under those who have it mapped.
+pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Linux before 6.3 does not know that a memfd may be made not executable.
+    let fd = fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| fs::memfd_create(name, flags))
+        .map_err(|errno| Error::system(format!("{subject}: cannot create a memfd"), errno))?;
+    // A memfd that can't be executed takes no execute bits either.
+    fill(&fd, Path::new(subject), &Plan { mode: plan.mode & 0o666, ..*plan })?;
+    fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
+        .map_err(|errno| Error::system(format!("{subject}: cannot seal"), errno))?;
+    Ok(fd)
+}
+
+fn fill(fd: &OwnedFd, path: &Path, plan: &Plan) -> Result<()> {
+    let failed = |what: &str, errno: Errno| {
+        let size = plan.size;
+        Error::system(format!("{}: cannot {what} {size} bytes", path.display()), errno)
+    };
+    // Growing a file past this limit would not fail but kill the process by SIGXFSZ.
+    if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < plan.size) {
+        return Err(failed("make a file of", Errno::FBIG));
+    }
+    fs::ftruncate(fd, plan.size).map_err(|errno| failed("make a file of", errno))?;
+    if plan.reserve {
+        rustix::io::retry_on_intr(|| fs::fallocate(fd, FallocateFlags::empty(), 0, plan.size))
+            .map_err(|errno| failed("reserve", errno))?;
+    }
+    let written = rustix::io::retry_on_intr(|| rustix::io::pwrite(fd, plan.header, 0))
+        .map_err(|errno| failed("write the header of", errno))?;
+    if written != plan.header.len() {
+        return Err(failed("write the header of", Errno::NOSPC));
+    }
+    fs::fchmod(fd, Mode::from_raw_mode(plan.mode)).map_err(|errno| failed("set the mode of", errno))
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn cannot_create(path: &Path, errno: Errno) -> Error {
+    let what = match errno {
+        Errno::NOENT => format!("{}: cannot create: directory {}", path.display(), directory(path).display()),
+        _ => format!("{}: cannot create", path.display()),
+    };
+    Error::system(what, errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    const PLAN: Plan = Plan { size: 8192, mode: 0o640, reserve: true, header: b"head" };
+
+    /// Both ways of making a file: same result, an existing name wins, nothing else is left in the directory.
+    #[test]
+    fn a_file_appears_complete_once_and_alone() {
+        let nameless = |path: &Path| Draft::nameless(path).map(|draft| draft.expect("O_TMPFILE works here"));
+        for make in [nameless, Draft::named] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("region");
+            let draft = || {
+                let draft = make(&path).unwrap();
+                fill(&draft.fd, &path, &PLAN).unwrap();
+                draft
+            };
+            let (first, second) = (draft(), draft());
+            assert!(!path.exists());
+            assert!(first.publish(&path).unwrap());
+            let meta = std::fs::metadata(&path).unwrap();
+            assert_eq!((meta.len(), meta.mode() & 0o7777), (8192, 0o640));
+            assert!(meta.blocks() * 512 >= 8192, "pages are reserved");
+            assert!(std::fs::read(&path).unwrap().starts_with(b"head"));
+            assert!(!second.publish(&path).unwrap());
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+    }
+}

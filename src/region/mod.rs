@@ -1,0 +1,47 @@
+//! Files, descriptors, locks and mappings: everything that a channel asks of the kernel but waiting.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`name`] | from what a caller calls a channel to a path |
+//! | [`create`] | new regions: complete before they are visible |
+//! | [`open`] | existing ones: by path or by descriptor, checked before they are mapped |
+//! | [`lock`] | one locked byte per participant, by which the kernel tells who lives |
+//! | [`fork`] | what a forked child must let go of |
+
+pub(crate) mod create;
+pub(crate) mod fork;
+pub(crate) mod lock;
+pub(crate) mod name;
+pub(crate) mod open;
+
+use crate::error::{Error, Result};
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+
+/// A mapped region and the descriptor it came from.
+pub(crate) struct Region {
+    map: MmapRaw,
+    fd: OwnedFd,
+}
+
+impl Region {
+    /// Maps all of a file whose size has been checked.
+    pub fn map(fd: OwnedFd, size: u64, subject: &str) -> Result<Self> {
+        let failed = |error: std::io::Error| Error::System {
+            what: format!("{subject}: cannot map {size} bytes"),
+            errno: error.raw_os_error().unwrap_or(libc::ENOMEM),
+        };
+        let map = MmapOptions::new().len(size as usize).map_raw(&fd).map_err(failed)?;
+        Ok(Self { map, fd })
+    }
+
+    /// Start of the mapping, page-aligned; valid until the region is dropped.
+    pub fn base(&self) -> NonNull<u8> {
+        NonNull::new(self.map.as_mut_ptr()).expect("a mapping is never at address 0")
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
