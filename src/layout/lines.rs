@@ -1,0 +1,109 @@
+//! The lines of a channel, as they stand in its memory.
+//!
+//! A line is 128 bytes: two cache lines, because processors fetch them in pairs. All fields that another process may
+//! write at any time are atomics; bytes of payloads are only ever copied through raw pointers.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
+
+/// Bytes of a line.
+pub(crate) const LINE: u64 = 128;
+/// Payload bytes that fit into a request or reply line.
+pub(crate) const INLINE: usize = 104;
+
+/// The cursor lines, in the order in which they follow the header.
+#[derive(Clone, Copy)]
+pub(crate) enum CursorName {
+    Tail = 0,
+    Head = 1,
+    /// Doorbell of sleeping servers.
+    Work = 2,
+    /// Doorbell of clients that wait for a free slot.
+    Room = 3,
+    Lent = 4,
+}
+
+/// One cursor or doorbell.
+#[repr(C, align(128))]
+pub(crate) struct Cursor {
+    pub word: AtomicU64,
+}
+
+/// One participant: who it is, and what it has done. Written by that participant only, but for the word, which whoever
+/// finds it dead also clears.
+#[repr(C, align(128))]
+pub(crate) struct ParticipantLine {
+    /// `generation << 1 | live`.
+    pub word: AtomicU64,
+    pub pid: AtomicU32,
+    pub role: AtomicU32,
+    /// Clock ticks after boot at which the process started, as in `/proc/PID/stat`; 0 if unknown.
+    pub start_time: AtomicU64,
+    pub counters: [AtomicU64; COUNTERS],
+    /// 0 if the process may run on several processors, else the number of its only one, and 1.
+    pub processor: AtomicU64,
+}
+
+/// Counters of one participant line.
+pub(crate) const COUNTERS: usize = 12;
+
+/// A request: who asks, what for, and its first bytes.
+#[repr(C, align(128))]
+pub(crate) struct RequestLine {
+    pub word: AtomicU64,
+    pub length: AtomicU32,
+    pub message_type: AtomicU32,
+    pub flags: AtomicU32,
+    pub client: AtomicU32,
+    pub bytes: UnsafeCell<[u8; INLINE]>,
+}
+
+/// A reply: its outcome and its first bytes. The client polls `word`.
+#[repr(C, align(128))]
+pub(crate) struct ReplyLine {
+    pub word: AtomicU64,
+    pub length: AtomicU32,
+    pub message_type: AtomicU32,
+    pub flags: AtomicU32,
+    /// The server's error number, with [`REPLY_IS_ERROR`].
+    pub code: AtomicI32,
+    pub bytes: UnsafeCell<[u8; INLINE]>,
+}
+
+/// Flag of a reply whose payload is the text of an error.
+pub(crate) const REPLY_IS_ERROR: u32 = 1 << 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{align_of, offset_of, size_of};
+
+    #[test]
+    fn lines_stand_as_the_format_document_says() {
+        let line = LINE as usize;
+        assert_eq!((size_of::<Cursor>(), align_of::<Cursor>()), (line, line));
+        assert_eq!((size_of::<ParticipantLine>(), align_of::<ParticipantLine>()), (line, line));
+        assert_eq!((size_of::<RequestLine>(), align_of::<RequestLine>()), (line, line));
+        assert_eq!((size_of::<ReplyLine>(), align_of::<ReplyLine>()), (line, line));
+
+        assert_eq!(offset_of!(Cursor, word), 0);
+        assert_eq!(offset_of!(ParticipantLine, word), 0);
+        assert_eq!(offset_of!(ParticipantLine, pid), 8);
+        assert_eq!(offset_of!(ParticipantLine, role), 12);
+        assert_eq!(offset_of!(ParticipantLine, start_time), 16);
+        assert_eq!(offset_of!(ParticipantLine, counters), 24);
+        assert_eq!(offset_of!(ParticipantLine, processor), 120);
+        assert_eq!(offset_of!(RequestLine, word), 0);
+        assert_eq!(offset_of!(RequestLine, length), 8);
+        assert_eq!(offset_of!(RequestLine, message_type), 12);
+        assert_eq!(offset_of!(RequestLine, flags), 16);
+        assert_eq!(offset_of!(RequestLine, client), 20);
+        assert_eq!(offset_of!(RequestLine, bytes), 24);
+        assert_eq!(offset_of!(ReplyLine, word), 0);
+        assert_eq!(offset_of!(ReplyLine, length), 8);
+        assert_eq!(offset_of!(ReplyLine, message_type), 12);
+        assert_eq!(offset_of!(ReplyLine, flags), 16);
+        assert_eq!(offset_of!(ReplyLine, code), 20);
+        assert_eq!(offset_of!(ReplyLine, bytes), 24);
+    }
+}

@@ -1,0 +1,170 @@
+//! Bounded access to a channel's lines and buffers in a mapping.
+//!
+//! Every offset comes from the private copy of the geometry. Slot and participant numbers that were read from shared
+//! memory must be bounded by the caller; this module checks them again in debug builds only.
+
+use super::geometry::{CURSORS, Geometry, HEADER_SIZE};
+use super::lines::{Cursor, CursorName, INLINE, ParticipantLine, ReplyLine, RequestLine};
+use crate::protocol::{Memory, Participant};
+use std::mem::size_of;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+
+/// A channel's memory, seen through its geometry. It doesn't own the mapping, which must outlive it.
+pub(crate) struct View {
+    base: NonNull<u8>,
+    geometry: Geometry,
+}
+
+// SAFETY: all shared fields are atomics, and payload bytes are copied only by the request's owner in the protocol.
+unsafe impl Send for View {}
+// SAFETY: as above; the view itself never changes.
+unsafe impl Sync for View {}
+
+impl View {
+    /// # Safety
+    /// `base` must be 128-byte aligned and the start of a mapping of `geometry.total_size` bytes, readable and
+    /// writable for as long as the view is used.
+    pub unsafe fn new(base: NonNull<u8>, geometry: Geometry) -> Self {
+        Self { base, geometry }
+    }
+
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// A line at an offset that the geometry derived.
+    #[inline]
+    fn line<T>(&self, offset: u64) -> &T {
+        debug_assert!(offset + size_of::<T>() as u64 <= self.geometry.total_size);
+        // SAFETY: the offset is within the mapping, by the geometry's bounds and those of the caller.
+        let line = unsafe { self.base.add(offset as usize) }.cast::<T>();
+        // SAFETY: aligned, since all offsets and the base are multiples of 128 (8 for cells); all fields of T allow
+        // shared mutation.
+        unsafe { line.as_ref() }
+    }
+
+    pub fn cursor(&self, name: CursorName) -> &AtomicU64 {
+        debug_assert!((name as u64) < CURSORS);
+        let line: &Cursor = self.line(HEADER_SIZE + name as u64 * size_of::<Cursor>() as u64);
+        &line.word
+    }
+
+    pub fn participant(&self, number: Participant) -> &ParticipantLine {
+        debug_assert!(number >= 1 && u32::from(number) <= self.geometry.participants);
+        let index = u64::from(number) - 1;
+        self.line(self.geometry.participants_offset + index * size_of::<ParticipantLine>() as u64)
+    }
+
+    #[inline]
+    pub fn request_line(&self, slot: u32) -> &RequestLine {
+        debug_assert!(slot < self.geometry.total_slots());
+        self.line(self.geometry.slot_offset(slot))
+    }
+
+    #[inline]
+    pub fn reply_line(&self, slot: u32) -> &ReplyLine {
+        debug_assert!(slot < self.geometry.total_slots());
+        self.line(self.geometry.slot_offset(slot) + size_of::<RequestLine>() as u64)
+    }
+
+    /// Fetches a request line to be written soon: a store that misses would hold up the next locked instruction.
+    #[inline]
+    pub fn prefetch_request(&self, slot: u32) {
+        prefetch_for_writing(std::ptr::from_ref(self.request_line(slot)).cast());
+    }
+
+    /// Fetches a reply line to be written soon.
+    #[inline]
+    pub fn prefetch_reply(&self, slot: u32) {
+        prefetch_for_writing(std::ptr::from_ref(self.reply_line(slot)).cast());
+    }
+
+    /// Fetches the ring's cell of a position to be published at soon.
+    #[inline]
+    pub fn prefetch_cell(&self, position: u64) {
+        prefetch_for_writing(std::ptr::from_ref(self.cell(position)).cast());
+    }
+
+    /// Where a request of this length lies: in its line if it fits, else in the slot's buffer.
+    #[inline]
+    pub fn request_bytes(&self, slot: u32, length: usize) -> *mut u8 {
+        debug_assert!(length as u64 <= self.geometry.request_max);
+        if length <= INLINE {
+            return self.request_line(slot).bytes.get().cast();
+        }
+        self.buffer(self.geometry.request_buffer_offset(slot))
+    }
+
+    /// Where a response of this length lies.
+    #[inline]
+    pub fn response_bytes(&self, slot: u32, length: usize) -> *mut u8 {
+        debug_assert!(length as u64 <= self.geometry.response_max);
+        if length <= INLINE {
+            return self.reply_line(slot).bytes.get().cast();
+        }
+        self.buffer(self.geometry.response_buffer_offset(slot))
+    }
+
+    fn buffer(&self, offset: u64) -> *mut u8 {
+        // SAFETY: the offset is within the mapping, by the geometry.
+        unsafe { self.base.add(offset as usize) }.as_ptr()
+    }
+}
+
+impl Memory for View {
+    type Word = AtomicU64;
+
+    #[inline]
+    fn slots(&self) -> u32 {
+        self.geometry.slots
+    }
+    #[inline]
+    fn total_slots(&self) -> u32 {
+        self.geometry.total_slots()
+    }
+    #[inline]
+    fn cells(&self) -> u64 {
+        self.geometry.cells
+    }
+    #[inline]
+    fn request(&self, slot: u32) -> &AtomicU64 {
+        &self.request_line(slot).word
+    }
+    #[inline]
+    fn reply(&self, slot: u32) -> &AtomicU64 {
+        &self.reply_line(slot).word
+    }
+    #[inline]
+    fn cell(&self, position: u64) -> &AtomicU64 {
+        self.line(self.geometry.cell_offset(position))
+    }
+    #[inline]
+    fn tail(&self) -> &AtomicU64 {
+        self.cursor(CursorName::Tail)
+    }
+    #[inline]
+    fn head(&self) -> &AtomicU64 {
+        self.cursor(CursorName::Head)
+    }
+    #[inline]
+    fn lent(&self) -> &AtomicU64 {
+        self.cursor(CursorName::Lent)
+    }
+}
+
+#[inline]
+fn prefetch_for_writing(line: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect but on caches.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch has no effect but on caches.
+    unsafe {
+        std::arch::asm!("prfm pstl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = line;
+}

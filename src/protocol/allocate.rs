@@ -1,0 +1,107 @@
+//! Which slot a new request takes.
+//!
+//! A channel promises `slots` requests in flight. A claimed request whose client gave up holds its slot until the
+//! server lets go, though it is no longer in flight, so a few spare slots after the first `slots` stand in for such
+//! ones. The promise is kept without a counter: in flight are the slots that are neither FREE nor ABANDONED, and they
+//! are counted only while spare slots may be in use.
+//!
+//! The word `lent` says whether they may: bit 0, with a number above it that every lender raises, so that a clearing
+//! that overlaps a lending fails. It may be set for nothing (a lender died), never clear while a spare is in use:
+//!
+//! * a lender sets it, then takes a spare slot, then counts;
+//! * whoever takes an ordinary slot then looks at it, and counts if it is set.
+//!
+//! All of these are `SeqCst`, so of two that take the last free places at once at least one counts the other, and gives
+//! its slot back. At worst both do, as if the channel had been full for that moment.
+
+use super::slot::{give_back, take};
+use super::state::{Id, Participant, ReplyState, ReplyWord};
+use super::word::{Memory, Word};
+use std::sync::atomic::Ordering::SeqCst;
+
+const LENT: u64 = 1;
+const LENDING: u64 = 2;
+/// Attempts to change the word, each of which fails only because another succeeded: so many fail only in memory that
+/// somebody overwrites all the time, and then the channel may as well be full.
+const ATTEMPTS: u32 = 10_000;
+
+/// Takes a slot for a new request: `first` if it is free, else the next free one from `start` on, else a spare one.
+#[inline]
+pub(crate) fn allocate<M: Memory>(memory: &M, client: Participant, first: u32, start: u32) -> Option<Id> {
+    if let Some(id) = take(memory, first, client) {
+        return confirm(memory, id);
+    }
+    search(memory, client, start)
+}
+
+#[cold]
+fn search<M: Memory>(memory: &M, client: Participant, start: u32) -> Option<Id> {
+    let slots = memory.slots();
+    (0..slots)
+        .map(|k| (start + k) % slots)
+        .find_map(|slot| take(memory, slot, client))
+        .map_or_else(|| lend(memory, client), |id| confirm(memory, id))
+}
+
+/// Slots that hold a request in flight.
+pub(crate) fn in_flight<M: Memory>(memory: &M) -> u32 {
+    let busy = |slot: &u32| is_in_flight(memory, *slot);
+    (0..memory.total_slots()).filter(busy).count() as u32
+}
+
+fn is_in_flight<M: Memory>(memory: &M, slot: u32) -> bool {
+    let state = ReplyWord(memory.reply(slot).load(SeqCst)).state();
+    !matches!(state, ReplyState::Free | ReplyState::Abandoned)
+}
+
+/// Keeps an ordinary slot that was just taken, unless a spare one in use makes it one too many.
+#[inline]
+fn confirm<M: Memory>(memory: &M, id: Id) -> Option<Id> {
+    M::Word::announced();
+    let lent = memory.lent().load(SeqCst);
+    if lent & LENT == 0 {
+        return Some(id);
+    }
+    confirm_by_counting(memory, id, lent)
+}
+
+#[cold]
+fn confirm_by_counting<M: Memory>(memory: &M, id: Id, lent: u64) -> Option<Id> {
+    let mut spares = memory.slots()..memory.total_slots();
+    if !spares.any(|slot| is_in_flight(memory, slot)) {
+        // Fails if somebody lends meanwhile, and that is right.
+        let _ = memory.lent().compare_exchange(lent, lent & !LENT, SeqCst, SeqCst);
+    }
+    keep_if_within(memory, id)
+}
+
+#[cold]
+fn lend<M: Memory>(memory: &M, client: Participant) -> Option<Id> {
+    if in_flight(memory) >= memory.slots() {
+        return None;
+    }
+    announce_lending(memory)?;
+    let id = (memory.slots()..memory.total_slots()).find_map(|slot| take(memory, slot, client))?;
+    M::Word::announced();
+    keep_if_within(memory, id)
+}
+
+fn announce_lending<M: Memory>(memory: &M) -> Option<()> {
+    let mut lent = memory.lent().load(SeqCst);
+    for _ in 0..ATTEMPTS {
+        let lending = lent.wrapping_add(LENDING) | LENT;
+        match memory.lent().compare_exchange(lent, lending, SeqCst, SeqCst) {
+            Ok(_) => return Some(()),
+            Err(now) => lent = now,
+        }
+    }
+    None
+}
+
+fn keep_if_within<M: Memory>(memory: &M, id: Id) -> Option<Id> {
+    if in_flight(memory) <= memory.slots() {
+        return Some(id);
+    }
+    give_back(memory, id);
+    None
+}

@@ -1,0 +1,81 @@
+//! A doorbell: a word in which sleepers announce themselves and wakers take the announcement.
+//!
+//! Bit 0 says that somebody may sleep; the bits above count rings, so that a ring between a sleeper's announcement and
+//! its sleep changes the value that the sleep compares. No process counts sleepers: a sleeper that dies leaves at most
+//! one announcement, and that costs the next waker one futile system call.
+//!
+//! No wake is lost: the sleeper announces (`SeqCst` read-modify-write), then looks for work (`SeqCst` load); the waker
+//! publishes work (`SeqCst` read-modify-write), then looks at the bell (`SeqCst` load). In the single order of those
+//! four, at least one of the two loads comes after the other side's write.
+
+use super::word::Word;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// Attempts to change the word, each of which fails only because another succeeded: nobody fails so often but in memory
+/// that somebody overwrites all the time. Giving up then may cost a wake-up, and sleepers look again by themselves.
+const ATTEMPTS: u32 = 10_000;
+
+const SLEEPERS: u64 = 1;
+const RING: u64 = 2;
+
+/// Announces a sleeper. The caller must look for work once more, then may sleep while the word's low half is what this
+/// returns.
+pub(crate) fn announce<W: Word>(bell: &W) -> u32 {
+    let mut value = bell.load(SeqCst);
+    for _ in 0..ATTEMPTS {
+        // The write is made even where the bit is set already: it is this write that the look for work is ordered by.
+        match bell.compare_exchange(value, value | SLEEPERS, SeqCst, SeqCst) {
+            Ok(_) => break,
+            Err(now) => value = now,
+        }
+    }
+    W::announced();
+    (value | SLEEPERS) as u32
+}
+
+/// Takes the announcement. True if there was one: the caller must wake a sleeper.
+#[inline]
+pub(crate) fn ring<W: Word>(bell: &W) -> bool {
+    W::announced();
+    let mut value = bell.load(SeqCst);
+    for _ in 0..ATTEMPTS {
+        if value & SLEEPERS == 0 {
+            return false;
+        }
+        let taken = (value & !SLEEPERS).wrapping_add(RING);
+        match bell.compare_exchange(value, taken, SeqCst, SeqCst) {
+            Ok(_) => return true,
+            Err(now) => value = now,
+        }
+    }
+    true
+}
+
+/// Changes the word and takes all announcements, so that nobody falls asleep on what it was. The caller must wake all.
+pub(crate) fn disturb<W: Word>(bell: &W) {
+    let mut value = bell.load(SeqCst);
+    for _ in 0..ATTEMPTS {
+        let next = (value & !SLEEPERS).wrapping_add(RING);
+        match bell.compare_exchange(value, next, SeqCst, SeqCst) {
+            Ok(_) => return,
+            Err(now) => value = now,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn whoever_announced_before_a_ring_finds_the_word_changed_whatever_others_announce_later() {
+        let bell = AtomicU64::new(0);
+        let before = announce(&bell);
+        assert!(ring(&bell) && !ring(&bell));
+        let after = announce(&bell);
+        assert_ne!(before, after);
+        disturb(&bell);
+        assert_ne!(announce(&bell), after);
+    }
+}

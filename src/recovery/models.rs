@@ -1,0 +1,204 @@
+//! Loom models of recovery: somebody died after each of its steps, and two recoverers race with the living.
+//!
+//! The dead has done its steps before the threads start: the kernel says that a process is dead only after its last
+//! instruction. What is asked each time: the slot comes free, a request is served at most once, and nobody waits for a
+//! reply that can't come.
+
+use super::mend;
+use crate::protocol::models::{Model, SERVERS, explore};
+use crate::protocol::ring::{self, Known};
+use crate::protocol::slot::{self, Progress, Replied, Withdrawn};
+use crate::protocol::state::{Id, Participant, RequestState, RequestWord};
+use crate::protocol::word::Memory;
+use crate::protocol::{allocate, word::Word};
+use loom::sync::atomic::AtomicU64;
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+const DEAD: Participant = 7;
+const LIVING: Participant = 1;
+
+fn sweep(model: &Model, gone: Participant) {
+    for slot in 0..model.words.total_slots() {
+        mend(&model.words, slot, |owner| owner == gone);
+    }
+}
+
+fn recoverer(model: &Arc<Model>) -> JoinHandle<()> {
+    let model = Arc::clone(model);
+    thread::spawn(move || sweep(&model, DEAD))
+}
+
+/// How far a client came before it died.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientDied {
+    Took,
+    Queued,
+    Published,
+    Cancelling,
+    Claimed,
+    GaveUp,
+    Replied,
+}
+
+impl ClientDied {
+    const ALL: [Self; 7] = [
+        Self::Took,
+        Self::Queued,
+        Self::Published,
+        Self::Cancelling,
+        Self::Claimed,
+        Self::GaveUp,
+        Self::Replied,
+    ];
+
+    /// Does the steps of the dead client; the id that server 0 holds, if it claimed the request.
+    fn act(self, model: &Model) -> Option<Id> {
+        let words = &model.words;
+        let known = Known::at_attach(words);
+        let id = allocate::allocate(words, DEAD, 0, 0).expect("a slot is free");
+        if self == Self::Took {
+            return None;
+        }
+        slot::queue(words, id, DEAD);
+        if self == Self::Queued {
+            return None;
+        }
+        ring::publish(words, &known, id).unwrap();
+        if self == Self::Cancelling {
+            let cancelled = RequestWord::cancelled(id.generation, DEAD);
+            words.request(id.slot).store(cancelled.0, Release);
+        }
+        if matches!(self, Self::Published | Self::Cancelling) {
+            return None;
+        }
+        model.receive(&known, SERVERS).expect("published");
+        if self == Self::GaveUp {
+            assert_eq!(slot::withdraw(words, id, DEAD), Withdrawn::Abandoned { waiting: false });
+        }
+        if self == Self::Replied {
+            assert_eq!(model.reply(id, SERVERS, 0), Replied::Delivered { waiting: false });
+            return None;
+        }
+        Some(id)
+    }
+}
+
+#[test]
+fn whatever_a_client_was_at_when_it_died_its_slot_comes_free() {
+    for died in ClientDied::ALL {
+        explore(3, move || {
+            let model = Model::new(1, 0, 2);
+            let held = died.act(&model);
+            let recoverers = [recoverer(&model), recoverer(&model)];
+            // A living server at work meanwhile: with what it holds, or with what it finds.
+            let known = Known::at_attach(&model.words);
+            match held.or_else(|| model.receive(&known, SERVERS).map(|(id, _)| id)) {
+                Some(id) => assert_ne!(model.reply(id, SERVERS, 10), Replied::Stale),
+                None => assert!(held.is_none()),
+            }
+            recoverers.into_iter().for_each(|thread| thread.join().unwrap());
+            // What the server delivered after a recoverer had passed by is found by the next.
+            sweep(&model, DEAD);
+            model.assert_all_free();
+        });
+    }
+}
+
+#[test]
+fn a_client_whose_server_died_gets_its_end_once_and_a_published_reply_stands() {
+    for replied in [false, true] {
+        explore(3, move || {
+            let model = Model::new(1, 0, 2);
+            let known = Known::at_attach(&model.words);
+            let id = model.send(&known, LIVING, 1);
+            model.receive(&known, DEAD).expect("published");
+            if replied {
+                assert_eq!(model.reply(id, DEAD, 10), Replied::Delivered { waiting: false });
+            }
+            let recoverers = [recoverer(&model), recoverer(&model)];
+            let early = slot::progress(&model.words, id, LIVING).unwrap();
+            recoverers.into_iter().for_each(|thread| thread.join().unwrap());
+            match slot::progress(&model.words, id, LIVING).unwrap() {
+                Progress::Ready(_) => assert_eq!((replied, model.collect(id, LIVING)), (true, Some(10))),
+                Progress::Failed(word) => {
+                    assert!(!replied && !matches!(early, Progress::Ready(_)));
+                    slot::collect(&model.words, id, word).unwrap();
+                }
+                Progress::Pending(_) => panic!("a client waits for the dead"),
+            }
+            model.assert_all_free();
+        });
+    }
+}
+
+#[test]
+fn a_client_that_gives_up_while_its_dead_server_is_swept_up_after_leaves_nothing() {
+    explore(4, || {
+        let model = Model::new(1, 0, 2);
+        let known = Known::at_attach(&model.words);
+        let id = model.send(&known, LIVING, 1);
+        model.receive(&known, DEAD).expect("published");
+        let recoverers = [recoverer(&model), recoverer(&model)];
+        let withdrawn = slot::withdraw(&model.words, id, LIVING);
+        recoverers.into_iter().for_each(|thread| thread.join().unwrap());
+        match withdrawn {
+            Withdrawn::Abandoned { .. } => {}
+            Withdrawn::TooLate => {
+                let Ok(Progress::Failed(word)) = slot::progress(&model.words, id, LIVING) else {
+                    panic!("too late for what?")
+                };
+                slot::collect(&model.words, id, word).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+        // Abandoned after the recoverers had passed by: the next one frees it.
+        sweep(&model, DEAD);
+        model.assert_all_free();
+    });
+}
+
+#[test]
+fn both_sides_of_a_request_can_die() {
+    explore(3, || {
+        let model = Model::new(1, 0, 2);
+        let known = Known::at_attach(&model.words);
+        model.send(&known, DEAD, 1);
+        model.receive(&known, SERVERS).expect("published");
+        let of_client = recoverer(&model);
+        sweep(&model, SERVERS);
+        of_client.join().unwrap();
+        sweep(&model, DEAD);
+        sweep(&model, SERVERS);
+        model.assert_all_free();
+    });
+}
+
+/// A participant's number passes to a new process while a slow recoverer still sweeps up after the old one.
+#[test]
+fn a_recoverer_that_comes_late_does_not_touch_the_next_owner_of_the_number() {
+    explore(4, || {
+        const FIRST: u64 = 1;
+        const SECOND: u64 = 3;
+        let model = Model::new(1, 0, 2);
+        let entry = Arc::new(AtomicU64::new(FIRST));
+        assert!(ClientDied::Published.act(&model).is_none());
+        let late = {
+            let (model, entry) = (Arc::clone(&model), Arc::clone(&entry));
+            thread::spawn(move || {
+                mend(&model.words, 0, |owner| owner == DEAD && Word::load(&*entry, Acquire) == FIRST);
+            })
+        };
+        sweep(&model, DEAD);
+        let freed = Word::compare_exchange(&*entry, FIRST, FIRST & !1, AcqRel, Relaxed);
+        assert!(freed.is_ok());
+        Word::store(&*entry, SECOND, Release);
+        let known = Known::at_attach(&model.words);
+        let id = model.send(&known, DEAD, 2);
+        late.join().unwrap();
+        assert!(matches!(slot::progress(&model.words, id, DEAD), Ok(Progress::Pending(_))));
+        let request = RequestWord(model.words.request(0).load(Relaxed));
+        assert!(request.is(RequestState::Queued, id.generation));
+    });
+}
