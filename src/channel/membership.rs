@@ -1,0 +1,223 @@
+//! Joining a channel as a participant, leaving it, forking, and finding out who is dead.
+//!
+//! A participant is an entry in the table and a locked byte of the same number. The order matters: lock, then mark the
+//! entry LIVE; sweep and mark it FREE, then unlock. So an entry that is LIVE and not locked is one whose process died,
+//! at every moment.
+//!
+//! | entry word | meaning |
+//! |---|---|
+//! | `generation << 1` | FREE |
+//! | `generation << 1 \| 1` | LIVE: the word names this one incarnation of the number |
+
+use crate::error::{Error, Result};
+use crate::layout::View;
+use crate::layout::lines::ParticipantLine;
+use crate::protocol::Participant;
+use crate::region::lock::{self, Lock};
+use crate::region::{Region, fork};
+use rustix::thread::{CpuSet, sched_getaffinity};
+use std::ptr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU64};
+
+const LIVE: u64 = 1;
+
+/// What a participant does.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Role {
+    /// Takes requests and replies.
+    Server = 1,
+    /// Sends requests.
+    Client = 2,
+}
+
+/// One handle's membership. After a fork the parent keeps it, and the child joins anew at its first call.
+pub(crate) struct Membership {
+    role: Role,
+    /// `fork generation << 32 | number`, where the number is 0 before joining and [`JOINING`] meanwhile.
+    state: AtomicU64,
+    /// The lock that goes with the number; a forked child replaces the one it inherited.
+    lock: AtomicPtr<Lock>,
+}
+
+const JOINING: u32 = u32::MAX;
+
+fn pack(generation: u32, number: u32) -> u64 {
+    u64::from(generation) << 32 | u64::from(number)
+}
+
+impl Membership {
+    pub fn new(role: Role) -> Self {
+        let state = AtomicU64::new(pack(fork::generation(), 0));
+        Self { role, state, lock: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// This handle's number, if it has joined in this process.
+    #[inline]
+    pub fn number(&self) -> Option<Participant> {
+        let state = self.state.load(Acquire);
+        let (generation, number) = ((state >> 32) as u32, state as u32);
+        let joined = generation == fork::generation() && number != 0 && number != JOINING;
+        joined.then_some(number as Participant)
+    }
+
+    /// Joins, unless another thread has done so.
+    #[cold]
+    pub fn join(&self, region: &Region, view: &View, subject: &str) -> Result<Participant> {
+        loop {
+            if let Some(number) = self.number() {
+                return Ok(number);
+            }
+            let state = self.state.load(Acquire);
+            let generation = fork::generation();
+            let joining = pack(generation, JOINING);
+            if state == joining || self.state.compare_exchange(state, joining, AcqRel, Relaxed).is_err() {
+                std::thread::yield_now();
+                continue;
+            }
+            let entered = enter(self.role, region, view, subject);
+            let number = entered.as_ref().map_or(0, Lock::number);
+            if let Ok(lock) = entered {
+                self.keep(Some(lock));
+                self.state.store(pack(generation, number.into()), Release);
+                return Ok(number);
+            }
+            self.state.store(pack(generation, 0), Release);
+            return entered.map(|lock| lock.number());
+        }
+    }
+
+    /// Gives the number back. Everything that names it must have been swept.
+    pub fn leave(&self, view: &View, me: Participant) {
+        let word = &view.participant(me).word;
+        release(word, word.load(Relaxed));
+        self.keep(None);
+    }
+
+    /// Puts a lock, or none, in the place of the one there is.
+    fn keep(&self, lock: Option<Lock>) {
+        let new = lock.map_or(ptr::null_mut(), |lock| Box::into_raw(Box::new(lock)));
+        let old = self.lock.swap(new, AcqRel);
+        if !old.is_null() {
+            // SAFETY: made by `Box::into_raw` above, and the swap made this thread the only one to know it.
+            drop(unsafe { Box::from_raw(old) });
+        }
+    }
+
+    /// Looks at which processors this handle may run on, tells the others, and says whether all those that it may wait
+    /// for are bound to the same one.
+    pub fn is_alone(&self, view: &View) -> bool {
+        let Some(me) = self.number() else { return false };
+        let own = only_processor();
+        view.participant(me).processor.store(own, Relaxed);
+        if own == 0 {
+            return false;
+        }
+        let other_side = |number: &Participant| {
+            let line = view.participant(*number);
+            is_live(line) && line.role.load(Relaxed) != self.role as u32
+        };
+        let mut others = (1..=view.geometry().participants as Participant).filter(other_side).peekable();
+        others.peek().is_some()
+            && others.all(|number| view.participant(number).processor.load(Relaxed) == own)
+    }
+
+    /// The incarnation of a participant that is dead, or None.
+    pub fn find_dead(&self, region: &Region, view: &View, number: Participant) -> Option<u64> {
+        if number == 0 || u32::from(number) > view.geometry().participants || self.number() == Some(number) {
+            return None;
+        }
+        let incarnation = view.participant(number).word.load(Acquire);
+        if incarnation & LIVE == 0 {
+            return None;
+        }
+        (!lock::is_held(region.fd(), number)).then_some(incarnation)
+    }
+}
+
+/// LIVE→FREE. False if somebody else did it.
+pub(crate) fn release(word: &AtomicU64, incarnation: u64) -> bool {
+    word.compare_exchange(incarnation, incarnation & !LIVE, AcqRel, Relaxed).is_ok()
+}
+
+pub(crate) fn is_live(line: &ParticipantLine) -> bool {
+    line.word.load(Relaxed) & LIVE != 0
+}
+
+fn enter(role: Role, region: &Region, view: &View, subject: &str) -> Result<Lock> {
+    let limit = view.geometry().participants;
+    let free = |number: u16| !is_live(view.participant(number));
+    let candidates = || -> Vec<u16> { (1..=limit as u16).filter(|n| free(*n)).collect() };
+    let Some(lock) = Lock::acquire(region.fd(), subject, candidates, free)? else {
+        return Err(Error::Crowded { channel: subject.to_owned(), limit });
+    };
+    // The byte is locked, so nobody else writes this entry.
+    let line = view.participant(lock.number());
+    line.pid.store(std::process::id(), Relaxed);
+    line.role.store(role as u32, Relaxed);
+    line.start_time.store(start_time().unwrap_or(0), Relaxed);
+    line.processor.store(only_processor(), Relaxed);
+    let free = line.word.load(Relaxed);
+    line.word.store(free.wrapping_add(2) | LIVE, Release);
+    Ok(lock)
+}
+
+/// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat` (proc(5)). For people to read.
+fn start_time() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is in parentheses and may itself contain spaces and parentheses.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// 0 if this thread may run on several processors, else the number of its only one, and 1.
+fn only_processor() -> u64 {
+    let Ok(allowed) = sched_getaffinity(None) else { return 0 };
+    if allowed.count() != 1 {
+        return 0;
+    }
+    (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).map_or(0, |cpu| cpu as u64 + 1)
+}
+
+impl Drop for Membership {
+    /// What a forked child inherited and never used is let go of here; see [`fork`] for its descriptor.
+    fn drop(&mut self) {
+        self.keep(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use rustix::thread::sched_setaffinity;
+
+    /// Processes bound to one processor each run side by side unless it is the same one.
+    #[test]
+    fn a_handle_is_alone_only_if_all_it_waits_for_are_bound_to_its_own_processor() {
+        // In a thread of its own, for what it is bound to.
+        let pinned = std::thread::spawn(|| {
+            let allowed = sched_getaffinity(None).unwrap();
+            let first = (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap();
+            let mut one = CpuSet::new();
+            one.set(first);
+            sched_setaffinity(None, &one).unwrap();
+
+            let server = Options::new().anonymous().unwrap();
+            let is_alone = |channel: &crate::Channel| channel.membership.is_alone(channel.view());
+            assert!(!is_alone(server.channel()), "nobody is there to wait for");
+            let client = Options::new().client_from_server(&server).unwrap();
+            assert!(is_alone(server.channel()) && is_alone(client.channel()));
+
+            let view = server.channel().view();
+            let of_server = &view.participant(server.channel().me().unwrap()).processor;
+            let own = of_server.load(Relaxed);
+            of_server.store(own + 1, Relaxed);
+            assert!(!is_alone(client.channel()), "the server has a processor of its own");
+            of_server.store(0, Relaxed);
+            assert!(!is_alone(client.channel()), "the server may run elsewhere");
+        });
+        pinned.join().unwrap();
+    }
+}

@@ -1,0 +1,182 @@
+//! A channel as one handle sees it: the mapping, this handle's place among the participants, and what both kinds of
+//! handle do alike.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`options`] | what a caller may choose |
+//! | [`attach`] | from options to a checked, mapped channel |
+//! | [`membership`] | joining, leaving, forking, and who is dead |
+//! | [`sleep`] | sleeping and waking |
+//! | [`sweep`] | sweeping up after those who are gone |
+//! | [`stats`] | counters and snapshots |
+
+pub(crate) mod attach;
+pub(crate) mod membership;
+pub(crate) mod options;
+mod sleep;
+pub(crate) mod stats;
+mod sweep;
+
+use crate::error::{Error, Result};
+use crate::layout::geometry::Kind;
+use crate::layout::lines::CursorName;
+use crate::layout::{Geometry, View};
+use crate::protocol::ring::Known;
+use crate::protocol::{Memory, Participant, bell, slot};
+use crate::region::Region;
+use crate::wait::{Spinner, futex};
+use membership::Membership;
+use rustix::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+
+/// The channel behind a handle: its identity, geometry and state.
+///
+/// Any number of threads may use it at once.
+pub struct Channel {
+    view: View,
+    region: Region,
+    path: Option<PathBuf>,
+    subject: String,
+    membership: Membership,
+    pub(crate) known: Known,
+    pub(crate) spinner: Spinner,
+    stopped: AtomicBool,
+    sleeps: AtomicU32,
+}
+
+impl Channel {
+    /// Requests that may be in flight at once, all clients together.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.geometry().slots
+    }
+
+    /// The longest request, in bytes.
+    #[must_use]
+    pub fn request_max(&self) -> usize {
+        self.geometry().request_max as usize
+    }
+
+    /// The longest response, in bytes.
+    #[must_use]
+    pub fn response_max(&self) -> usize {
+        self.geometry().response_max as usize
+    }
+
+    /// What the payloads are.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.geometry().kind
+    }
+
+    /// The file, if the channel was opened by a path.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The descriptor of the region. It belongs to the handle; pass it on or duplicate it, but don't close it.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.region.fd()
+    }
+
+    /// Requests that wait for a server. A snapshot.
+    #[must_use]
+    pub fn queued(&self) -> u32 {
+        self.stats().queued
+    }
+
+    /// Removes the channel's name; those who are attached go on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it has none; [`Error::System`] as `unlink(2)`.
+    pub fn unlink(&self) -> Result<()> {
+        match self.path() {
+            Some(path) => crate::region::name::unlink(path),
+            None => Err(Error::Invalid(format!("{}: has no name to remove", self.subject))),
+        }
+    }
+
+    /// Sweeps up after all participants that are dead; returns how many those were.
+    ///
+    /// # Errors
+    /// What joining a channel can meet, in a forked child that has to join anew; [`Error::Stopped`].
+    pub fn recover(&self) -> Result<u32> {
+        self.check_running()?;
+        self.me()?;
+        Ok(self.recover_dead())
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        self.view.geometry()
+    }
+
+    #[inline]
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// This handle's participant number; joins anew in a forked child.
+    #[inline]
+    pub(crate) fn me(&self) -> Result<Participant> {
+        match self.membership.number() {
+            Some(number) => Ok(number),
+            None => self.membership.join(&self.region, &self.view, &self.subject),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn check_running(&self) -> Result<()> {
+        if self.stopped.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// As [`Channel::check_running`], for a thread that has just announced in a shared word that it will sleep. Either it
+    /// sees that the handle was stopped, or `stop` sees the announcement: the two fences order both sides.
+    pub(crate) fn check_running_before_sleep(&self) -> Result<()> {
+        fence(SeqCst);
+        self.check_running()
+    }
+
+    /// What a signal handler that ran during a sleep means: it may have stopped the handle.
+    fn interrupted(&self) -> Error {
+        self.check_running().err().unwrap_or(Error::Interrupted)
+    }
+
+    /// Set once the handle is stopped.
+    #[inline]
+    pub(crate) fn stop_flag(&self) -> &AtomicBool {
+        &self.stopped
+    }
+
+    /// Ends all waits of this handle. Async-signal-safe: loads, stores and futex calls only.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, SeqCst);
+        // Pairs with `check_running_before_sleep`.
+        fence(SeqCst);
+        for name in [CursorName::Work, CursorName::Room] {
+            let bell = self.view.cursor(name);
+            bell::disturb(bell);
+            futex::wake_up(bell, u32::MAX >> 1);
+        }
+        if let Some(me) = self.membership.number() {
+            for slot in 0..self.view.total_slots() {
+                if slot::disturb(&self.view, slot, me) {
+                    self.wake_client(slot);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Channel {
+    /// Leaves: what this participant still holds is swept as if it had died, only at once.
+    fn drop(&mut self) {
+        if let Some(me) = self.membership.number() {
+            self.sweep(|owner| owner == me);
+            self.membership.leave(&self.view, me);
+        }
+    }
+}

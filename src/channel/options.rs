@@ -1,0 +1,152 @@
+//! What a caller may choose when it opens a handle.
+
+use crate::error::{Error, Result};
+use crate::layout::Geometry;
+use crate::layout::geometry::Kind;
+use crate::wait::Timeout;
+
+const SLOTS: u32 = 64;
+const PARTICIPANTS: u32 = 256;
+const MESSAGE: u64 = 4096;
+const MODE: u32 = 0o600;
+
+/// How to open a channel. Zero means the default everywhere.
+///
+/// What describes the channel itself (kind, slots, participants, sizes, mode, reservation) matters only to whoever
+/// creates it; a channel that exists keeps what it was made with.
+///
+/// ```
+/// use shmrr::{Options, Timeout};
+/// let server = Options::new().slots(8).anonymous()?;
+/// let client = Options::new().client_from_server(&server)?;
+/// let id = client.send(b"ping")?;
+/// let mut buffer = [0; 64];
+/// let request = server.recv(&mut buffer)?;
+/// server.reply(request.id, b"pong")?;
+/// assert_eq!(client.get_wait(id, &mut buffer, Timeout::FOREVER)?, 4);
+/// # Ok::<(), shmrr::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) slots: u32,
+    pub(crate) participants: u32,
+    pub(crate) request_max: u64,
+    pub(crate) response_max: u64,
+    pub(crate) mode: u32,
+    pub(crate) exclusive: bool,
+    pub(crate) sparse: bool,
+    pub(crate) spin_ns: i64,
+    pub(crate) connect_timeout: Timeout,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn or(value: u32, default: u32) -> u32 {
+    if value == 0 { default } else { value }
+}
+
+impl Options {
+    /// All defaults: 64 slots, 256 participants, 4096 bytes each way, mode 0600.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            slots: 0,
+            participants: 0,
+            request_max: 0,
+            response_max: 0,
+            mode: 0,
+            exclusive: false,
+            sparse: false,
+            spin_ns: 0,
+            connect_timeout: Timeout::NOW,
+        }
+    }
+
+    /// Requests in flight at once, all clients together: 1 to 65,472; 64 by default.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    /// Handles attached at once, servers and clients: 1 to 4,095; 256 by default.
+    #[must_use]
+    pub fn participants(mut self, participants: u32) -> Self {
+        self.participants = participants;
+        self
+    }
+
+    /// The longest request in bytes: 1 to 1 GiB; 4096 by default.
+    #[must_use]
+    pub fn request_max(mut self, bytes: u64) -> Self {
+        self.request_max = bytes;
+        self
+    }
+
+    /// The longest response in bytes: 1 to 1 GiB; 4096 by default.
+    #[must_use]
+    pub fn response_max(mut self, bytes: u64) -> Self {
+        self.response_max = bytes;
+        self
+    }
+
+    /// Permission bits of the file, applied exactly; 0600 by default.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// A server must create the channel; `EEXIST` if it is there.
+    #[must_use]
+    pub fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
+        self
+    }
+
+    /// Pages are not reserved when the channel is created. A file system that fills up later ends a process that
+    /// touches a new page by SIGBUS.
+    #[must_use]
+    pub fn sparse(mut self, sparse: bool) -> Self {
+        self.sparse = sparse;
+        self
+    }
+
+    /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
+    #[must_use]
+    pub fn spin_ns(mut self, nanoseconds: i64) -> Self {
+        self.spin_ns = nanoseconds;
+        self
+    }
+
+    /// How long [`Options::client`] waits for the channel to appear; not at all by default.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: impl Into<Timeout>) -> Self {
+        self.connect_timeout = timeout.into();
+        self
+    }
+
+    /// The geometry of a channel that is created with these options.
+    pub(crate) fn geometry(&self) -> Result<Geometry> {
+        let bytes = |value: u64| if value == 0 { MESSAGE } else { value };
+        Geometry::new(
+            Kind::Bytes,
+            or(self.slots, SLOTS),
+            or(self.participants, PARTICIPANTS),
+            bytes(self.request_max),
+            bytes(self.response_max),
+        )
+    }
+
+    pub(crate) fn permissions(&self) -> Result<u32> {
+        if self.mode & !0o777 == 0 {
+            Ok(or(self.mode, MODE))
+        } else {
+            Err(Error::bad_argument("mode", format_args!("{:#o}", self.mode), "0 to 0o777"))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Sleeping and waking: what clients and servers do alike.
+
+use super::Channel;
+use super::stats::Counter;
+use crate::error::{Error, Result};
+use crate::layout::lines::CursorName;
+use crate::protocol::state::{RequestState, RequestWord};
+use crate::protocol::{Id, Memory, bell};
+use crate::wait::{Deadline, deadline, futex};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+const MILLISECOND: i64 = 1_000_000;
+/// How long a waiting client sleeps before it looks after its server and its request again.
+const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
+/// How long an idle server sleeps before it looks at the ring again.
+const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
+/// Sleeps after which a handle looks again at who runs where.
+const SLEEPS_PER_LOOK: u32 = 64;
+/// How long a client that found no free slot polls on after it announced itself, so that the plain store by which
+/// another client frees one has left that processor's store buffer.
+const STORE_SETTLES: i64 = 1_000;
+
+impl Channel {
+    pub(crate) fn wake_client(&self, slot: u32) {
+        futex::wake_up(self.view.reply(slot), u32::MAX >> 1);
+    }
+
+    /// Wakes a server, if one has announced that it sleeps.
+    #[inline]
+    pub(crate) fn ring(&self, name: CursorName) {
+        let bell = self.view.cursor(name);
+        if bell::ring(bell) {
+            futex::wake_up(bell, 1);
+        }
+    }
+
+    /// Sleeps on a bell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half of
+    /// the result says whether somebody's ring was used up: it was taken on behalf of all who sleep, so if there is
+    /// more to do than for one, the caller must ring for the next.
+    pub(crate) fn sleep_on<T>(
+        &self,
+        name: CursorName,
+        deadline: &Deadline,
+        mut ready: impl FnMut() -> Option<T>,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<(T, bool)> {
+        let bell = self.view.cursor(name);
+        let (again, settles) = match name {
+            CursorName::Room => (CLIENT_LOOKS_AGAIN, STORE_SETTLES),
+            _ => (SERVER_LOOKS_AGAIN, 0),
+        };
+        let mut slept = false;
+        let begun = deadline::now();
+        loop {
+            let expected = bell::announce(bell);
+            let announced = deadline::now();
+            let found = loop {
+                let found = ready();
+                if found.is_some() || settles == 0 || deadline::now() > announced + settles {
+                    break found;
+                }
+            };
+            if let Some(found) = found {
+                self.spinner.learn(deadline::now() - begun);
+                return Ok((found, slept));
+            }
+            self.check_running_before_sleep()?;
+            let now = deadline::now();
+            if deadline.has_passed(now) {
+                return Err(Error::TimedOut);
+            }
+            self.before_sleep();
+            slept = true;
+            match futex::sleep(bell, expected, deadline.at(now).min(now + again)) {
+                futex::Slept::Woken => {}
+                futex::Slept::Until => meanwhile(),
+                futex::Slept::Interrupted => {
+                    if let Some(found) = ready() {
+                        return Ok((found, slept));
+                    }
+                    return Err(self.interrupted());
+                }
+            }
+        }
+    }
+
+    fn before_sleep(&self) {
+        self.count(Counter::Sleeps, 1);
+        let sleeps = self.sleeps.load(Relaxed);
+        self.sleeps.store(sleeps.wrapping_add(1), Relaxed);
+        if sleeps % SLEEPS_PER_LOOK == 0 {
+            self.spinner.set_alone(self.membership.is_alone(&self.view));
+        }
+    }
+
+    /// Sleeps until the reply word of `id` is no longer `expected`, for one look's time at most.
+    pub(crate) fn sleep_on_reply(&self, id: Id, expected: u64, deadline: &Deadline) -> Result<()> {
+        let now = deadline::now();
+        if deadline.has_passed(now) {
+            return Err(Error::TimedOut);
+        }
+        self.before_sleep();
+        let until = deadline.at(now).min(now + CLIENT_LOOKS_AGAIN);
+        match futex::sleep(self.view.reply(id.slot), expected as u32, until) {
+            futex::Slept::Woken => Ok(()),
+            futex::Slept::Until => {
+                self.look_after(id);
+                Ok(())
+            }
+            futex::Slept::Interrupted => Err(self.interrupted()),
+        }
+    }
+
+    /// What a waiting client does now and then: a wake-up may have been lost with whoever was to give it, or the server
+    /// with the request.
+    fn look_after(&self, id: Id) {
+        let request = RequestWord(self.view.request(id.slot).load(Acquire));
+        if request.is(RequestState::Queued, id.generation) {
+            // Without looking at the bell: its announcement may have been taken by one who then died.
+            futex::wake_up(self.view.cursor(CursorName::Work), 1);
+        } else if request.is(RequestState::Claimed, id.generation) {
+            self.recover_some(std::iter::once(request.owner()));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Sweeping up after participants that are gone: finding them, mending every slot, waking whom that concerns.
+
+use super::stats::Counter;
+use super::{Channel, membership};
+use crate::layout::lines::CursorName;
+use crate::protocol::{Memory, Participant};
+use crate::recovery::{Mended, mend};
+use std::sync::atomic::Ordering::Acquire;
+
+/// Participants that were found dead, each with its incarnation, in the order of their numbers.
+type Dead = Vec<(Participant, u64)>;
+
+impl Channel {
+    /// Sweeps up after all who are dead; returns how many those were.
+    pub(crate) fn recover_dead(&self) -> u32 {
+        self.recover_some(1..=self.geometry().participants as Participant)
+    }
+
+    /// Sweeps up after those of some participants who are dead, in one pass over the slots.
+    pub(super) fn recover_some(&self, some: impl Iterator<Item = Participant>) -> u32 {
+        let find = |number| Some((number, self.membership.find_dead(&self.region, &self.view, number)?));
+        let dead: Dead = some.filter_map(find).collect();
+        if dead.is_empty() {
+            return 0;
+        }
+        let word = |number| &self.view.participant(number).word;
+        self.sweep(|owner| {
+            let found = dead.binary_search_by_key(&owner, |(number, _)| *number);
+            found.is_ok_and(|at| word(owner).load(Acquire) == dead[at].1)
+        });
+        let released =
+            |(number, incarnation): &&(Participant, u64)| membership::release(word(*number), *incarnation);
+        let recovered = dead.iter().filter(released).count();
+        self.count(Counter::Recoveries, recovered as u64);
+        recovered as u32
+    }
+
+    /// Finishes or undoes all that participants that are gone left in the slots.
+    pub(super) fn sweep(&self, gone: impl Fn(Participant) -> bool) {
+        for slot in 0..self.view.total_slots() {
+            self.settle(slot, mend(&self.view, slot, &gone));
+        }
+    }
+
+    /// Wakes whom a mended slot concerns.
+    pub(crate) fn settle(&self, slot: u32, mended: Mended) {
+        match mended {
+            Mended::Freed | Mended::Abandoned => self.ring(CursorName::Room),
+            Mended::Failed { waiting: true } => self.wake_client(slot),
+            Mended::Nothing | Mended::Failed { waiting: false } => {}
+        }
+    }
+}

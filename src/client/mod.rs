@@ -1,0 +1,202 @@
+//! The calling side: send requests, collect replies. The calls are here; the steps that they are made of are in
+//! `steps`.
+
+mod remote_errors;
+mod steps;
+
+use crate::channel::Channel;
+use crate::error::{Error, Result};
+use crate::protocol::Memory;
+use crate::protocol::slot::{self, Progress, Stale, Withdrawn};
+use crate::protocol::state::{ReplyState, ReplyWord};
+use crate::wait::{Deadline, Timeout};
+use remote_errors::RemoteErrors;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A handle that sends requests and collects their replies. Any number of threads may use it at once.
+///
+/// Dropping it leaves the channel: requests that it has not collected are withdrawn.
+pub struct Client {
+    channel: Channel,
+    /// The slot most likely to be free and in this processor's cache.
+    recent: AtomicU32,
+    remote_errors: RemoteErrors,
+    /// The slot of the newest request, and for each slot the one of the request sent after its own: replies are mostly
+    /// collected in that order.
+    newest: AtomicU32,
+    following: Box<[AtomicU32]>,
+}
+
+impl Client {
+    pub(crate) fn new(channel: Channel) -> Self {
+        // Clients start apart from each other, so that they keep to slots of their own as long as there are enough.
+        let spread = channel.me().map_or(0, u32::from).wrapping_mul(5) % channel.slots();
+        let following = (0..channel.view().total_slots()).map(AtomicU32::new).collect();
+        Self {
+            channel,
+            recent: AtomicU32::new(spread),
+            remote_errors: RemoteErrors::default(),
+            newest: AtomicU32::new(0),
+            following,
+        }
+    }
+
+    /// The channel behind this handle.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Sends a request, waits for its reply and copies that into `buffer`; returns the reply's length. The timeout
+    /// covers all of it. However the call ends, nothing stays pending.
+    ///
+    /// # Errors
+    /// [`Error::MessageSize`] if the request is longer than the channel allows, and is not sent, or if the reply is
+    /// longer than the buffer, and is dropped; [`Error::WouldBlock`] or [`Error::NoSlots`] if the timeout is 0;
+    /// [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::OwnerDead`] if the server died with the request;
+    /// [`Error::Remote`] if it replied with an error; [`Error::Stopped`]. After any of the last but one the server may
+    /// have acted on the request.
+    pub fn req(&self, data: &[u8], buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
+        // SAFETY: the buffer is writable for its length.
+        unsafe { self.req_into(data, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
+    }
+
+    /// # Safety
+    /// `buffer` must be writable for `capacity` bytes.
+    pub(crate) unsafe fn req_into(
+        &self,
+        data: &[u8],
+        buffer: *mut u8,
+        capacity: usize,
+        timeout: Timeout,
+    ) -> Result<usize> {
+        let deadline = Deadline::new(timeout);
+        let (me, id) = self.begin(data, &deadline)?;
+        let mut outcome = self.wait(me, id, &deadline);
+        if let Err(error) = outcome {
+            outcome = self.withdraw_unless_done(me, id, error);
+        }
+        let progress = outcome?;
+        self.channel.view().prefetch_request(id.slot);
+        // SAFETY: the caller's.
+        let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
+        slot::collect_unshared(self.channel.view(), id);
+        self.freed(id);
+        if let Err(Error::Remote { code, ref text }) = result {
+            self.remote_errors.remember(id.to_u64(), true, code, text);
+        }
+        result
+    }
+
+    /// Sends a request; its reply is collected later by the id that this returns.
+    ///
+    /// # Errors
+    /// [`Error::NoSlots`] if all slots are in use; [`Error::MessageSize`] if the request is longer than the channel
+    /// allows; [`Error::Stopped`].
+    pub fn send(&self, data: &[u8]) -> Result<u64> {
+        self.send_wait(data, Timeout::NOW)
+    }
+
+    /// As [`Client::send`], but waits for a free slot.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and [`Error::TimedOut`], [`Error::Interrupted`].
+    pub fn send_wait(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<u64> {
+        let (_, id) = self.begin(data, &Deadline::new(timeout.into()))?;
+        Ok(id.to_u64())
+    }
+
+    /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if it is not; [`Error::MessageSize`] if it is longer than the buffer, and it stays;
+    /// [`Error::Stale`] if the id is none of this handle's, or was collected or cancelled before;
+    /// [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
+    /// [`Error::Stopped`].
+    pub fn get(&self, id: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.get_wait(id, buffer, Timeout::NOW)
+    }
+
+    /// As [`Client::get`], but waits for the reply.
+    ///
+    /// # Errors
+    /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], after both of which the request is still
+    /// pending; [`Error::Canceled`] if another thread cancelled it meanwhile.
+    pub fn get_wait(&self, id: u64, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
+        // SAFETY: the buffer is writable for its length.
+        unsafe { self.get_into(id, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
+    }
+
+    /// # Safety
+    /// `buffer` must be writable for `capacity` bytes.
+    pub(crate) unsafe fn get_into(
+        &self,
+        number: u64,
+        buffer: *mut u8,
+        capacity: usize,
+        timeout: Timeout,
+    ) -> Result<usize> {
+        self.channel.check_running()?;
+        let me = self.channel.me()?;
+        let id = self.id(number)?;
+        self.channel.view().prefetch_request(id.slot);
+        self.channel.view().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
+        let progress = self.wait(me, id, &Deadline::new(timeout))?;
+        // SAFETY: the caller's.
+        let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
+        if let Err(Error::MessageSize { .. }) = result {
+            return result;
+        }
+        let (Progress::Pending(word) | Progress::Ready(word) | Progress::Failed(word)) = progress;
+        slot::collect(self.channel.view(), id, word).map_err(|Stale| Error::Stale)?;
+        self.freed(id);
+        if let Err(Error::Remote { code, ref text }) = result {
+            self.remote_errors.remember(number, false, code, text);
+        }
+        result
+    }
+
+    /// Withdraws a request. A queued one is never seen by a server; one that a server holds is given up, and its reply
+    /// will be refused.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyReplied`] if the reply is there: collect it; [`Error::Stale`] if the id is none of this
+    /// handle's, or was collected or cancelled before; [`Error::Stopped`].
+    pub fn cancel(&self, id: u64) -> Result<()> {
+        self.channel.check_running()?;
+        let me = self.channel.me()?;
+        match self.withdraw(me, self.id(id)?) {
+            Withdrawn::Unseen { .. } | Withdrawn::Abandoned { .. } => Ok(()),
+            Withdrawn::TooLate => Err(Error::AlreadyReplied),
+            Withdrawn::Stale => Err(Error::Stale),
+        }
+    }
+
+    /// Requests of this handle that are not yet collected.
+    #[must_use]
+    pub fn pending(&self) -> u32 {
+        let Ok(me) = self.channel.me() else { return 0 };
+        let view = self.channel.view();
+        let is_mine = |slot: &u32| {
+            let word = ReplyWord(view.reply(*slot).load(Relaxed));
+            let held = matches!(word.state(), ReplyState::Pending | ReplyState::Ready | ReplyState::Failed);
+            held && word.owner() == me
+        };
+        (0..view.total_slots()).filter(is_mine).count() as u32
+    }
+
+    /// Code and text of an error reply that this handle collected; the newest 64 are kept. For id 0, those of the
+    /// calling thread's last [`Client::req`] that met one.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if there is none of that id, or no longer.
+    pub fn remote_error(&self, id: u64) -> Result<(i32, String)> {
+        self.remote_errors.find(id).ok_or(Error::Stale)
+    }
+
+    /// Ends all waits of this handle with [`Error::Stopped`], and so every later call. Async-signal-safe.
+    pub fn stop(&self) {
+        self.channel.stop();
+    }
+}

@@ -1,0 +1,65 @@
+//! Request/response between processes of one Linux machine, through one piece of shared memory.
+//!
+//! Any number of clients send requests, any number of servers take them and reply, and every reply goes back to the
+//! caller that asked. There is no broker and no thread of the library's own. Any process may be killed at any
+//! instruction: the others go on.
+//!
+//! ```
+//! use shmrr::{Options, Timeout};
+//!
+//! let server = Options::new().anonymous()?;
+//! let client = Options::new().client_from_server(&server)?;
+//! std::thread::scope(|threads| {
+//!     threads.spawn(|| {
+//!         let mut buffer = [0; 4096];
+//!         let request = server.recv_wait(&mut buffer, Timeout::FOREVER).unwrap();
+//!         server.reply(request.id, buffer[..request.length].to_ascii_uppercase().as_slice()).unwrap();
+//!     });
+//!     let mut reply = [0; 4096];
+//!     let length = client.req(b"hello", &mut reply, Timeout::FOREVER).unwrap();
+//!     assert_eq!(&reply[..length], b"HELLO");
+//! });
+//! # Ok::<(), shmrr::Error>(())
+//! ```
+//!
+//! # Layers
+//!
+//! Each module uses those below it, never those above.
+//!
+//! | module | what |
+//! |---|---|
+//! | `capi` | the C interface: checks arguments, turns results into codes |
+//! | `open` | the ways to open a handle |
+//! | [`client`], [`server`] | calls, deadlines, copies |
+//! | `channel` | create, attach, join; waiting and recovering for both kinds of handle; statistics |
+//! | `recovery` | what survivors do with what the dead left |
+//! | `wait` | deadlines, spinning, futexes |
+//! | `layout` | the format: geometry, header, lines |
+//! | `protocol` | the words and their transitions; pure |
+//! | `region` | files, memfds, locks, mappings, forks |
+//! | [`error`] | every way to fail |
+
+#[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
+compile_error!("shmrr is for Linux on 64-bit little-endian machines");
+
+mod capi;
+mod channel;
+pub mod client;
+pub mod error;
+mod layout;
+mod open;
+mod protocol;
+mod recovery;
+mod region;
+pub mod server;
+mod wait;
+
+pub use channel::Channel;
+pub use channel::options::Options;
+pub use channel::stats::Stats;
+pub use client::Client;
+pub use error::{Error, Result};
+pub use layout::geometry::Kind;
+pub use region::name::unlink;
+pub use server::{Request, Server};
+pub use wait::Timeout;
