@@ -1,0 +1,210 @@
+//! Sending requests, collecting replies.
+
+use super::convert::{buffer, copy_text, count, handle, payload, place, status};
+use super::types::rr_client;
+use crate::Timeout;
+use crate::error::Result;
+use std::ffi::{c_char, c_int, c_void};
+
+/// Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
+/// if len is 0, and buf if cap is 0.
+///
+/// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
+/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD and -ESHUTDOWN the server may have acted on the
+/// request, or not.
+///
+/// Return value: the reply's length, 0 for an empty one, or
+/// -ETIMEDOUT: the deadline passed;
+/// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
+/// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+/// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
+/// dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
+/// -EOWNERDEAD: the server died with the request;
+/// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
+/// -EINVAL: cli is null, or data or buf is null with a length that is not 0;
+/// -EPROTO: another process has overwritten the channel's memory;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_req(
+    cli: *mut rr_client,
+    data: *const c_void,
+    len: usize,
+    buf: *mut c_void,
+    cap: usize,
+    timeout_ns: i64,
+) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let client = unsafe { handle(cli) }?;
+        // SAFETY: as above.
+        let data = unsafe { payload(data, len) }?;
+        let buf = buffer(buf, cap)?;
+        // SAFETY: the caller's buffer has room for `cap` bytes.
+        unsafe { client.0.req_into(data, buf, cap, Timeout::from_nanos(timeout_ns)) }
+    })
+}
+
+/// Sends a request of len bytes of data and returns at once; its reply is collected later by the number stored in id.
+/// data may be NULL if len is 0.
+///
+/// As many requests can be in flight as the channel has slots, all clients together; each holds its slot until it is
+/// collected or cancelled.
+///
+/// Return value: 0, or
+/// -ENOBUFS: all slots are in use;
+/// -EMSGSIZE: the request is longer than the channel allows;
+/// -EINVAL: cli or id is null, or data is null and len is not 0;
+/// -EPROTO: another process has overwritten the channel's memory;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_send(
+    cli: *mut rr_client,
+    data: *const c_void,
+    len: usize,
+    id: *mut u64,
+) -> c_int {
+    // SAFETY: the caller's pointers are null or valid.
+    status(|| unsafe { send(cli, data, len, Timeout::NOW, id) })
+}
+
+/// Sends a request as rr_client_send does, and waits for a free slot.
+///
+/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+///
+/// Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
+/// -ETIMEDOUT: no slot was free in time;
+/// -EINTR: a signal handler ran while the call slept; nothing was sent.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_send_wait(
+    cli: *mut rr_client,
+    data: *const c_void,
+    len: usize,
+    timeout_ns: i64,
+    id: *mut u64,
+) -> c_int {
+    // SAFETY: the caller's pointers are null or valid.
+    status(|| unsafe { send(cli, data, len, Timeout::from_nanos(timeout_ns), id) })
+}
+
+/// # Safety
+/// Pointers must be null or valid.
+unsafe fn send(
+    cli: *mut rr_client,
+    data: *const c_void,
+    len: usize,
+    timeout: Timeout,
+    id: *mut u64,
+) -> Result<()> {
+    // SAFETY: the caller's.
+    let client = unsafe { handle(cli) }?;
+    // SAFETY: the caller's.
+    let id = unsafe { place("id", id) }?;
+    // SAFETY: the caller's.
+    *id = client.0.send_wait(unsafe { payload(data, len) }?, timeout)?;
+    Ok(())
+}
+
+/// Collects the reply to a request, if it is there: copies it into buf, of cap bytes. The id is used up. buf may be
+/// NULL if cap is 0.
+///
+/// Return value: the reply's length, 0 for an empty one, or
+/// -EAGAIN: it is not there yet;
+/// -EMSGSIZE: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
+/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -EOWNERDEAD: the server died with the request; the id is used up;
+/// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
+/// -EINVAL: cli is null, or buf is null and cap is not 0;
+/// -EPROTO: another process has overwritten the channel's memory; the id is used up;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize) -> i64 {
+    // SAFETY: the caller's pointers are null or valid.
+    count(|| unsafe { get(cli, id, buf, cap, Timeout::NOW) })
+}
+
+/// Collects the reply to a request as rr_client_get does, and waits for it.
+///
+/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+///
+/// Return value: as rr_client_get, and
+/// -ETIMEDOUT: it did not come in time; the request is still pending;
+/// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+/// the time;
+/// -ECANCELED: another thread cancelled the request meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_get_wait(
+    cli: *mut rr_client,
+    id: u64,
+    buf: *mut c_void,
+    cap: usize,
+    timeout_ns: i64,
+) -> i64 {
+    // SAFETY: the caller's pointers are null or valid.
+    count(|| unsafe { get(cli, id, buf, cap, Timeout::from_nanos(timeout_ns)) })
+}
+
+/// # Safety
+/// Pointers must be null or valid.
+unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeout: Timeout) -> Result<usize> {
+    // SAFETY: the caller's.
+    let client = unsafe { handle(cli) }?;
+    let buf = buffer(buf, cap)?;
+    // SAFETY: the caller's buffer has room for `cap` bytes.
+    unsafe { client.0.get_into(id, buf, cap, timeout) }
+}
+
+/// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's reply
+/// will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
+/// request gets -ECANCELED.
+///
+/// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at least
+/// and 64 at most; when servers hold more than that, each takes the place of a request in flight.
+///
+/// Return value: 0 if it was withdrawn, or
+/// -EALREADY: its reply is there: collect it;
+/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -EINVAL: cli is null;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(cli) }?.0.cancel(id))
+}
+
+/// Counts the requests of this handle that are sent and not yet collected or cancelled.
+///
+/// Return value: their number, or
+/// -EINVAL: cli is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_pending(cli: *const rr_client) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { handle(cli) }.map(|client| client.0.pending()))
+}
+
+/// Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0, tells
+/// those of the calling thread's last rr_client_req that met one.
+///
+/// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL.
+///
+/// Return value: the text's length without the NUL, or
+/// -ESTALE: there is none of that id, or no longer;
+/// -EINVAL: cli is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_remote_error(
+    cli: *mut rr_client,
+    id: u64,
+    code: *mut c_int,
+    text: *mut c_char,
+    cap: usize,
+) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let (found, sentence) = unsafe { handle(cli) }?.0.remote_error(id)?;
+        // SAFETY: as above.
+        if let Some(code) = unsafe { code.as_mut() } {
+            *code = found;
+        }
+        // SAFETY: the caller's text has room for `cap` bytes.
+        Ok(unsafe { copy_text(sentence.as_bytes(), text, cap) })
+    })
+}

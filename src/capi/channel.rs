@@ -1,0 +1,178 @@
+//! Geometry, statistics, administration.
+
+use super::convert::{channel, check_size, copy_text, count, of_channel, place, status};
+use super::types::{rr_channel, rr_client, rr_server, rr_stats};
+use crate::error::Error;
+use rustix::fd::AsRawFd;
+use std::ffi::{c_char, c_int};
+use std::mem::{offset_of, size_of};
+use std::os::unix::ffi::OsStrExt;
+
+/// The channel behind a server handle, for the calls below.
+///
+/// Return value: the channel, valid until the handle is freed; NULL if srv is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_channel(srv: *const rr_server) -> *const rr_channel {
+    // SAFETY: the caller's pointer is null or valid.
+    unsafe { srv.as_ref() }.map_or(std::ptr::null(), |server| of_channel(server.0.channel()))
+}
+
+/// The channel behind a client handle, for the calls below.
+///
+/// Return value: the channel, valid until the handle is freed; NULL if cli is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_channel(cli: *const rr_client) -> *const rr_channel {
+    // SAFETY: the caller's pointer is null or valid.
+    unsafe { cli.as_ref() }.map_or(std::ptr::null(), |client| of_channel(client.0.channel()))
+}
+
+/// Requests that may be in flight at once, all clients together.
+///
+/// Return value: their number, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_slots(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.slots()))
+}
+
+/// The longest request, in bytes.
+///
+/// Return value: the length, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_request_max(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.request_max()))
+}
+
+/// The longest response, in bytes.
+///
+/// Return value: the length, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_response_max(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.response_max()))
+}
+
+/// Counts the requests that wait for a server. A snapshot.
+///
+/// Return value: their number, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_queued(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.queued()))
+}
+
+/// What the payloads are.
+///
+/// Return value: RR_BYTES, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.kind() as u32)) as c_int
+}
+
+/// Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
+///
+/// Return value: the path's length without the NUL, or
+/// -EMSGSIZE: path and NUL do not fit;
+/// -EINVAL: ch or buf is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char, cap: usize) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let path = unsafe { channel(ch) }?.path();
+        // SAFETY: as above.
+        let buf = unsafe { place("buf", buf) }?;
+        let bytes = path.map_or(&b""[..], |path| path.as_os_str().as_bytes());
+        if bytes.len() >= cap {
+            return Err(Error::MessageSize { length: bytes.len() + 1, limit: cap });
+        }
+        // SAFETY: the caller's buffer has room for `cap` bytes.
+        Ok(unsafe { copy_text(bytes, buf, cap) })
+    })
+}
+
+/// The descriptor of the channel's memory, to be passed to another process, which attaches to it with
+/// rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
+///
+/// Return value: the descriptor, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_fd(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.fd().as_raw_fd())) as c_int
+}
+
+/// Takes a snapshot of a channel.
+///
+/// stats->size says how much of the structure the caller knows: so much is filled.
+///
+/// Return value: 0, or
+/// -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_stats(ch: *const rr_channel, stats: *mut rr_stats) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let channel = unsafe { channel(ch) }?;
+        // SAFETY: as above; every version of the structure begins with its size.
+        let size = *unsafe { place("stats", stats.cast::<u32>()) }? as usize;
+        check_size("stats", size, offset_of!(rr_stats, slots))?;
+        let filled = snapshot(channel, size as u32);
+        // SAFETY: the caller's structure has that size.
+        unsafe { stats.cast::<u8>().write_bytes(0, size) };
+        let known = size.min(size_of::<rr_stats>());
+        // SAFETY: within both structures, which are plain integers.
+        unsafe { stats.cast::<u8>().copy_from(std::ptr::from_ref(&filled).cast(), known) };
+        Ok(())
+    })
+}
+
+fn snapshot(channel: &crate::Channel, size: u32) -> rr_stats {
+    let stats = channel.stats();
+    rr_stats {
+        size,
+        slots: stats.slots,
+        queued: stats.queued,
+        in_flight: stats.in_flight,
+        free: stats.free,
+        participants: stats.participants,
+        requests: stats.requests,
+        replies: stats.replies,
+        timeouts: stats.timeouts,
+        cancels: stats.cancels,
+        stale_replies: stats.stale_replies,
+        full: stats.full,
+        recoveries: stats.recoveries,
+        sleeps: stats.sleeps,
+        request_bytes: stats.request_bytes,
+        reply_bytes: stats.reply_bytes,
+    }
+}
+
+/// Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
+/// dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
+///
+/// Return value: how many participants were swept up after, or
+/// -EINVAL: ch is null;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.recover()) as c_int
+}
+
+/// Removes the channel's name. Those who are attached go on; nobody else can attach by it.
+///
+/// Return value: 0, or
+/// -EINVAL: ch is null, or the channel has no name;
+/// -ENOENT, -EACCES and others from the system, as unlink(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_unlink(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.unlink())
+}

@@ -1,0 +1,199 @@
+//! Arguments in, codes out.
+
+use super::types::{RR_BYTES, RR_EXCLUSIVE, RR_SPARSE, rr_channel, rr_error, rr_options};
+use crate::error::{Error, Result};
+use crate::{Channel, Options, Timeout};
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::mem::{offset_of, size_of};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::slice;
+
+/// A longer structure than this comes from no header of any version.
+const STRUCT_MAX: usize = 4096;
+
+/// 0, or a negative errno value.
+pub(super) fn status(call: impl FnOnce() -> Result<()>) -> i32 {
+    call().map_or_else(|error| -error.errno(), |()| 0)
+}
+
+/// A count, or a negative errno value.
+pub(super) fn count<N: TryInto<i64>>(call: impl FnOnce() -> Result<N>) -> i64 {
+    call().map_or_else(|error| -i64::from(error.errno()), |n| n.try_into().unwrap_or(i64::MAX))
+}
+
+/// The common shape of the calls that open a handle.
+///
+/// # Safety
+/// `out` and `error` must be null or writable.
+pub(super) unsafe fn opening<H>(
+    out: *mut *mut H,
+    error: *mut rr_error,
+    call: impl FnOnce() -> Result<H>,
+) -> i32 {
+    // SAFETY: the caller's.
+    let opened = match unsafe { out.as_mut() } {
+        None => Err(null("the place for the handle")),
+        Some(out) => {
+            *out = std::ptr::null_mut();
+            call().map(|handle| *out = Box::into_raw(Box::new(handle)))
+        }
+    };
+    // SAFETY: the caller's.
+    report(unsafe { error.as_mut() }, opened.as_ref().err());
+    status(|| opened)
+}
+
+fn report(report: Option<&mut rr_error>, error: Option<&Error>) {
+    let Some(report) = report else { return };
+    report.code = error.map_or(0, |error| -error.errno());
+    report.message = [0; 256];
+    let text = error.map(ToString::to_string).unwrap_or_default();
+    let room = report.message.len() - 1;
+    for (to, from) in report.message[..room].iter_mut().zip(text.bytes()) {
+        *to = from as c_char;
+    }
+}
+
+pub(super) fn null(name: &str) -> Error {
+    Error::bad_argument(name, "a null pointer", "a valid one")
+}
+
+/// # Safety
+/// A pointer that is not null must be valid for as long as the result is used.
+pub(super) unsafe fn handle<'a, H>(handle: *const H) -> Result<&'a H> {
+    // SAFETY: the caller's.
+    unsafe { handle.as_ref() }.ok_or_else(|| null("handle"))
+}
+
+/// # Safety
+/// As [`handle`]; the pointer must come from [`of_channel`].
+pub(super) unsafe fn channel<'a>(channel: *const rr_channel) -> Result<&'a Channel> {
+    // SAFETY: the caller's.
+    unsafe { handle(channel.cast::<Channel>()) }
+}
+
+pub(super) fn of_channel(channel: &Channel) -> *const rr_channel {
+    std::ptr::from_ref(channel).cast()
+}
+
+/// # Safety
+/// A pointer that is not null must be writable.
+pub(super) unsafe fn place<'a, T>(name: &str, pointer: *mut T) -> Result<&'a mut T> {
+    // SAFETY: the caller's.
+    unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
+}
+
+/// # Safety
+/// A pointer that is not null must be readable for `length` bytes, and stay as it is during the call.
+pub(super) unsafe fn payload<'a>(pointer: *const c_void, length: usize) -> Result<&'a [u8]> {
+    if length == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() {
+        return Err(null("data"));
+    }
+    let limit = isize::MAX as usize;
+    if length > limit {
+        return Err(Error::MessageSize { length, limit });
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { slice::from_raw_parts(pointer.cast(), length) })
+}
+
+/// A buffer to be written to; null is one without room.
+pub(super) fn buffer(pointer: *mut c_void, capacity: usize) -> Result<*mut u8> {
+    match (pointer.is_null(), capacity) {
+        (true, 0) => Ok(std::ptr::NonNull::dangling().as_ptr()),
+        (true, _) => Err(null("buf")),
+        (false, _) => Ok(pointer.cast()),
+    }
+}
+
+/// # Safety
+/// A pointer that is not null must be a string that ends with a NUL.
+pub(super) unsafe fn string<'a>(name: &str, pointer: *const c_char) -> Result<&'a CStr> {
+    if pointer.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { CStr::from_ptr(pointer) })
+}
+
+pub(super) fn path(string: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(string.to_bytes()))
+}
+
+/// Copies a text and its NUL; what does not fit is cut. Returns the text's length.
+///
+/// # Safety
+/// A pointer that is not null must be writable for `capacity` bytes.
+pub(super) unsafe fn copy_text(text: &[u8], to: *mut c_char, capacity: usize) -> usize {
+    if !to.is_null() && capacity > 0 {
+        let length = text.len().min(capacity - 1);
+        let to = to.cast::<u8>();
+        // SAFETY: shorter than the capacity.
+        unsafe { to.copy_from_nonoverlapping(text.as_ptr(), length) };
+        // SAFETY: as the length is less than the capacity, there is room for it.
+        let end = unsafe { to.add(length) };
+        // SAFETY: as above.
+        unsafe { end.write(0) };
+    }
+    text.len()
+}
+
+/// # Safety
+/// A pointer that is not null must be readable for as many bytes as the structure's own `size` says.
+pub(super) unsafe fn options(pointer: *const rr_options) -> Result<Options> {
+    let mut given = rr_options::DEFAULT;
+    if !pointer.is_null() {
+        // SAFETY: the caller's; every version of the structure begins with its size.
+        let size = unsafe { pointer.cast::<u32>().read() } as usize;
+        check_size("options", size, offset_of!(rr_options, kind))?;
+        // SAFETY: the caller's.
+        let bytes = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), size) };
+        let known = size.min(size_of::<rr_options>());
+        if bytes[known..].iter().any(|byte| *byte != 0) {
+            return Err(Error::OptionsTooLong(format!(
+                "options: size: found {size} with fields set past byte {known}, expected none that this version \
+                 does not know"
+            )));
+        }
+        // SAFETY: the structure is plain integers, and the length is at most its own.
+        unsafe { std::ptr::from_mut(&mut given).cast::<u8>().copy_from(bytes.as_ptr(), known) };
+    }
+    checked(&given)
+}
+
+/// That a structure's `size` is one that some header has.
+pub(super) fn check_size(name: &str, size: usize, least: usize) -> Result<()> {
+    if (least + 1..=STRUCT_MAX).contains(&size) {
+        return Ok(());
+    }
+    let expected = format_args!("the size of the structure, {} to {STRUCT_MAX}", least + 1);
+    Err(Error::bad_argument(&format!("{name}: size"), size, expected))
+}
+
+fn checked(given: &rr_options) -> Result<Options> {
+    if given.kind != RR_BYTES {
+        return Err(Error::bad_argument("kind", given.kind, "0 (RR_BYTES)"));
+    }
+    let unknown = given.flags & !(RR_EXCLUSIVE | RR_SPARSE);
+    if unknown != 0 {
+        return Err(Error::bad_argument(
+            "flags",
+            format_args!("{unknown:#x}"),
+            "RR_EXCLUSIVE (0x1), RR_SPARSE (0x2)",
+        ));
+    }
+    Ok(Options::new()
+        .slots(given.slots)
+        .participants(given.participants)
+        .request_max(given.request_max)
+        .response_max(given.response_max)
+        .mode(given.mode)
+        .exclusive(given.flags & RR_EXCLUSIVE != 0)
+        .sparse(given.flags & RR_SPARSE != 0)
+        .spin_ns(given.spin_ns)
+        .connect_timeout(Timeout::from_nanos(given.connect_timeout_ns)))
+}

@@ -1,0 +1,30 @@
+//! The C interface. Every function checks its arguments, calls the Rust API and turns the result into a code; there is
+//! no logic here. `include/shmrr.h` is generated from these files, so their comments are the manual that a C programmer
+//! reads: a paragraph, then what is returned, then each error.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`types`] | structures and constants |
+//! | [`convert`] | arguments in, codes out |
+//! | [`open`] | opening, stopping, freeing |
+//! | [`serve`] | taking requests, replying |
+//! | [`call`] | sending requests, collecting replies |
+//! | [`channel`] | geometry, statistics, administration |
+//! | [`library`] | versions, errors, defaults |
+
+// Whether a pointer argument may be null, and what it must point to, stands in each function's text.
+#![allow(clippy::missing_safety_doc, clippy::not_unsafe_ptr_arg_deref, missing_docs)]
+
+mod convert;
+mod types;
+
+// The blank lines keep rustfmt from sorting these: the header has their order.
+mod open;
+
+mod serve;
+
+mod call;
+
+mod channel;
+
+mod library;

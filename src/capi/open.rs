@@ -1,0 +1,244 @@
+//! Opening, stopping, freeing.
+
+use super::convert::{handle, null, opening, options, path as as_path, status, string};
+use super::types::{rr_client, rr_error, rr_options, rr_server};
+use crate::error::{Error, Result};
+use rustix::fd::BorrowedFd;
+use std::ffi::{c_char, c_int};
+
+/// Creates a channel and a server handle on it, or attaches to the channel of that name.
+///
+/// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name, which
+/// this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv and must
+/// be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
+///
+/// The file appears complete, at once: of several processes that create the same channel one does, and the others
+/// attach.
+///
+/// Return value: 0, or
+/// -EINVAL: srv is null, or an option is out of range or unknown;
+/// -E2BIG: opts has fields set that this version does not know;
+/// -EPROTO: the file is no channel, or one of another layout version or kind, or its header is corrupt;
+/// -EEXIST: RR_EXCLUSIVE was given and the channel exists;
+/// -EUSERS: all participant entries belong to somebody alive;
+/// -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
+/// -ENOENT, -EACCES, -ELOOP (a symbolic link), -EMFILE and others from the system.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_new(
+    path: *const c_char,
+    opts: *const rr_options,
+    srv: *mut *mut rr_server,
+    err: *mut rr_error,
+) -> c_int {
+    let open = || {
+        // SAFETY: the caller's pointers are null or valid.
+        let options = unsafe { options(opts) }?;
+        if path.is_null() {
+            return options.anonymous().map(rr_server);
+        }
+        // SAFETY: as above.
+        let name = unsafe { string("path", path) }?;
+        options.server(as_path(name)).map(rr_server)
+    };
+    // SAFETY: as above.
+    unsafe { opening(srv, err, open) }
+}
+
+/// Creates a channel in a sealed memfd, and a server handle on it. Others attach to its descriptor (rr_channel_fd),
+/// which they inherit or are passed.
+///
+/// name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
+///
+/// Return value: as rr_server_new, and
+/// -EINVAL: name is null, longer than 249 bytes, or not UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_new_memfd(
+    name: *const c_char,
+    opts: *const rr_options,
+    srv: *mut *mut rr_server,
+    err: *mut rr_error,
+) -> c_int {
+    let open = || {
+        // SAFETY: the caller's pointers are null or valid.
+        let name = unsafe { string("name", name) }?;
+        let utf8 = name.to_str().map_err(|_| Error::bad_argument("name", "other bytes", "UTF-8"))?;
+        // SAFETY: as above.
+        unsafe { options(opts) }?.memfd(utf8).map(rr_server)
+    };
+    // SAFETY: as above.
+    unsafe { opening(srv, err, open) }
+}
+
+/// Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
+/// duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
+///
+/// The other arguments are those of rr_server_new.
+///
+/// Return value: as rr_server_new, and
+/// -EBADF: fd is not an open descriptor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_from_fd(
+    fd: c_int,
+    opts: *const rr_options,
+    srv: *mut *mut rr_server,
+    err: *mut rr_error,
+) -> c_int {
+    let open = || {
+        // SAFETY: the caller's pointer is null or valid.
+        let options = unsafe { options(opts) }?;
+        options.server_from_fd(borrow(fd)?).map(rr_server)
+    };
+    // SAFETY: as above.
+    unsafe { opening(srv, err, open) }
+}
+
+/// Attaches a client handle to an existing channel; never creates one.
+///
+/// path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
+/// opts->connect_timeout_ns says how long to wait for it. The handle is stored in cli and must be freed with
+/// rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
+///
+/// Return value: 0, or
+/// -ENOENT: there is no such channel, or it did not appear in time;
+/// -EINTR: a signal handler ran while the call waited for the channel to appear;
+/// -EINVAL: path or cli is null, or an option is out of range or unknown;
+/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -ELOOP, -EMFILE and others as rr_server_new.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_new(
+    path: *const c_char,
+    opts: *const rr_options,
+    cli: *mut *mut rr_client,
+    err: *mut rr_error,
+) -> c_int {
+    let open = || {
+        // SAFETY: the caller's pointers are null or valid.
+        let name = unsafe { string("path", path) }?;
+        // SAFETY: as above.
+        let options = unsafe { options(opts) }?;
+        options.client(as_path(name)).map(rr_client)
+    };
+    // SAFETY: as above.
+    unsafe { opening(cli, err, open) }
+}
+
+/// Attaches a client handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
+/// duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
+///
+/// The other arguments are those of rr_client_new.
+///
+/// Return value: as rr_client_new, and
+/// -EBADF: fd is not an open descriptor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_from_fd(
+    fd: c_int,
+    opts: *const rr_options,
+    cli: *mut *mut rr_client,
+    err: *mut rr_error,
+) -> c_int {
+    let open = || {
+        // SAFETY: the caller's pointer is null or valid.
+        let options = unsafe { options(opts) }?;
+        options.client_from_fd(borrow(fd)?).map(rr_client)
+    };
+    // SAFETY: as above.
+    unsafe { opening(cli, err, open) }
+}
+
+/// Attaches a client handle to the channel of a server handle of this process.
+///
+/// The other arguments are those of rr_client_new.
+///
+/// Return value: as rr_client_new, and
+/// -EINVAL: srv is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_from_server(
+    srv: *const rr_server,
+    opts: *const rr_options,
+    cli: *mut *mut rr_client,
+    err: *mut rr_error,
+) -> c_int {
+    let open = || {
+        // SAFETY: the caller's pointers are null or valid.
+        let server = unsafe { srv.as_ref() }.ok_or_else(|| null("srv"))?;
+        // SAFETY: as above.
+        unsafe { options(opts) }?.client_from_server(&server.0).map(rr_client)
+    };
+    // SAFETY: as above.
+    unsafe { opening(cli, err, open) }
+}
+
+/// Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,
+/// as if the process had died. The channel itself stays, and so does its file.
+///
+/// No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_free(srv: *mut rr_server) {
+    // SAFETY: the caller's pointer is null, or from an opening call and not freed before.
+    unsafe { free(srv) };
+}
+
+/// Leaves the channel and frees the handle. Requests that it has not collected are withdrawn.
+///
+/// No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_free(cli: *mut rr_client) {
+    // SAFETY: the caller's pointer is null, or from an opening call and not freed before.
+    unsafe { free(cli) };
+}
+
+/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free and those that only tell
+/// something about the channel. Other handles are not concerned.
+///
+/// Async-signal-safe: a signal handler may call it.
+///
+/// Return value: 0, or
+/// -EINVAL: srv is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(srv) }.map(|server| server.0.stop()))
+}
+
+/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free and those that only tell
+/// something: rr_client_pending, rr_client_remote_error and those about the channel. Other handles are not concerned.
+///
+/// Async-signal-safe: a signal handler may call it.
+///
+/// Return value: 0, or
+/// -EINVAL: cli is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(cli) }.map(|client| client.0.stop()))
+}
+
+/// Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.
+///
+/// Return value: 0, or
+/// -EINVAL: path is null or empty;
+/// -ENOENT, -EACCES and others from the system, as unlink(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_unlink(path: *const c_char) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| crate::unlink(as_path(unsafe { string("path", path) }?)))
+}
+
+fn borrow<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
+    if fd < 0 {
+        return Err(Error::System {
+            what: format!("fd: found {fd}, expected an open descriptor"),
+            errno: libc::EBADF,
+        });
+    }
+    // SAFETY: not -1; the call only duplicates it, and that fails cleanly if it is not open.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// # Safety
+/// The pointer must be null, or from `opening` and not freed before.
+unsafe fn free<H>(handle: *mut H) {
+    if !handle.is_null() {
+        // SAFETY: the caller's.
+        drop(unsafe { Box::from_raw(handle) });
+    }
+}

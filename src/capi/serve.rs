@@ -1,0 +1,123 @@
+//! Taking requests, replying.
+
+use super::convert::{buffer, count, handle, payload, place, status, string};
+use super::types::{rr_request, rr_server};
+use crate::error::{Error, Result};
+use crate::server::Received;
+use crate::{Request, Timeout};
+use std::ffi::{c_char, c_int, c_void};
+
+/// Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
+/// NULL if cap is 0.
+///
+/// The request is this server's until it replies, from whatever thread and in whatever order.
+///
+/// Return value: the request's length, 0 for an empty one, or
+/// -EAGAIN: there is none;
+/// -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
+/// -EINVAL: srv or req is null, or buf is null and cap is not 0;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_recv(
+    srv: *mut rr_server,
+    buf: *mut c_void,
+    cap: usize,
+    req: *mut rr_request,
+) -> i64 {
+    // SAFETY: the caller's pointers are null or valid.
+    count(|| unsafe { recv(srv, buf, cap, req, Timeout::NOW) })
+}
+
+/// Takes the oldest request as rr_recv does, and waits for one.
+///
+/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+///
+/// Return value: as rr_recv, and
+/// -ETIMEDOUT: none came in time;
+/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_recv_wait(
+    srv: *mut rr_server,
+    buf: *mut c_void,
+    cap: usize,
+    req: *mut rr_request,
+    timeout_ns: i64,
+) -> i64 {
+    // SAFETY: the caller's pointers are null or valid.
+    count(|| unsafe { recv(srv, buf, cap, req, Timeout::from_nanos(timeout_ns)) })
+}
+
+/// # Safety
+/// Pointers must be null or valid.
+unsafe fn recv(
+    srv: *mut rr_server,
+    buf: *mut c_void,
+    cap: usize,
+    req: *mut rr_request,
+    timeout: Timeout,
+) -> Result<usize> {
+    // SAFETY: the caller's.
+    let server = unsafe { handle(srv) }?;
+    // SAFETY: the caller's.
+    let described = unsafe { place("req", req) }?;
+    let buf = buffer(buf, cap)?;
+    // SAFETY: the caller's buffer has room for `cap` bytes.
+    match unsafe { server.0.recv_into(buf, cap, timeout) }? {
+        Received::Taken(request) => {
+            *described = describe(&request);
+            Ok(request.length)
+        }
+        Received::TooLong(request) => {
+            *described = describe(&request);
+            Err(Error::MessageSize { length: request.length, limit: cap })
+        }
+    }
+}
+
+fn describe(request: &Request) -> rr_request {
+    rr_request {
+        id: request.id,
+        length: request.length as u64,
+        r#type: request.message_type,
+        flags: request.flags,
+        client: request.client,
+        reserved: 0,
+    }
+}
+
+/// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
+///
+/// One thread replies to one id, once. A reply to an id that has been replied to changes nothing.
+///
+/// Return value: 0, or
+/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+/// -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
+/// -EINVAL: srv is null, or data is null and len is not 0;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_void, len: usize) -> c_int {
+    // SAFETY: the caller's pointers are null or valid.
+    status(|| unsafe { handle(srv) }?.0.reply(id, unsafe { payload(data, len) }?))
+}
+
+/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
+/// code and the text. Both are the application's; text ends with a NUL.
+///
+/// Return value: as rr_reply, and
+/// -EMSGSIZE: the text is longer than the longest response;
+/// -EINVAL: text is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_reply_error(
+    srv: *mut rr_server,
+    id: u64,
+    code: c_int,
+    text: *const c_char,
+) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let server = unsafe { handle(srv) }?;
+        // SAFETY: as above.
+        let text = unsafe { string("text", text) }?;
+        server.0.send_error(id, code, text.to_bytes())
+    })
+}
