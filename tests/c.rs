@@ -1,0 +1,79 @@
+//! The C interface keeps its promises: each program of `tests/c/` is a family of them, compiled unchanged as C11 and as
+//! C++17, every warning an error, and run against the shared library; one is also run against the static library.
+//!
+//! `SHMRR_C_TESTS=valgrind` and `SHMRR_C_TESTS=sanitize` run the same programs under valgrind and with the compiler's
+//! sanitizers; see `tests/support/mode.rs`.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use support::compiler::{self, Language, Linkage};
+use support::mode::Mode;
+use support::{found, program};
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c")
+}
+
+fn keeps_its_promises(name: &str, language: Language, linkage: Linkage) {
+    let mode = Mode::from_environment();
+    if !mode.concerns(language) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let source = sources().join(name).with_extension("c");
+    let compiled = compiler::compile(&source, language, linkage, mode, directory.path());
+    let Some(compiled) = found(compiled) else { return };
+    if let Some(said) = found(program::run(&mut mode.command(&compiled), mode.watchdog())) {
+        print!("{said}");
+    }
+}
+
+macro_rules! families {
+    ($($name:ident),+ $(,)?) => {
+        mod c11 {
+            $(#[test] fn $name() {
+                super::keeps_its_promises(stringify!($name), super::Language::C, super::Linkage::Shared);
+            })+
+        }
+
+        mod cpp17 {
+            $(#[test] fn $name() {
+                super::keeps_its_promises(stringify!($name), super::Language::Cpp, super::Linkage::Shared);
+            })+
+        }
+
+        #[test]
+        fn every_program_is_run() {
+            let listed = BTreeSet::from([$(stringify!($name).to_owned()),+]);
+            let programs = std::fs::read_dir(sources()).unwrap().map(|entry| entry.unwrap().path());
+            let programs = programs.filter(|path| path.extension().is_some_and(|found| found == "c"));
+            let there = programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+            assert_eq!(listed, there);
+        }
+    };
+}
+
+families! {
+    arguments,
+    calling,
+    death,
+    forking,
+    header_twice,
+    opening,
+    options,
+    payloads,
+    refusals,
+    remote_errors,
+    stopping,
+    threads,
+    waiting,
+}
+
+mod static_library {
+    #[test]
+    fn calling() {
+        super::keeps_its_promises("calling", super::Language::C, super::Linkage::Static);
+    }
+}

@@ -1,0 +1,271 @@
+/*
+ * What is no channel, or none for this process, is refused with a code of its own, and the message names the path, what
+ * was found and what was expected.
+ */
+#include "fixture.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+static void expect_client_refused(const char *path, int code, const char *found)
+{
+    static char somewhere;
+    rr_client *client = (rr_client *)(void *)&somewhere;
+    rr_error error;
+    EXPECT(rr_client_new(path, NULL, &client, &error), code);
+    CHECK(client == NULL);
+    EXPECT(error.code, code);
+    CHECK_CONTAINS(error.message, path);
+    CHECK_CONTAINS(error.message, found);
+}
+
+/* A server attaches to what is there, so it is refused for the same reason. */
+static void expect_refused(const char *path, int code, const char *found)
+{
+    rr_server *server;
+    rr_error error;
+    expect_client_refused(path, code, found);
+    EXPECT(rr_server_new(path, NULL, &server, &error), code);
+    CHECK(server == NULL);
+    EXPECT(error.code, code);
+    CHECK_CONTAINS(error.message, path);
+    CHECK_CONTAINS(error.message, found);
+}
+
+static void write_file(const char *path, const char *bytes, size_t length)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL);
+    CHECK(fwrite(bytes, 1, length, file) == length);
+    CHECK(fclose(file) == 0);
+}
+
+static void make_channel(const char *path)
+{
+    rr_server *server;
+    EXPECT(rr_server_new(path, NULL, &server, NULL), 0);
+    rr_server_free(server);
+}
+
+static void overwrite(const char *path, long offset, const void *bytes, size_t length)
+{
+    FILE *file = fopen(path, "r+e");
+    CHECK(file != NULL);
+    CHECK(fseek(file, offset, SEEK_SET) == 0);
+    CHECK(fwrite(bytes, 1, length, file) == length);
+    CHECK(fclose(file) == 0);
+}
+
+static void what_is_not_there_is_enoent(void)
+{
+    expect_client_refused("./not-there", -ENOENT, "No such file");
+    rr_server *server;
+    rr_error error;
+    EXPECT(rr_server_new("./no-directory/channel", NULL, &server, &error), -ENOENT);
+    CHECK_CONTAINS(error.message, "./no-directory/channel");
+}
+
+static void files_that_are_no_channels_are_eproto(void)
+{
+    char letters[4096];
+    memset(letters, 'x', sizeof letters);
+    write_file("./empty", "", 0);
+    expect_refused("./empty", -EPROTO, "file size in bytes: found 0, expected at least 256");
+    write_file("./short", letters, 255);
+    expect_refused("./short", -EPROTO, "found 255");
+    write_file("./letters", letters, sizeof letters);
+    expect_refused("./letters", -EPROTO, "magic: found xxxxxxxx, expected SHMRR");
+}
+
+static void things_that_are_no_files_are_eproto(void)
+{
+    CHECK(mkdir("./directory", 0700) == 0);
+    expect_refused("./directory", -EPROTO, "found a directory, expected a regular file");
+    CHECK(mkfifo("./fifo", 0600) == 0);
+    expect_refused("./fifo", -EPROTO, "found a FIFO, expected a regular file");
+    expect_refused("/dev/null", -EPROTO, "found a character device, expected a regular file");
+}
+
+static void a_symbolic_link_is_eloop_wherever_it_leads(void)
+{
+    make_channel("./linked");
+    CHECK(symlink("linked", "./link") == 0);
+    expect_refused("./link", -ELOOP, "symbolic link");
+    CHECK(symlink("nowhere", "./dangling") == 0);
+    expect_refused("./dangling", -ELOOP, "symbolic link");
+    CHECK(access("nowhere", F_OK) != 0);
+}
+
+static void a_header_that_was_changed_is_eproto_and_the_field_is_named(void)
+{
+    const uint32_t version = 99, slots = 3;
+    make_channel("./version");
+    overwrite("./version", 8, &version, sizeof version);
+    expect_refused("./version", -EPROTO, "layout version: found 99, expected");
+    make_channel("./slots");
+    overwrite("./slots", 40, &slots, sizeof slots);
+    expect_refused("./slots", -EPROTO, "found");
+    make_channel("./checksum");
+    overwrite("./checksum", 252, &slots, sizeof slots);
+    expect_refused("./checksum", -EPROTO, "header checksum: found 3, expected");
+}
+
+static void a_file_that_was_cut_or_has_grown_is_eproto(void)
+{
+    struct stat file;
+    make_channel("./cut");
+    CHECK(stat("cut", &file) == 0);
+    CHECK(truncate("cut", file.st_size - 1) == 0);
+    expect_refused("./cut", -EPROTO, "file size in bytes");
+    CHECK(truncate("cut", file.st_size + 1) == 0);
+    expect_refused("./cut", -EPROTO, "file size in bytes");
+}
+
+static void descriptors_that_are_no_channels_are_refused(void)
+{
+    int ends[2];
+    rr_server *server;
+    rr_client *client;
+    rr_error error;
+    CHECK(pipe(ends) == 0);
+    EXPECT(rr_server_from_fd(ends[0], NULL, &server, &error), -EPROTO);
+    CHECK_CONTAINS(error.message, "found a FIFO, expected a regular file");
+    CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
+    const int closed[] = {-1, ends[0]};
+    for (size_t k = 0; k < LENGTH(closed); k++) {
+        EXPECT(rr_client_from_fd(closed[k], NULL, &client, &error), -EBADF);
+        CHECK(client == NULL);
+        EXPECT(rr_server_from_fd(closed[k], NULL, &server, &error), -EBADF);
+        EXPECT(error.code, -EBADF);
+    }
+}
+
+static void a_channel_with_all_entries_taken_is_eusers_until_somebody_leaves(void)
+{
+    rr_options two = RR_OPTIONS_INIT;
+    two.participants = 2;
+    rr_server *server;
+    rr_client *client, *third;
+    rr_error error;
+    EXPECT(rr_server_new(NULL, &two, &server, NULL), 0);
+    EXPECT(rr_client_from_server(server, NULL, &client, NULL), 0);
+    EXPECT(rr_client_from_server(server, NULL, &third, &error), -EUSERS);
+    CHECK_CONTAINS(error.message, "participants: found 2");
+    rr_client_free(client);
+    EXPECT(rr_client_from_server(server, NULL, &third, NULL), 0);
+    rr_client_free(third);
+    rr_server_free(server);
+}
+
+static void a_process_without_permission_gets_eacces(void)
+{
+    const char *name = new_name();
+    char path[128];
+    make_channel(name);
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    CHECK(chmod(path, 0) == 0);
+    pid_t child = fork_child();
+    if (child == 0) {
+        /* Root may open anything. */
+        if (geteuid() == 0)
+            CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+        expect_refused(path, -EACCES, "Permission denied");
+        child_ends();
+    }
+    expect_ended_well(child);
+}
+
+static void too_many_open_descriptors_is_emfile_and_leaks_none(void)
+{
+    const char *name = new_name();
+    make_channel(name);
+    pid_t child = fork_child();
+    if (child == 0) {
+        int lowest = dup(0), room = 0, refused = 0;
+        close(lowest);
+        for (; room < 8; room++) {
+            struct rlimit limit;
+            CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+            limit.rlim_cur = (rlim_t)(lowest + room);
+            CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+            rr_client *client;
+            int code = rr_client_new(name, NULL, &client, NULL);
+            if (code == 0)
+                break;
+            EXPECT(code, -EMFILE);
+            refused++;
+        }
+        CHECK(refused > 0 && room < 8);
+        child_ends();
+    }
+    expect_ended_well(child);
+}
+
+static void a_channel_larger_than_the_process_may_write_is_efbig(void)
+{
+    pid_t child = fork_child();
+    if (child == 0) {
+        struct rlimit limit = {4096, 4096};
+        rr_server *server;
+        rr_error error;
+        CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+        EXPECT(rr_server_new(NULL, NULL, &server, &error), -EFBIG);
+        EXPECT(rr_server_new("./too-large", NULL, &server, &error), -EFBIG);
+        CHECK_CONTAINS(error.message, "./too-large");
+        CHECK(access("too-large", F_OK) != 0);
+        child_ends();
+    }
+    expect_ended_well(child);
+}
+
+static void a_channel_larger_than_the_file_system_is_enospc_and_leaves_no_file(void)
+{
+    rr_options large = RR_OPTIONS_INIT;
+    large.slots = 65472;
+    large.request_max = UINT64_C(1) << 30;
+    struct statvfs memory;
+    CHECK(statvfs("/dev/shm", &memory) == 0);
+    /* Without a limit of its own the file system would take all memory before it says so. */
+    if (memory.f_blocks == 0 || memory.f_blocks >= large.slots * large.request_max / memory.f_frsize)
+        return;
+    const char *name = new_name();
+    rr_server *server;
+    rr_error error;
+    EXPECT(rr_server_new(name, &large, &server, &error), -ENOSPC);
+    CHECK_CONTAINS(error.message, name);
+    CHECK_CONTAINS(error.message, "cannot reserve");
+    EXPECT(rr_unlink(name), -ENOENT);
+}
+
+static void a_message_that_is_too_long_is_cut_and_ends_with_a_nul(void)
+{
+    char path[400] = "./";
+    memset(path + 2, 'd', 200);
+    path[202] = '/';
+    memset(path + 203, 'f', 150);
+    rr_client *client;
+    rr_error error;
+    memset(&error, 'x', sizeof error);
+    EXPECT(rr_client_new(path, NULL, &client, &error), -ENOENT);
+    CHECK(strnlen(error.message, sizeof error.message) == sizeof error.message - 1);
+    CHECK(strncmp(error.message, path, sizeof error.message - 1) == 0);
+}
+
+int main(void)
+{
+    RUN(what_is_not_there_is_enoent);
+    RUN(files_that_are_no_channels_are_eproto);
+    RUN(things_that_are_no_files_are_eproto);
+    RUN(a_symbolic_link_is_eloop_wherever_it_leads);
+    RUN(a_header_that_was_changed_is_eproto_and_the_field_is_named);
+    RUN(a_file_that_was_cut_or_has_grown_is_eproto);
+    RUN(descriptors_that_are_no_channels_are_refused);
+    RUN(a_channel_with_all_entries_taken_is_eusers_until_somebody_leaves);
+    RUN(a_process_without_permission_gets_eacces);
+    RUN(too_many_open_descriptors_is_emfile_and_leaks_none);
+    RUN(a_channel_larger_than_the_process_may_write_is_efbig);
+    RUN(a_channel_larger_than_the_file_system_is_enospc_and_leaves_no_file);
+    RUN(a_message_that_is_too_long_is_cut_and_ends_with_a_nul);
+    return 0;
+}

@@ -1,0 +1,167 @@
+/*
+ * Stopping a handle ends its waits and all that it is asked later, and concerns no other handle.
+ */
+#include "waits.h"
+
+static void stop_server(void *server)
+{
+    EXPECT(rr_server_stop((rr_server *)server), 0);
+}
+
+static void stop_client(void *client)
+{
+    EXPECT(rr_client_stop((rr_client *)client), 0);
+}
+
+/* All but the calls about the channel. */
+static void expect_server_stopped(rr_server *server, uint64_t id)
+{
+    char buffer[8];
+    rr_request request;
+    EXPECT(rr_recv(server, buffer, sizeof buffer, &request), -ESHUTDOWN);
+    EXPECT(rr_recv_wait(server, buffer, sizeof buffer, &request, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_reply(server, id, "", 0), -ESHUTDOWN);
+    EXPECT(rr_reply_error(server, id, 1, ""), -ESHUTDOWN);
+    EXPECT(rr_channel_recover(rr_server_channel(server)), -ESHUTDOWN);
+    EXPECT(rr_channel_slots(rr_server_channel(server)), 1);
+}
+
+static void expect_client_stopped(rr_client *client, uint64_t id)
+{
+    char buffer[8];
+    uint64_t another;
+    EXPECT(rr_client_req(client, "", 0, buffer, sizeof buffer, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_send(client, "", 0, &another), -ESHUTDOWN);
+    EXPECT(rr_client_send_wait(client, "", 0, FOREVER, &another), -ESHUTDOWN);
+    EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESHUTDOWN);
+    EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_cancel(client, id), -ESHUTDOWN);
+    EXPECT(rr_channel_recover(rr_client_channel(client)), -ESHUTDOWN);
+    EXPECT(rr_channel_slots(rr_client_channel(client)), 1);
+}
+
+/* The handle that waited does nothing more; the rest of the channel goes on with another in its place. */
+static void expect_stopped(scene *at, const struct wait *wait)
+{
+    pair rest = at->channel;
+    if (wait->by_server) {
+        expect_server_stopped(at->channel.server, 1);
+        EXPECT(rr_server_from_fd(rr_channel_fd(channel_of(at)), NULL, &rest.server, NULL), 0);
+        expect_works(&rest);
+        rr_server_free(rest.server);
+    } else {
+        expect_client_stopped(at->channel.client, at->held);
+        rr_client_free(at->channel.client);
+        at->channel.client = another_client(&at->channel);
+        expect_works(&at->channel);
+    }
+}
+
+static void a_stop_by_another_thread_ends_every_wait_and_every_later_call(void)
+{
+    for (size_t k = 0; k < LENGTH(WAITS); k++) {
+        scene at = set_scene(&WAITS[k]);
+        deed stopping;
+        if (WAITS[k].by_server)
+            plan(&stopping, channel_of(&at), stop_server, at.channel.server);
+        else
+            plan(&stopping, channel_of(&at), stop_client, at.channel.client);
+        EXPECT(WAITS[k].call(&at, FOREVER), -ESHUTDOWN);
+        CHECK(now() - done(&stopping) < 10 * SECOND);
+        expect_stopped(&at, &WAITS[k]);
+        close_pair(&at.channel);
+    }
+}
+
+static void *receive_until_stopped(void *server)
+{
+    char buffer[8];
+    rr_request request;
+    EXPECT(rr_recv_wait((rr_server *)server, buffer, sizeof buffer, &request, FOREVER), -ESHUTDOWN);
+    return NULL;
+}
+
+static void a_stop_ends_the_waits_of_all_threads(void)
+{
+    pair channel = open_pair(1);
+    pthread_t threads[6];
+    for (size_t k = 0; k < LENGTH(threads); k++)
+        CHECK(pthread_create(&threads[k], NULL, receive_until_stopped, channel.server) == 0);
+    while (stats_of(rr_server_channel(channel.server)).sleeps < LENGTH(threads))
+        sched_yield();
+    stop_server(channel.server);
+    for (size_t k = 0; k < LENGTH(threads); k++)
+        CHECK(pthread_join(threads[k], NULL) == 0);
+    close_pair(&channel);
+}
+
+static void a_stop_does_not_end_the_waits_of_another_handle(void)
+{
+    pair channel = open_pair(1);
+    rr_server *other;
+    EXPECT(rr_server_from_fd(rr_channel_fd(rr_server_channel(channel.server)), NULL, &other, NULL), 0);
+    rr_client *stopped = another_client(&channel);
+    deed stopping;
+    char buffer[8];
+    rr_request request;
+    plan(&stopping, rr_server_channel(other), stop_server, other);
+    EXPECT(rr_recv_wait(channel.server, buffer, sizeof buffer, &request, 100 * MS), -ETIMEDOUT);
+    done(&stopping);
+    uint64_t id = send_text(channel.client, "held");
+    plan(&stopping, rr_client_channel(stopped), stop_client, stopped);
+    EXPECT(rr_client_get_wait(channel.client, id, buffer, sizeof buffer, 100 * MS), -ETIMEDOUT);
+    done(&stopping);
+    EXPECT(rr_client_cancel(channel.client, id), 0);
+    expect_works(&channel);
+    expect_server_stopped(other, id);
+    expect_client_stopped(stopped, id);
+    rr_client_free(stopped);
+    rr_server_free(other);
+    close_pair(&channel);
+}
+
+static rr_server *server_to_stop;
+static rr_client *client_to_stop;
+
+static void stop_in_handler(int signal_number)
+{
+    (void)signal_number;
+    if (server_to_stop)
+        rr_server_stop(server_to_stop);
+    if (client_to_stop)
+        rr_client_stop(client_to_stop);
+}
+
+static void send_signal(void *thread)
+{
+    CHECK(pthread_kill(*(pthread_t *)thread, SIGUSR2) == 0);
+}
+
+static void a_stop_by_a_signal_handler_ends_every_wait_and_every_later_call(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = stop_in_handler;
+    CHECK(sigaction(SIGUSR2, &action, NULL) == 0);
+    pthread_t self = pthread_self();
+    for (size_t k = 0; k < LENGTH(WAITS); k++) {
+        scene at = set_scene(&WAITS[k]);
+        server_to_stop = WAITS[k].by_server ? at.channel.server : NULL;
+        client_to_stop = WAITS[k].by_server ? NULL : at.channel.client;
+        deed signalling;
+        plan(&signalling, channel_of(&at), send_signal, &self);
+        EXPECT(WAITS[k].call(&at, FOREVER), -ESHUTDOWN);
+        done(&signalling);
+        expect_stopped(&at, &WAITS[k]);
+        close_pair(&at.channel);
+    }
+}
+
+int main(void)
+{
+    RUN(a_stop_by_another_thread_ends_every_wait_and_every_later_call);
+    RUN(a_stop_ends_the_waits_of_all_threads);
+    RUN(a_stop_does_not_end_the_waits_of_another_handle);
+    RUN(a_stop_by_a_signal_handler_ends_every_wait_and_every_later_call);
+    return 0;
+}

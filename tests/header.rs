@@ -1,0 +1,26 @@
+//! The committed C header is the one that the source generates. `SHMRR_WRITE_HEADER=1` writes it anew.
+
+use std::path::Path;
+
+#[test]
+fn the_committed_header_is_the_one_that_the_source_generates() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
+    let mut generated = Vec::new();
+    cbindgen::Builder::new()
+        .with_crate(root)
+        .with_config(config)
+        .generate()
+        .expect("src/capi can be read by cbindgen")
+        .write(&mut generated);
+    let generated = String::from_utf8(generated).unwrap();
+    let path = root.join("include/shmrr.h");
+    if std::env::var_os("SHMRR_WRITE_HEADER").is_some() {
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "include/shmrr.h differs from src/capi: SHMRR_WRITE_HEADER=1 cargo test --test header"
+    );
+}

@@ -1,0 +1,71 @@
+//! What the shared library shows to a linker: its soname, and the functions of the header, all of them and nothing else.
+
+mod support;
+
+use object::elf::{self, FileHeader64};
+use object::read::elf::{Dyn, ElfFile64, FileHeader};
+use object::{Endianness, Object, ObjectSymbol};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::library;
+
+fn in_tests(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
+}
+
+fn exported() -> BTreeSet<String> {
+    let bytes = fs::read(library::shared()).unwrap();
+    let file = ElfFile64::<Endianness>::parse(&*bytes).unwrap();
+    let symbols = file.dynamic_symbols().filter(|symbol| symbol.is_definition());
+    symbols.map(|symbol| symbol.name().unwrap().to_owned()).collect()
+}
+
+/// The functions that the header declares.
+fn declared() -> BTreeSet<String> {
+    let header = fs::read_to_string(in_tests("../include/shmrr.h")).unwrap();
+    let code = header.lines().filter(|line| !line.starts_with([' ', '/', '#', '}']));
+    code.filter_map(|line| {
+        let before_arguments = line.split_once('(')?.0;
+        let name = before_arguments.rsplit([' ', '*']).next()?;
+        name.starts_with("rr_").then(|| name.to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn the_soname_carries_the_abi_version() {
+    let bytes = fs::read(library::shared()).unwrap();
+    let header = FileHeader64::<Endianness>::parse(&*bytes).unwrap();
+    let endian = header.endian().unwrap();
+    let sections = header.sections(endian, &*bytes).unwrap();
+    let (entries, strings) = sections.dynamic(endian, &*bytes).unwrap().unwrap();
+    let strings = sections.strings(endian, &*bytes, strings).unwrap();
+    let soname = entries.iter().find(|entry| entry.tag(endian) == elf::DT_SONAME).unwrap();
+    assert_eq!(soname.string(endian, strings).unwrap(), library::SONAME.as_bytes());
+}
+
+#[test]
+fn the_functions_of_the_list_are_exported_and_nothing_else() {
+    let list = fs::read_to_string(in_tests("symbols.txt")).unwrap();
+    let listed: Vec<&str> = list.lines().collect();
+    assert!(listed.is_sorted(), "tests/symbols.txt is not sorted");
+    assert_eq!(exported().iter().collect::<Vec<_>>(), listed);
+}
+
+#[test]
+fn the_functions_of_the_header_are_exported_and_no_others() {
+    assert_eq!(declared(), exported());
+}
+
+#[test]
+fn every_function_is_called_by_a_c_test() {
+    let mut tests = String::new();
+    for entry in fs::read_dir(in_tests("c")).unwrap() {
+        tests += &fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    let called = |name: &&String| tests.contains(&format!("{name}("));
+    let exported = exported();
+    let missing: Vec<_> = exported.iter().filter(|name| !called(name)).collect();
+    assert!(missing.is_empty(), "no test in tests/c calls {missing:?}");
+}

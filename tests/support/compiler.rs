@@ -1,0 +1,91 @@
+//! The C and C++ compilers that are here: those that the `cc` crate finds, which reads `CC`, `CXX` and the flags that go
+//! with them from the environment. Every program is compiled as a standard asks, and a warning is an error.
+
+use super::library;
+use super::mode::Mode;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    C,
+    Cpp,
+}
+
+/// Which of the two libraries a program is linked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linkage {
+    Shared,
+    Static,
+}
+
+const FLAGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-pthread"];
+
+/// What the static library needs of the system where the C library does not hold it all.
+const NATIVE_LIBRARIES: &[&str] = &["-lpthread", "-ldl", "-lm"];
+
+impl Language {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::C => &["-std=c11", "-x", "c"],
+            Self::Cpp => &["-std=c++17", "-x", "c++"],
+        }
+    }
+}
+
+/// Compiles one source file and links it. An error means that there is no compiler; one that the compiler finds is a
+/// failure of the test.
+pub fn compile(
+    source: &Path,
+    language: Language,
+    linkage: Linkage,
+    mode: Mode,
+    directory: &Path,
+) -> Result<PathBuf, String> {
+    let mut command = compiler(language)?;
+    let program = directory.join(source.file_stem().unwrap());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    command.args(FLAGS).args(mode.compiler_flags());
+    command.arg(concat!("-DEXPECTED_VERSION=\"", env!("CARGO_PKG_VERSION"), "\""));
+    command.arg("-I").arg(root.join("include"));
+    command.args(language.flags()).arg(source).args(["-x", "none", "-o"]).arg(&program);
+    match linkage {
+        Linkage::Shared => {
+            let libraries = library::directory().to_str().unwrap();
+            command.args([&format!("-L{libraries}"), &format!("-Wl,-rpath,{libraries}"), "-lshmrr"]);
+        }
+        Linkage::Static => {
+            command.arg(library::archive()).args(NATIVE_LIBRARIES);
+        }
+    }
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(format!("no compiler: {:?}: {error}", command.get_program()));
+        }
+        Err(error) => panic!("{command:?}: {error}"),
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    Ok(program)
+}
+
+fn compiler(language: Language) -> Result<Command, String> {
+    let host = format!("{}-unknown-linux-{}", std::env::consts::ARCH, environment());
+    let tool = cc::Build::new()
+        .cpp(language == Language::Cpp)
+        .opt_level(1)
+        .target(&host)
+        .host(&host)
+        .cargo_metadata(false)
+        .cargo_warnings(false)
+        .warnings(false)
+        .try_get_compiler()
+        .map_err(|error| format!("no compiler: {error}"))?;
+    Ok(tool.to_command())
+}
+
+fn environment() -> &'static str {
+    if cfg!(target_env = "musl") { "musl" } else { "gnu" }
+}
