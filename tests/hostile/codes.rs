@@ -1,0 +1,83 @@
+//! The codes that include/shmrr.h documents, function by function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const NUMBERS: &[(&str, i32)] = &[
+    ("EAGAIN", libc::EAGAIN),
+    ("ETIMEDOUT", libc::ETIMEDOUT),
+    ("EINTR", libc::EINTR),
+    ("ESTALE", libc::ESTALE),
+    ("ECANCELED", libc::ECANCELED),
+    ("EALREADY", libc::EALREADY),
+    ("EMSGSIZE", libc::EMSGSIZE),
+    ("ENOBUFS", libc::ENOBUFS),
+    ("EOWNERDEAD", libc::EOWNERDEAD),
+    ("EREMOTEIO", libc::EREMOTEIO),
+    ("ESHUTDOWN", libc::ESHUTDOWN),
+    ("EPROTO", libc::EPROTO),
+    ("EINVAL", libc::EINVAL),
+    ("E2BIG", libc::E2BIG),
+    ("EUSERS", libc::EUSERS),
+    ("ENOENT", libc::ENOENT),
+    ("EACCES", libc::EACCES),
+    ("ENOSPC", libc::ENOSPC),
+    ("EEXIST", libc::EEXIST),
+    ("ELOOP", libc::ELOOP),
+    ("EMFILE", libc::EMFILE),
+    ("EBADF", libc::EBADF),
+    ("EFBIG", libc::EFBIG),
+];
+
+pub type Codes = BTreeMap<String, BTreeSet<String>>;
+
+/// Which codes each function is documented to return, with those of the functions that it refers to.
+pub fn documented() -> Codes {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/shmrr.h");
+    let header = std::fs::read_to_string(path).unwrap();
+    let mut codes = Codes::new();
+    let mut comment = String::new();
+    for line in header.lines() {
+        if let Some(text) = line.strip_prefix("//") {
+            comment.push_str(text);
+            continue;
+        }
+        let returns = comment.split_once("Return value:").map_or("", |(_, returns)| returns);
+        if let (Some(name), false) = (declared(line), returns.is_empty()) {
+            let mut own: BTreeSet<String> =
+                words(returns).filter_map(|word| word.strip_prefix('-')).map(String::from).collect();
+            if let Some(other) = returns.trim_start().strip_prefix("as ") {
+                let other = words(other).next().unwrap();
+                own.extend(codes.get(other).unwrap_or_else(|| panic!("{name}: {other}?")).iter().cloned());
+            }
+            codes.insert(name.to_owned(), own);
+        }
+        comment.clear();
+    }
+    codes
+}
+
+/// The function that a line declares.
+fn declared(line: &str) -> Option<&str> {
+    let (before, _) = line.split_once('(')?;
+    let name = before.rsplit([' ', '*']).next()?;
+    name.starts_with("rr_").then_some(name)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).filter(|word| !word.is_empty())
+}
+
+/// The table that `watch.h` reads.
+pub fn table(codes: &Codes) -> String {
+    let mut lines = String::new();
+    for (function, names) in codes {
+        lines += &format!("{function} success 0\n");
+        for name in names {
+            let (_, number) =
+                NUMBERS.iter().find(|known| known.0 == name).unwrap_or_else(|| panic!("{function}: {name}?"));
+            lines += &format!("{function} {name} {number}\n");
+        }
+    }
+    lines
+}

@@ -1,0 +1,122 @@
+//! Memory laid out to make one call take as long as it can: what a walk, a sweep or a retry costs at its worst, in the
+//! largest channel or under somebody who never lets go.
+
+use super::payload::Random;
+use super::region::{HEAD, LENGTH, LENT, ROOM, Region, TAIL, WORK};
+use std::sync::atomic::Ordering::Relaxed;
+
+const PENDING: u64 = 1;
+const QUEUED: u64 = 1;
+const READY: u64 = 2;
+const GENERATION: u64 = 7;
+/// So many laps ahead still counts as ahead, and four times as many as none.
+const QUARTER: u64 = 1 << 30;
+
+fn word(state: u64) -> u64 {
+    GENERATION << 20 | state
+}
+
+fn cell(lap: u64, slot: u64) -> u64 {
+    (lap & 0xFFFF_FFFF) << 32 | GENERATION << 16 | slot
+}
+
+/// A ring in which the next cell is always there, or overwritten by a later lap, all the way round and on.
+fn lay_endless_ring(region: &Region, slot: &mut impl FnMut() -> u64) {
+    let mut lap = 1;
+    for position in 0..region.geometry.cells() {
+        // In turn: a later lap, whose oldest position is looked for behind the next cell; and that next cell.
+        lap = if position % 2 == 0 { lap + QUARTER } else { lap - 1 };
+        region.word(region.cell_at(position)).store(cell(lap, slot()), Relaxed);
+    }
+    region.word(HEAD).store(0, Relaxed);
+    region.word(TAIL).store(0, Relaxed);
+}
+
+/// References to requests that nobody queued.
+pub fn endless_laps(region: &Region) {
+    let mut random = Random::new(1);
+    let total = region.geometry.total_slots();
+    lay_endless_ring(region, &mut || random.below(total));
+}
+
+/// Every place of the ring is taken by a request that still waits, so that a producer carries them on and on.
+pub fn waiting_requests_everywhere(region: &Region) {
+    let mut random = Random::new(2);
+    let cells = region.geometry.cells();
+    let total = region.geometry.total_slots();
+    // A client begins at the first slots.
+    let first = total / 2;
+    for slot in first..total {
+        region.word(region.request(slot)).store(word(QUEUED), Relaxed);
+    }
+    for position in 0..cells {
+        let slot = first + random.below(total - first);
+        region.word(region.cell_at(position)).store(cell(1, slot), Relaxed);
+    }
+    region.word(HEAD).store(0, Relaxed);
+    region.word(TAIL).store(cells, Relaxed);
+}
+
+/// Every slot is in use, and whoever has an entry seems to be dead.
+pub fn everybody_dead_and_no_slot_free(region: &Region) {
+    for slot in 0..region.geometry.total_slots() {
+        region.word(region.reply(slot)).store(word(PENDING), Relaxed);
+    }
+    for number in 1..=u64::from(region.geometry.participants) {
+        let word = region.word(region.participant(number));
+        word.store(word.load(Relaxed) | 1, Relaxed);
+    }
+}
+
+/// Every slot holds a request that is longer than any may be.
+pub fn too_long_requests_everywhere(region: &Region) {
+    let total = region.geometry.total_slots();
+    for slot in 0..total {
+        region.half(region.request(slot) + LENGTH).store(u32::MAX, Relaxed);
+        region.word(region.reply(slot)).store(word(PENDING), Relaxed);
+        region.word(region.request(slot)).store(word(QUEUED), Relaxed);
+        region.word(region.cell_at(slot)).store(cell(1, slot), Relaxed);
+    }
+    region.word(TAIL).store(total, Relaxed);
+}
+
+/// One request that is longer than any may be and is queued again whenever somebody has taken it.
+pub fn too_long_request_again_and_again(region: &Region) {
+    lay_endless_ring(region, &mut || 0);
+    region.half(region.request(0) + LENGTH).store(u32::MAX, Relaxed);
+    for _ in 0..100_000 {
+        region.word(region.reply(0)).store(word(PENDING), Relaxed);
+        region.word(region.request(0)).store(word(QUEUED), Relaxed);
+    }
+}
+
+/// Words on which calls compare and swap, each hammered for a while.
+pub fn words_that_never_stand_still(region: &Region) {
+    let reply_words = (0..region.geometry.total_slots()).map(|slot| region.reply(slot));
+    for offset in [WORK, ROOM, LENT].into_iter().chain(reply_words) {
+        let target = region.word(offset);
+        for times in 0..200_000_u64 {
+            // A bell counts on. A slot's word keeps its owner, so that a client takes it for its own still.
+            let next = match offset {
+                WORK | ROOM | LENT => target.load(Relaxed).wrapping_add(1),
+                _ => target.load(Relaxed) ^ (times & 7) << 4,
+            };
+            target.store(next, Relaxed);
+        }
+    }
+    region.heal();
+}
+
+/// Every reply is there, and said to be an error as long as replies can be.
+pub fn errors_everywhere(region: &Region) {
+    let most = region.geometry.response_max as u32;
+    for slot in 0..region.geometry.total_slots() {
+        let reply = region.reply(slot);
+        region.half(reply + LENGTH).store(most, Relaxed);
+        region.half(reply + LENGTH + 8).store(u32::MAX, Relaxed);
+        let old = region.word(reply).load(Relaxed);
+        if old & 0xF == PENDING {
+            region.word(reply).store(old & !0xF | READY, Relaxed);
+        }
+    }
+}

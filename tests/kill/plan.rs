@@ -1,0 +1,87 @@
+//! After which instructions a victim is killed, and what came of it.
+//!
+//! | `SHMRR_KILL` | after which |
+//! |---|---|
+//! | none, or `some` | a few of each operation, the same ones in every run |
+//! | `full` | every one |
+
+use crate::payload::Random;
+use crate::scene::Manner;
+use crate::tracer::{Point, Steps};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+const SEED: u64 = 0x6B69_6C6C;
+const SOME: usize = 48;
+/// After so many failures of one operation there is no point in going on.
+const FAILURES_MAX: u32 = 10;
+
+/// Kills a victim again and again: `trial` does it once, at a point, and says how far the operation came.
+pub fn carry_out(name: &str, mut trial: impl FnMut(Point, Manner) -> io::Result<Steps>) -> io::Result<()> {
+    // The first one leaves the channel as all the others will find it.
+    trial(Point::END, Manner::Recover)?;
+    let whole = trial(Point::END, Manner::Recover)?;
+    let instructions = whole.stepped.len() as u64;
+    assert!(whole.is_complete && instructions > 0, "{name}: {instructions} instructions");
+    let (mut kills, mut failures) = (0, 0);
+    for (count, point) in points(&whole.stepped).into_iter().enumerate() {
+        let manner = Manner::ALL[count % Manner::ALL.len()];
+        match catch_unwind(AssertUnwindSafe(|| trial(point, manner))) {
+            // An operation takes a few instructions more or less, as a request is short or long.
+            Ok(steps) => kills += u64::from(!steps?.is_complete),
+            Err(_) => {
+                println!("failed: {name}, killed at {point:?}, survivors go on by {manner:?}");
+                failures += 1;
+            }
+        }
+        if failures == FAILURES_MAX {
+            break;
+        }
+    }
+    report(name, instructions, kills, failures);
+    assert_eq!(failures, 0, "{name}: failures");
+    Ok(())
+}
+
+fn report(name: &str, instructions: u64, kills: u64, failures: u32) {
+    static HEADING: Once = Once::new();
+    HEADING.call_once(|| {
+        println!("\n| operation | instructions in the library | kills | failures |\n|---|---|---|---|");
+    });
+    println!("| {name} | {instructions} | {kills} | {failures} |");
+}
+
+fn points(trace: &[u64]) -> Vec<Point> {
+    let many = match std::env::var("SHMRR_KILL").as_deref() {
+        Err(_) | Ok("some") => SOME,
+        Ok("full") => usize::MAX,
+        Ok(other) => panic!("SHMRR_KILL={other}: expected some or full"),
+    };
+    let breakpoints = first_times(trace);
+    let point = |after: u64| {
+        let breakpoint = breakpoints.range(..=after).next_back().map(|(before, place)| (*before, *place));
+        Point { after, breakpoint }
+    };
+    choose(trace.len() as u64, many).into_iter().map(point).collect()
+}
+
+/// The instructions that come for the first time, by how many come before.
+fn first_times(trace: &[u64]) -> BTreeMap<u64, u64> {
+    let mut seen = HashSet::new();
+    (0..).zip(trace.iter().copied()).filter(|(_, place)| seen.insert(*place)).collect()
+}
+
+/// So many of the numbers below `end`, all of them if there are no more.
+fn choose(end: u64, many: usize) -> BTreeSet<u64> {
+    if usize::try_from(end).is_ok_and(|end| end <= many) {
+        return (0..end).collect();
+    }
+    let mut random = Random::new(SEED);
+    let mut chosen = BTreeSet::from([0, end - 1]);
+    while chosen.len() < many {
+        chosen.insert(random.below(end));
+    }
+    chosen
+}

@@ -1,0 +1,187 @@
+//! A victim and its tracer: a process that goes on act by act, or instruction by instruction, and is killed.
+//!
+//! Instructions count only within the text of the shared library. What it calls elsewhere is stepped over as part of
+//! the instruction that called.
+//!
+//! A step costs thousands of times what the instruction does. The way to a distant one is therefore not made step by
+//! step: a breakpoint at an instruction a little before it, which is reached there for the first time, ends most of it.
+
+use std::io;
+use std::mem::{offset_of, zeroed};
+use std::ops::Range;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::ptr::null_mut;
+
+const INSTRUCTION_POINTER: usize = offset_of!(libc::user_regs_struct, rip);
+/// As in victim.c: the exit status of a victim that can't be traced.
+const NOT_TRACED: i32 = 77;
+/// The instruction int3.
+const BREAKPOINT: usize = 0xCC;
+
+/// A stopped process; killed and reaped when it is dropped.
+pub struct Victim {
+    pid: libc::pid_t,
+    text: Range<u64>,
+    is_reaped: bool,
+}
+
+/// Where an act is to be interrupted.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// After so many instructions.
+    pub after: u64,
+    /// How many come before the breakpoint, and where in the library that is.
+    pub breakpoint: Option<(u64, u64)>,
+}
+
+impl Point {
+    /// None: the act comes to its end.
+    pub const END: Self = Self { after: u64::MAX, breakpoint: None };
+}
+
+/// How far an act came.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    pub is_complete: bool,
+    /// Where in the library each instruction was that was stepped.
+    pub stepped: Vec<u64>,
+}
+
+impl Victim {
+    /// Starts a victim, which stops before its first act. An error means that tracing is not allowed here.
+    pub fn spawn(program: &Path, channel: &Path, acts: &[&str]) -> io::Result<Self> {
+        // Nothing runs between fork and exec, so that the library's fork handlers have no part in this.
+        let mut command = Command::new(program);
+        command.arg(channel).args(acts).env("LD_BIND_NOW", "1").stdin(Stdio::null());
+        let spawned = command.spawn().map(|process| process.id() as libc::pid_t);
+        let pid = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut victim = Self { pid, text: 0..0, is_reaped: false };
+        let status = victim.wait();
+        if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == NOT_TRACED {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "ptrace is not allowed"));
+        }
+        assert!(libc::WIFSTOPPED(status), "the victim ended by itself: {status:#x}");
+        ptrace(libc::PTRACE_SETOPTIONS, victim.pid, 0, libc::PTRACE_O_EXITKILL as usize).unwrap();
+        victim.text = text_of_library(victim.pid);
+        Ok(victim)
+    }
+
+    /// Lets it do its next act.
+    pub fn act(&mut self) {
+        self.resume(libc::PTRACE_CONT);
+        assert!(self.has_ended_act());
+    }
+
+    /// Lets it do its next act up to a point, and does something of one's own after each instruction that is stepped.
+    pub fn step(&mut self, point: Point, mut beside: impl FnMut()) -> Steps {
+        let mut steps = Steps { is_complete: false, stepped: Vec::new() };
+        let mut taken = 0;
+        if let Some((before, place)) = point.breakpoint {
+            taken = before;
+            steps.is_complete = !self.go_on_to(self.text.start + place);
+        }
+        while taken < point.after && !steps.is_complete {
+            let address = self.instruction_pointer();
+            self.resume(libc::PTRACE_SINGLESTEP);
+            steps.is_complete = self.has_ended_act();
+            if self.text.contains(&address) {
+                taken += 1;
+                steps.stepped.push(address - self.text.start);
+                beside();
+            }
+        }
+        steps
+    }
+
+    /// Lets it go on until it comes to this address. False if the act ends before.
+    fn go_on_to(&mut self, address: u64) -> bool {
+        let place = address as usize;
+        let original = ptrace(libc::PTRACE_PEEKTEXT, self.pid, place, 0).unwrap() as usize;
+        let with_breakpoint = original & !0xFF | BREAKPOINT;
+        ptrace(libc::PTRACE_POKETEXT, self.pid, place, with_breakpoint).unwrap();
+        self.resume(libc::PTRACE_CONT);
+        let has_ended = self.has_ended_act();
+        ptrace(libc::PTRACE_POKETEXT, self.pid, place, original).unwrap();
+        if !has_ended {
+            ptrace(libc::PTRACE_POKEUSER, self.pid, INSTRUCTION_POINTER, place).unwrap();
+        }
+        !has_ended
+    }
+
+    fn resume(&self, how: libc::c_uint) {
+        ptrace(how, self.pid, 0, 0).unwrap();
+    }
+
+    fn has_ended_act(&mut self) -> bool {
+        match self.stopped_by() {
+            libc::SIGTRAP => false,
+            libc::SIGSTOP => true,
+            signal => panic!("the victim got signal {signal}"),
+        }
+    }
+
+    /// Kills it. It is dead when this returns, but not reaped.
+    pub fn kill(&self) {
+        // SAFETY: the child is not reaped before it is dropped, so the number is still its own.
+        assert_eq!(unsafe { libc::kill(self.pid, libc::SIGKILL) }, 0);
+        self.wait_for_death(libc::WNOWAIT);
+    }
+
+    fn stopped_by(&mut self) -> i32 {
+        let status = self.wait();
+        assert!(libc::WIFSTOPPED(status), "the victim ended by itself: {status:#x}");
+        libc::WSTOPSIG(status)
+    }
+
+    /// Waits until it stops or ends.
+    fn wait(&mut self) -> i32 {
+        let mut status = 0;
+        // SAFETY: the status is writable.
+        let pid = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
+        assert_eq!(pid, self.pid, "{}", io::Error::last_os_error());
+        self.is_reaped = !libc::WIFSTOPPED(status);
+        status
+    }
+
+    fn instruction_pointer(&self) -> u64 {
+        ptrace(libc::PTRACE_PEEKUSER, self.pid, INSTRUCTION_POINTER, 0).unwrap() as u64
+    }
+
+    fn wait_for_death(&self, flags: i32) {
+        // SAFETY: all zeros is a valid `siginfo_t`.
+        let mut info: libc::siginfo_t = unsafe { zeroed() };
+        let flags = libc::WEXITED | flags;
+        // SAFETY: the structure is writable.
+        let result = unsafe { libc::waitid(libc::P_PID, self.pid as u32, &raw mut info, flags) };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        if !self.is_reaped {
+            self.kill();
+            self.wait_for_death(0);
+        }
+    }
+}
+
+fn ptrace(request: libc::c_uint, pid: libc::pid_t, address: usize, data: usize) -> io::Result<libc::c_long> {
+    let (address, data) = (null_mut::<u8>().wrapping_add(address), null_mut::<u8>().wrapping_add(data));
+    // SAFETY: none of the requests that are made here writes to this process's memory.
+    let result = unsafe { libc::ptrace(request, pid, address, data) };
+    // Neither the address of an instruction nor eight of their bytes look like an error.
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Where the process has the library's instructions.
+fn text_of_library(pid: libc::pid_t) -> Range<u64> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let is_text = |line: &&str| line.contains("/libshmrr.so") && line.contains(" r-xp ");
+    let line = maps.lines().find(is_text).unwrap_or_else(|| panic!("no text of the library in\n{maps}"));
+    let (start, rest) = line.split_once('-').unwrap();
+    let (end, _) = rest.split_once(' ').unwrap();
+    let address = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    address(start)..address(end)
+}
