@@ -40,12 +40,59 @@
 // Payloads are byte strings.
 #define RR_BYTES 0
 
+// Payloads are one int64_t each way.
+#define RR_INT 1
+
 // Option flag: rr_server_new must create the channel; -EEXIST if it is there.
 #define RR_EXCLUSIVE 1
 
 // Option flag: pages are not reserved when the channel is created. A file system that fills up later then ends a
 // process that touches a new page by SIGBUS.
 #define RR_SPARSE 2
+
+// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of failing
+// with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
+#define RR_REDELIVER 4
+
+// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
+// it has one; see rr_channel_request_fd.
+#define RR_NOTIFY 8
+
+// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
+#define RR_UTF8 1
+
+// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it.
+#define RR_END_ALIGNED 2
+
+// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post only.
+#define RR_ONE_WAY 4
+
+// What a handler returns to have its reply sent.
+#define RR_SERVE_CONTINUE 0
+
+// What a handler returns, alone or added to another of these, to have rr_serve return after this request.
+#define RR_SERVE_STOP 1
+
+// What a handler returns if it, or somebody, will reply later by the request's id.
+#define RR_SERVE_LATER 2
+
+// Role of a participant that takes requests.
+#define RR_SERVER 1
+
+// Role of a participant that sends requests.
+#define RR_CLIENT 2
+
+// The first number of a message type that is the application's; 0 is no type, and those between are the library's.
+#define TYPE_MIN 128
+
+// Flag of a message whose sender says that it is text in UTF-8. The library does not check that.
+#define UTF8 1
+
+// Flag of a message that stands at the end of its buffer, where builders that write backwards leave it.
+#define END_ALIGNED 2
+
+// Flag of a request that nobody waits for a reply to. Set by [`crate::Client::post`] only.
+#define ONE_WAY 4
 
 // The channel behind a handle. It belongs to that handle and is valid until the handle is freed.
 typedef struct rr_channel rr_channel;
@@ -58,24 +105,24 @@ typedef struct rr_server rr_server;
 
 // How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
 //
-// What describes the channel (kind, slots, participants, request_max, response_max, mode, RR_SPARSE) matters only to
-// whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an error.
+// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters only
+// to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an error.
 typedef struct {
     // sizeof(rr_options) of the caller.
     uint32_t size;
-    // RR_BYTES.
+    // RR_BYTES or RR_INT.
     uint32_t kind;
     // Requests in flight at once, all clients together: 1 to 65472; default 64.
     uint32_t slots;
     // Handles attached at once, servers and clients: 1 to 4095; default 256.
     uint32_t participants;
-    // The longest request in bytes: 1 to 1073741824; default 4096.
+    // The longest request in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
     uint64_t request_max;
-    // The longest response in bytes: 1 to 1073741824; default 4096.
+    // The longest response in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
     uint64_t response_max;
     // Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600.
     uint32_t mode;
-    // RR_EXCLUSIVE, RR_SPARSE, or both.
+    // RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, or any of them together.
     uint32_t flags;
     // How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     int64_t spin_ns;
@@ -96,15 +143,71 @@ typedef struct {
     uint64_t id;
     // Length of the payload in bytes.
     uint64_t length;
-    // What kind of message it is; 0 if the client gave none.
+    // What kind of message it is: 128 and up, or 0 if the client gave none.
     uint32_t type;
-    // The client's flags.
+    // RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
     uint32_t flags;
     // The participant number of the client.
     uint32_t client;
-    // Always 0.
-    uint32_t reserved;
+    // How often it was delivered before, to servers that died with it; 0 but in a channel with RR_REDELIVER.
+    uint32_t redeliveries;
 } rr_request;
+
+// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none does
+// that keeps to the format: what a decision depends on is best copied first.
+typedef struct {
+    // The request's id. Positive as an int64_t, never 0.
+    uint64_t id;
+    // The payload, aligned to 8 bytes at least unless it is RR_END_ALIGNED. Not null even if it is empty.
+    const void *data;
+    // Length of the payload in bytes.
+    size_t length;
+    // What kind of message it is: 128 and up, or 0 if the sender gave none.
+    uint32_t type;
+    // RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
+    uint32_t flags;
+    // Of a request, the participant number of its client; of a reply, 0.
+    uint32_t client;
+    // Of a request, how often it was delivered before; see rr_request.
+    uint32_t redeliveries;
+} rr_view;
+
+// The reply that a handler of rr_serve writes, in place.
+typedef struct {
+    // Where it is to be written; aligned to 128 bytes. What is there is left from an earlier reply.
+    void *data;
+    // Room there is, in bytes: the channel's longest response.
+    size_t capacity;
+    // To be set: length of the reply in bytes; 0 at the call.
+    size_t length;
+    // To be set, if at all: what kind of message it is, 128 and up.
+    uint32_t type;
+    // To be set, if at all: RR_UTF8, RR_END_ALIGNED, or both.
+    uint32_t flags;
+} rr_response;
+
+// What rr_serve calls with each request. ctx is what rr_serve was given; the request may be read until the handler
+// returns, or later if it is answered later.
+//
+// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
+// RR_SERVE_LATER: somebody will reply by the request's id; or a negative number of the application's: the client's call
+// fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length bytes that were written
+// to data, or, if that is 0, what rr_strerror says about it.
+typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_response *response);
+
+// Room in the channel's memory for a request, to be written in place.
+typedef struct {
+    // For the library.
+    uint64_t id;
+    // Where the request is to be written; aligned to 128 bytes. What is there is left from an earlier request.
+    void *data;
+    // Room there is, in bytes: the channel's longest request.
+    size_t capacity;
+    // To be set, if at all, before rr_client_commit: what kind of message it is, 128 and up.
+    uint32_t type;
+    // To be set, if at all, before rr_client_commit: RR_UTF8, RR_END_ALIGNED, or both.
+    uint32_t flags;
+} rr_loan;
 
 // A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others work,
 // so they need not add up. Threads that share a handle may lose counts to each other.
@@ -113,21 +216,23 @@ typedef struct {
     uint32_t size;
     // Requests that may be in flight at once.
     uint32_t slots;
-    // Requests that wait for a server.
+    // Requests and one-way messages that wait for a server.
     uint32_t queued;
-    // Requests sent and not collected, including those queued.
+    // Requests sent and not collected, and one-way messages not done with, including those queued; and loans.
     uint32_t in_flight;
     // Requests that could be sent now.
     uint32_t free;
     // Handles attached, including those of dead processes that nobody has swept up after yet.
     uint32_t participants;
-    // Requests sent.
+    // Requests sent that are replied to.
     uint64_t requests;
     // Replies that reached a client that waited for them.
     uint64_t replies;
+    // One-way messages sent.
+    uint64_t posts;
     // Calls that met their deadline.
     uint64_t timeouts;
-    // Requests withdrawn by their clients.
+    // Requests withdrawn by their clients, or cleared.
     uint64_t cancels;
     // Replies that came too late.
     uint64_t stale_replies;
@@ -137,11 +242,30 @@ typedef struct {
     uint64_t recoveries;
     // Times that somebody slept.
     uint64_t sleeps;
-    // Bytes of the requests sent.
+    // Bytes of the requests and one-way messages sent.
     uint64_t request_bytes;
     // Bytes of the replies that reached a client.
     uint64_t reply_bytes;
 } rr_stats;
+
+// One that is attached to a channel.
+typedef struct {
+    // Its number, from 1 on.
+    uint32_t number;
+    // RR_SERVER or RR_CLIENT; 0 if its entry doesn't say so properly.
+    uint32_t role;
+    // Its process, as that sees itself: in another PID namespace the number means nothing.
+    int32_t pid;
+    // 1 if its process lives, 0 if it is dead and nobody has swept up after it yet.
+    uint32_t alive;
+    // When its process started, in clock ticks after boot, as field 22 of /proc/PID/stat; 0 if unknown.
+    uint64_t start_time;
+    // Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
+    // loans.
+    uint32_t held;
+    // Always 0.
+    uint32_t reserved;
+} rr_participant;
 
 
 
@@ -262,7 +386,7 @@ int rr_unlink(const char *path);
 // Return value: the request's length, 0 for an empty one, or
 // -EAGAIN: there is none;
 // -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
-// -EINVAL: srv or req is null, or buf is null and cap is not 0;
+// -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req);
 
@@ -277,28 +401,121 @@ int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int
 
 // Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
 //
-// One thread replies to one id, once. A reply to an id that has been replied to changes nothing.
+// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a one-way
+// message is dropped, and the message released.
 //
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
-// -EINVAL: srv is null, or data is null and len is not 0;
+// -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len);
 
-// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
-// code and the text. Both are the application's; text ends with a NUL.
+// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are RR_UTF8,
+// RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
 //
 // Return value: as rr_reply, and
-// -EMSGSIZE: the text is longer than the longest response;
-// -EINVAL: text is null.
+// -EINVAL: type is 1 to 127, or flags has others set.
+int rr_reply_msg(rr_server *srv, uint64_t id, const void *data, size_t len, uint32_t type, uint32_t flags);
+
+// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message: its
+// slot is free.
+//
+// Return value: 0, or
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+// -EINVAL: srv is null;
+// -ESHUTDOWN: the handle was stopped.
+int rr_release(rr_server *srv, uint64_t id);
+
+// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
+// code and the text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
+//
+// Return value: 0, or
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+// -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
+// -EINVAL: srv or text is null;
+// -ESHUTDOWN: the handle was stopped.
 int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
+
+// Takes the oldest request without copying it, and waits for one: view tells where it lies in the channel's memory.
+//
+// The bytes may be read until the request is replied to, released or given up: what happens with the id ends the view.
+// Until then they stay, whatever the client does.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: the request's length, 0 for an empty one, or
+// -EAGAIN: timeout_ns is 0 and there is none;
+// -ETIMEDOUT: none came in time;
+// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINVAL: srv or view is null, or the channel is one of integers;
+// -ESHUTDOWN: the handle was stopped.
+int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
+
+// Takes up to n requests in their order without copying them, as rr_recv_view does, and waits for the first only: one
+// wake-up for many. Each is described in one of views, and replied to by its own id.
+//
+// Return value: how many there are, 1 to n, or
+// -EAGAIN: timeout_ns is 0 and there is none;
+// -ETIMEDOUT: none came in time;
+// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+// -ESHUTDOWN: the handle was stopped.
+int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t n, int64_t timeout_ns);
+
+// Takes up to n requests as rr_recv_batch does, but never waits.
+//
+// Return value: how many there are, 1 to n, or
+// -EAGAIN: there is none;
+// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+// -ESHUTDOWN: the handle was stopped.
+int64_t rr_drain(rr_server *srv, rr_view *views, size_t n);
+
+// Lends room for the reply to a request, in the channel's memory: *ptr tells where, aligned to 128 bytes, and *cap how
+// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it. The
+// room may be written to until then, or until the request ends otherwise.
+//
+// Return value: 0, or
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+// -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
+// -ESHUTDOWN: the handle was stopped.
+int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
+
+// Replies with the first len bytes of the room that rr_reply_loan lent.
+//
+// Return value: 0, or
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+// -EMSGSIZE: len is more than there is room for; the loan goes on;
+// -EINVAL: srv is null, or no room was lent for this reply;
+// -ESHUTDOWN: the handle was stopped.
+int rr_reply_commit(rr_server *srv, uint64_t id, size_t len);
+
+// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the last
+// len bytes of the room that are sent.
+//
+// Return value: as rr_reply_commit, and
+// -EINVAL: type is 1 to 127, or flags has others set than RR_UTF8 and RR_END_ALIGNED.
+int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, uint32_t flags);
+
+// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
+// stopped or a handler says RR_SERVE_STOP; see rr_handler. ctx is passed on to the handler.
+//
+// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another thread
+// or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes in answer to
+// a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call that it is
+// returned to.
+//
+// Return value: 0 after RR_SERVE_STOP, or
+// -ESHUTDOWN: the handle was stopped;
+// -EINTR: a signal handler ran while the call slept; no request is lost: call again;
+// -EINVAL: srv or handler is null, or the channel is one of integers.
+int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 
 // Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
 // if len is 0, and buf if cap is 0.
 //
 // timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD and -ESHUTDOWN the server may have acted on the
+// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on the
 // request, or not.
 //
 // Return value: the reply's length, 0 for an empty one, or
@@ -309,7 +526,8 @@ int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
 // dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
 // -EOWNERDEAD: the server died with the request;
 // -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
-// -EINVAL: cli is null, or data or buf is null with a length that is not 0;
+// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+// -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, size_t cap, int64_t timeout_ns);
@@ -323,7 +541,7 @@ int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, s
 // Return value: 0, or
 // -ENOBUFS: all slots are in use;
 // -EMSGSIZE: the request is longer than the channel allows;
-// -EINVAL: cli or id is null, or data is null and len is not 0;
+// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
@@ -337,6 +555,31 @@ int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
 // -EINTR: a signal handler ran while the call slept; nothing was sent.
 int rr_client_send_wait(rr_client *cli, const void *data, size_t len, int64_t timeout_ns, uint64_t *id);
 
+// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for none;
+// flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
+//
+// Return value: as rr_client_send_wait, and
+// -EINVAL: type is 1 to 127, or flags has others set.
+int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t type, uint32_t flags, int64_t timeout_ns, uint64_t *id);
+
+// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a free
+// slot, and not for a server. data may be NULL if len is 0.
+//
+// The message is delivered even if this process ends before a server takes it. One that a server held when it died is
+// lost, but in a channel with RR_REDELIVER. It holds its slot until its server is done with it.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: 0, or
+// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+// -ETIMEDOUT: no slot was free in time;
+// -EINTR: a signal handler ran while the call slept; nothing was sent;
+// -EMSGSIZE: the message is longer than the channel's longest request;
+// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
+// -EPROTO: another process has overwritten the channel's memory;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_post(rr_client *cli, const void *data, size_t len, int64_t timeout_ns);
+
 // Collects the reply to a request, if it is there: copies it into buf, of cap bytes. The id is used up. buf may be
 // NULL if cap is 0.
 //
@@ -346,7 +589,8 @@ int rr_client_send_wait(rr_client *cli, const void *data, size_t len, int64_t ti
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 // -EOWNERDEAD: the server died with the request; the id is used up;
 // -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-// -EINVAL: cli is null, or buf is null and cap is not 0;
+// -ECANCELED: the server let go of the request without a reply; the id is used up;
+// -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory; the id is used up;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
@@ -359,8 +603,23 @@ int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
 // -ETIMEDOUT: it did not come in time; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
-// -ECANCELED: another thread cancelled the request meanwhile.
+// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, int64_t timeout_ns);
+
+// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the outcome
+// is. Ids that are 0 are passed over. Of several with an outcome it is the first.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: an index into ids, 0 to n - 1, or
+// -EAGAIN: timeout_ns is 0 and none has one;
+// -ETIMEDOUT: none had one in time;
+// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
+// -ECANCELED: another thread cancelled one of the requests meanwhile, or somebody cleared the channel;
+// -EINVAL: cli or ids is null, or all ids are 0, or n is;
+// -ESHUTDOWN: the handle was stopped.
+int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_t timeout_ns);
 
 // Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's reply
 // will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
@@ -370,13 +629,14 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // and 64 at most; when servers hold more than that, each takes the place of a request in flight.
 //
 // Return value: 0 if it was withdrawn, or
-// -EALREADY: its reply is there: collect it;
+// -EALREADY: its reply, or another outcome, is there: collect it;
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 // -EINVAL: cli is null;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_cancel(rr_client *cli, uint64_t id);
 
-// Counts the requests of this handle that are sent and not yet collected or cancelled.
+// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are not
+// among them.
 //
 // Return value: their number, or
 // -EINVAL: cli is null.
@@ -391,6 +651,145 @@ int64_t rr_client_pending(const rr_client *cli);
 // -ESTALE: there is none of that id, or no longer;
 // -EINVAL: cli is null.
 int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *text, size_t cap);
+
+// Takes a slot and lends room in it for a request to be written in place; waits for a free slot. loan tells where.
+//
+// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do either.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: 0, or
+// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+// -ETIMEDOUT: no slot was free in time;
+// -EINTR: a signal handler ran while the call slept; nothing was lent;
+// -EINVAL: cli or loan is null, or the channel is one of integers;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
+
+// Sends the first len bytes of what was written to a loan, with the type and flags that were set in it; with RR_END_ALIGNED
+// the last len bytes. The reply is collected by the number stored in id. The loan has ended: its data is set to NULL.
+//
+// Return value: 0, or
+// -ESTALE: the loan has ended before, or is none of this handle's;
+// -EMSGSIZE: len is more than there is room for; the loan goes on;
+// -EINVAL: cli, loan or id is null, or the loan's type is 1 to 127, or its flags has others set than RR_UTF8 and
+// RR_END_ALIGNED; the loan goes on;
+// -EPROTO: another process has overwritten the channel's memory;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_commit(rr_client *cli, rr_loan *loan, size_t len, uint64_t *id);
+
+// Gives a loan back: nothing is sent. Its data is set to NULL.
+//
+// Return value: 0, or
+// -ESTALE: the loan has ended before, or is none of this handle's;
+// -EINVAL: cli or loan is null;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_abort(rr_client *cli, rr_loan *loan);
+
+// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may be
+// read until rr_client_release, or any other call that collects the id.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: the reply's length, 0 for an empty one, or
+// -EAGAIN: timeout_ns is 0 and it is not there yet;
+// -ETIMEDOUT: it did not come in time; the request is still pending;
+// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+// the time;
+// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+// -EOWNERDEAD: the server died with the request; the id is used up;
+// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
+// -ECANCELED: the server let go of the request without a reply, and the id is used up; or another thread cancelled it
+// meanwhile, or somebody cleared the channel;
+// -EINVAL: cli or view is null, or the channel is one of integers;
+// -EPROTO: another process has overwritten the channel's memory; the id is used up;
+// -ESHUTDOWN: the handle was stopped.
+int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, int64_t timeout_ns);
+
+// Done with a reply: its slot is free, and the id used up. It need not have been looked at.
+//
+// Return value: 0, or
+// -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
+// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+// -EINVAL: cli is null;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_release(rr_client *cli, uint64_t id);
+
+// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in req.
+//
+// Return value: 0, or
+// -EAGAIN: there is none;
+// -EINVAL: srv, value or req is null, or the channel is one of bytes;
+// -EPROTO: another process has overwritten the channel's memory;
+// -ESHUTDOWN: the handle was stopped.
+int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req);
+
+// Takes the oldest request of a channel of integers as rr_recv_i64 does, and waits for one.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: as rr_recv_i64, and
+// -ETIMEDOUT: none came in time;
+// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time.
+int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t timeout_ns);
+
+// Replies to a request of a channel of integers.
+//
+// Return value: 0, or
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+// -EINVAL: srv is null, or the channel is one of bytes;
+// -ESHUTDOWN: the handle was stopped.
+int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
+
+// Sends a number, waits for the reply and stores it in reply.
+//
+// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
+// stays pending.
+//
+// Return value: 0, or
+// -ETIMEDOUT: the deadline passed;
+// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
+// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -EOWNERDEAD: the server died with the request;
+// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
+// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+// -EINVAL: cli or reply is null, or the channel is one of bytes;
+// -EPROTO: another process has overwritten the channel's memory;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t timeout_ns);
+
+// Sends a number and returns at once; its reply is collected later by the number stored in id.
+//
+// Return value: 0, or
+// -ENOBUFS: all slots are in use;
+// -EINVAL: cli or id is null, or the channel is one of bytes;
+// -EPROTO: another process has overwritten the channel's memory;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id);
+
+// Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used up.
+//
+// Return value: 0, or
+// -EAGAIN: it is not there yet;
+// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+// -EOWNERDEAD: the server died with the request; the id is used up;
+// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
+// -ECANCELED: the server let go of the request without a reply; the id is used up;
+// -EINVAL: cli or value is null, or the channel is one of bytes;
+// -EPROTO: another process has overwritten the channel's memory; the id is used up;
+// -ESHUTDOWN: the handle was stopped.
+int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value);
+
+// Collects the reply to a request of a channel of integers as rr_client_get_i64 does, and waits for it.
+//
+// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+//
+// Return value: as rr_client_get_i64, and
+// -ETIMEDOUT: it did not come in time; the request is still pending;
+// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+// the time;
+// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+int rr_client_get_wait_i64(rr_client *cli, uint64_t id, int64_t *value, int64_t timeout_ns);
 
 // The channel behind a server handle, for the calls below.
 //
@@ -420,7 +819,7 @@ int64_t rr_channel_request_max(const rr_channel *ch);
 // -EINVAL: ch is null.
 int64_t rr_channel_response_max(const rr_channel *ch);
 
-// Counts the requests that wait for a server. A snapshot.
+// Counts the requests and one-way messages that wait for a server. A snapshot.
 //
 // Return value: their number, or
 // -EINVAL: ch is null.
@@ -428,7 +827,7 @@ int64_t rr_channel_queued(const rr_channel *ch);
 
 // What the payloads are.
 //
-// Return value: RR_BYTES, or
+// Return value: RR_BYTES or RR_INT, or
 // -EINVAL: ch is null.
 int rr_channel_kind(const rr_channel *ch);
 
@@ -454,6 +853,32 @@ int rr_channel_fd(const rr_channel *ch);
 // -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
 int rr_channel_stats(const rr_channel *ch, rr_stats *stats);
 
+// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is 0. A
+// snapshot.
+//
+// Return value: how many there are, be it more than n, or
+// -EINVAL: ch is null, or out is null and n is not 0.
+int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t n);
+
+// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers hold
+// is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets -ECANCELED, at
+// once, and whoever asks for one later -ESTALE. Queued one-way messages are dropped.
+//
+// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
+//
+// Return value: how many requests and messages were cancelled, or
+// -EINVAL: ch is null;
+// -ESHUTDOWN: the handle was stopped.
+int rr_channel_clear(const rr_channel *ch);
+
+// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without this:
+// it is for what a power failure shall not take. Nothing happens to a channel in memory.
+//
+// Return value: 0, or
+// -EINVAL: ch is null;
+// -EIO and others from the system, as msync(2).
+int rr_channel_sync(const rr_channel *ch);
+
 // Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
 // dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
 //
@@ -468,6 +893,65 @@ int rr_channel_recover(const rr_channel *ch);
 // -EINVAL: ch is null, or the channel has no name;
 // -ENOENT, -EACCES and others from the system, as unlink(2).
 int rr_channel_unlink(const rr_channel *ch);
+
+// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first call,
+// the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it. It never
+// blocks, and is closed on exec.
+//
+// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a Unix
+// socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+// rr_channel_notify_requests, or with RR_NOTIFY at every request.
+//
+// Return value: the descriptor, or
+// -EINVAL: ch is null;
+// -EMFILE and others from the system, as eventfd(2).
+int rr_channel_request_fd(const rr_channel *ch);
+
+// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that shall
+// signal it adopt it with rr_channel_reply_fd_set.
+//
+// Return value: as rr_channel_request_fd.
+int rr_channel_reply_fd(const rr_channel *ch);
+
+// Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and the
+// caller keeps its own; it is made not to block.
+//
+// Return value: 0, or
+// -EEXIST: the handle has one already;
+// -EBADF: fd is not an open descriptor;
+// -EINVAL: ch is null, or fd is not an eventfd.
+int rr_channel_request_fd_set(const rr_channel *ch, int fd);
+
+// Makes an eventfd that this process inherited or was passed this handle's one for replies, as rr_channel_request_fd_set.
+//
+// Return value: as rr_channel_request_fd_set.
+int rr_channel_reply_fd_set(const rr_channel *ch, int fd);
+
+// Signals this handle's eventfd for requests: to be called after sending some.
+//
+// Return value: 0, or
+// -EBADF: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
+// -EINVAL: ch is null.
+int rr_channel_notify_requests(const rr_channel *ch);
+
+// Signals this handle's eventfd for replies: to be called after sending some.
+//
+// Return value: as rr_channel_notify_requests.
+int rr_channel_notify_replies(const rr_channel *ch);
+
+// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none after
+// it: then none that comes meanwhile is missed.
+//
+// Return value: how many signals there were, 0 if none, or
+// -EBADF: the handle has no such descriptor;
+// -EINVAL: ch is null.
+int64_t rr_channel_consume_requests(const rr_channel *ch);
+
+// Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and collect
+// replies after it.
+//
+// Return value: as rr_channel_consume_requests.
+int64_t rr_channel_consume_replies(const rr_channel *ch);
 
 // The version of the library, such as "0.1.0".
 //
@@ -502,4 +986,4 @@ int rr_options_init(rr_options *opts, uint32_t size);
 #define RR_OPTIONS_INIT { sizeof(rr_options), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Statistics to be filled by rr_channel_stats. */
-#define RR_STATS_INIT { sizeof(rr_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RR_STATS_INIT { sizeof(rr_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }

@@ -24,8 +24,9 @@ pub enum Error {
     /// The id is no longer that request's: cancelled, collected or recycled (`ESTALE`).
     #[error("the id is no longer a request of this handle: cancelled, collected or recycled")]
     Stale,
-    /// The request was cancelled or cleared while it waited (`ECANCELED`).
-    #[error("the request was cancelled")]
+    /// The request was cancelled or cleared while somebody waited for it, or the server let go of it without a reply
+    /// (`ECANCELED`).
+    #[error("the request was cancelled, or its server let go of it without a reply")]
     Canceled,
     /// The reply is there already and can be collected (`EALREADY`).
     #[error("the reply is already there: collect it")]
@@ -61,6 +62,9 @@ pub enum Error {
     /// Not a channel, or not one of this layout version or kind (`EPROTO`).
     #[error("{0}")]
     Protocol(String),
+    /// The channel's payloads are of another kind than the call's (`EINVAL`).
+    #[error("the channel's payloads are of another kind than the call's")]
+    WrongKind,
     /// An argument no call accepts (`EINVAL`).
     #[error("{0}")]
     Invalid(String),
@@ -102,7 +106,7 @@ impl Error {
             Self::Remote { .. } => libc::EREMOTEIO,
             Self::Stopped => libc::ESHUTDOWN,
             Self::Corrupt | Self::Protocol(_) => libc::EPROTO,
-            Self::Invalid(_) => libc::EINVAL,
+            Self::Invalid(_) | Self::WrongKind => libc::EINVAL,
             Self::OptionsTooLong(_) => libc::E2BIG,
             Self::Crowded { .. } => libc::EUSERS,
             Self::System { errno, .. } => *errno,

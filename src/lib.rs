@@ -55,11 +55,16 @@ pub mod server;
 mod wait;
 
 pub use channel::Channel;
+pub use channel::admin::ParticipantInfo;
+pub use channel::membership::Role;
+pub use channel::message::{Bytes, Message, TYPE_MIN};
 pub use channel::options::Options;
 pub use channel::stats::Stats;
 pub use client::Client;
 pub use error::{Error, Result};
 pub use layout::geometry::Kind;
+pub use layout::lines::{END_ALIGNED, ONE_WAY, UTF8};
 pub use region::name::unlink;
+pub use server::serve::{Failure, Response};
 pub use server::{Request, Server};
 pub use wait::Timeout;

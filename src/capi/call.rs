@@ -1,16 +1,16 @@
 //! Sending requests, collecting replies.
 
-use super::convert::{buffer, copy_text, count, handle, payload, place, status};
+use super::convert::{buffer, copy_text, count, handle, numbers, payload, place, status};
 use super::types::rr_client;
-use crate::Timeout;
 use crate::error::Result;
+use crate::{Kind, Message, Timeout};
 use std::ffi::{c_char, c_int, c_void};
 
 /// Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
 /// if len is 0, and buf if cap is 0.
 ///
 /// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD and -ESHUTDOWN the server may have acted on the
+/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on the
 /// request, or not.
 ///
 /// Return value: the reply's length, 0 for an empty one, or
@@ -21,7 +21,8 @@ use std::ffi::{c_char, c_int, c_void};
 /// dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
 /// -EOWNERDEAD: the server died with the request;
 /// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
-/// -EINVAL: cli is null, or data or buf is null with a length that is not 0;
+/// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+/// -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -40,7 +41,7 @@ pub unsafe extern "C" fn rr_client_req(
         let data = unsafe { payload(data, len) }?;
         let buf = buffer(buf, cap)?;
         // SAFETY: the caller's buffer has room for `cap` bytes.
-        unsafe { client.0.req_into(data, buf, cap, Timeout::from_nanos(timeout_ns)) }
+        unsafe { client.0.req_into(Kind::Bytes, data, buf, cap, Timeout::from_nanos(timeout_ns)) }
     })
 }
 
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn rr_client_req(
 /// Return value: 0, or
 /// -ENOBUFS: all slots are in use;
 /// -EMSGSIZE: the request is longer than the channel allows;
-/// -EINVAL: cli or id is null, or data is null and len is not 0;
+/// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -86,6 +87,63 @@ pub unsafe extern "C" fn rr_client_send_wait(
     status(|| unsafe { send(cli, data, len, Timeout::from_nanos(timeout_ns), id) })
 }
 
+/// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for none;
+/// flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
+///
+/// Return value: as rr_client_send_wait, and
+/// -EINVAL: type is 1 to 127, or flags has others set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_send_msg(
+    cli: *mut rr_client,
+    data: *const c_void,
+    len: usize,
+    r#type: u32,
+    flags: u32,
+    timeout_ns: i64,
+    id: *mut u64,
+) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let client = unsafe { handle(cli) }?;
+        // SAFETY: as above.
+        let (id, data) = (unsafe { place("id", id) }?, unsafe { payload(data, len) }?);
+        let message = Message { data, message_type: r#type, flags };
+        *id = client.0.send_msg(&message, Timeout::from_nanos(timeout_ns))?;
+        Ok(())
+    })
+}
+
+/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a free
+/// slot, and not for a server. data may be NULL if len is 0.
+///
+/// The message is delivered even if this process ends before a server takes it. One that a server held when it died is
+/// lost, but in a channel with RR_REDELIVER. It holds its slot until its server is done with it.
+///
+/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+///
+/// Return value: 0, or
+/// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+/// -ETIMEDOUT: no slot was free in time;
+/// -EINTR: a signal handler ran while the call slept; nothing was sent;
+/// -EMSGSIZE: the message is longer than the channel's longest request;
+/// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
+/// -EPROTO: another process has overwritten the channel's memory;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_post(
+    cli: *mut rr_client,
+    data: *const c_void,
+    len: usize,
+    timeout_ns: i64,
+) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let client = unsafe { handle(cli) }?;
+        // SAFETY: as above.
+        client.0.post(unsafe { payload(data, len) }?, Timeout::from_nanos(timeout_ns))
+    })
+}
+
 /// # Safety
 /// Pointers must be null or valid.
 unsafe fn send(
@@ -113,7 +171,8 @@ unsafe fn send(
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 /// -EOWNERDEAD: the server died with the request; the id is used up;
 /// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-/// -EINVAL: cli is null, or buf is null and cap is not 0;
+/// -ECANCELED: the server let go of the request without a reply; the id is used up;
+/// -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -130,7 +189,7 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
 /// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 /// the time;
-/// -ECANCELED: another thread cancelled the request meanwhile.
+/// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_get_wait(
     cli: *mut rr_client,
@@ -150,7 +209,36 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
     let client = unsafe { handle(cli) }?;
     let buf = buffer(buf, cap)?;
     // SAFETY: the caller's buffer has room for `cap` bytes.
-    unsafe { client.0.get_into(id, buf, cap, timeout) }
+    unsafe { client.0.get_into(Kind::Bytes, id, buf, cap, timeout) }
+}
+
+/// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the outcome
+/// is. Ids that are 0 are passed over. Of several with an outcome it is the first.
+///
+/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+///
+/// Return value: an index into ids, 0 to n - 1, or
+/// -EAGAIN: timeout_ns is 0 and none has one;
+/// -ETIMEDOUT: none had one in time;
+/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
+/// -ECANCELED: another thread cancelled one of the requests meanwhile, or somebody cleared the channel;
+/// -EINVAL: cli or ids is null, or all ids are 0, or n is;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_wait_any(
+    cli: *mut rr_client,
+    ids: *const u64,
+    n: usize,
+    timeout_ns: i64,
+) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let client = unsafe { handle(cli) }?;
+        // SAFETY: as above.
+        let ids = unsafe { numbers("ids", ids, n) }?;
+        client.0.wait_any(ids, Timeout::from_nanos(timeout_ns))
+    })
 }
 
 /// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's reply
@@ -161,7 +249,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// and 64 at most; when servers hold more than that, each takes the place of a request in flight.
 ///
 /// Return value: 0 if it was withdrawn, or
-/// -EALREADY: its reply is there: collect it;
+/// -EALREADY: its reply, or another outcome, is there: collect it;
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 /// -EINVAL: cli is null;
 /// -ESHUTDOWN: the handle was stopped.
@@ -171,7 +259,8 @@ pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int
     status(|| unsafe { handle(cli) }?.0.cancel(id))
 }
 
-/// Counts the requests of this handle that are sent and not yet collected or cancelled.
+/// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are not
+/// among them.
 ///
 /// Return value: their number, or
 /// -EINVAL: cli is null.

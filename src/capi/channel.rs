@@ -1,4 +1,4 @@
-//! Geometry, statistics, administration.
+//! Geometry, statistics, identity.
 
 use super::convert::{channel, check_size, copy_text, count, of_channel, place, status};
 use super::types::{rr_channel, rr_client, rr_server, rr_stats};
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn rr_channel_response_max(ch: *const rr_channel) -> i64 {
     count(|| unsafe { channel(ch) }.map(|channel| channel.response_max()))
 }
 
-/// Counts the requests that wait for a server. A snapshot.
+/// Counts the requests and one-way messages that wait for a server. A snapshot.
 ///
 /// Return value: their number, or
 /// -EINVAL: ch is null.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn rr_channel_queued(ch: *const rr_channel) -> i64 {
 
 /// What the payloads are.
 ///
-/// Return value: RR_BYTES, or
+/// Return value: RR_BYTES or RR_INT, or
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
@@ -143,6 +143,7 @@ fn snapshot(channel: &crate::Channel, size: u32) -> rr_stats {
         participants: stats.participants,
         requests: stats.requests,
         replies: stats.replies,
+        posts: stats.posts,
         timeouts: stats.timeouts,
         cancels: stats.cancels,
         stale_replies: stats.stale_replies,
@@ -152,27 +153,4 @@ fn snapshot(channel: &crate::Channel, size: u32) -> rr_stats {
         request_bytes: stats.request_bytes,
         reply_bytes: stats.reply_bytes,
     }
-}
-
-/// Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
-/// dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
-///
-/// Return value: how many participants were swept up after, or
-/// -EINVAL: ch is null;
-/// -ESHUTDOWN: the handle was stopped.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {
-    // SAFETY: the caller's pointer is null or valid.
-    count(|| unsafe { channel(ch) }?.recover()) as c_int
-}
-
-/// Removes the channel's name. Those who are attached go on; nobody else can attach by it.
-///
-/// Return value: 0, or
-/// -EINVAL: ch is null, or the channel has no name;
-/// -ENOENT, -EACCES and others from the system, as unlink(2).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_unlink(ch: *const rr_channel) -> c_int {
-    // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { channel(ch) }?.unlink())
 }

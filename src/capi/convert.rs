@@ -1,9 +1,13 @@
 //! Arguments in, codes out.
 
-use super::types::{RR_BYTES, RR_EXCLUSIVE, RR_SPARSE, rr_channel, rr_error, rr_options};
+use super::types::{
+    RR_BYTES, RR_EXCLUSIVE, RR_INT, RR_NOTIFY, RR_REDELIVER, RR_SPARSE, rr_channel, rr_error, rr_options,
+    rr_view,
+};
 use crate::error::{Error, Result};
-use crate::{Channel, Options, Timeout};
-use std::ffi::{CStr, OsStr, c_char, c_void};
+use crate::{Bytes, Channel, Kind, Options, Request, Timeout};
+use rustix::fd::BorrowedFd;
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::mem::{offset_of, size_of};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -101,6 +105,19 @@ pub(super) unsafe fn payload<'a>(pointer: *const c_void, length: usize) -> Resul
     Ok(unsafe { slice::from_raw_parts(pointer.cast(), length) })
 }
 
+/// # Safety
+/// A pointer that is not null must be readable for `count` numbers, and stay as it is during the call.
+pub(super) unsafe fn numbers<'a>(name: &str, pointer: *const u64, count: usize) -> Result<&'a [u64]> {
+    if pointer.is_null() {
+        return Err(null(name));
+    }
+    if count > isize::MAX as usize / size_of::<u64>() {
+        return Err(Error::bad_argument("n", count, "as many as there are ids"));
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { slice::from_raw_parts(pointer, count) })
+}
+
 /// A buffer to be written to; null is one without room.
 pub(super) fn buffer(pointer: *mut c_void, capacity: usize) -> Result<*mut u8> {
     match (pointer.is_null(), capacity) {
@@ -118,6 +135,30 @@ pub(super) unsafe fn string<'a>(name: &str, pointer: *const c_char) -> Result<&'
     }
     // SAFETY: the caller's.
     Ok(unsafe { CStr::from_ptr(pointer) })
+}
+
+/// A request in place, as C sees it.
+pub(super) fn request_view(request: &Request, bytes: Bytes<'_>) -> rr_view {
+    rr_view {
+        id: request.id,
+        data: bytes.as_ptr().cast(),
+        length: bytes.len(),
+        r#type: request.message_type,
+        flags: request.flags,
+        client: request.client,
+        redeliveries: request.redeliveries,
+    }
+}
+
+pub(super) fn borrow<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
+    if fd < 0 {
+        return Err(Error::System {
+            what: format!("fd: found {fd}, expected an open descriptor"),
+            errno: libc::EBADF,
+        });
+    }
+    // SAFETY: not -1; the call only duplicates it, and that fails cleanly if it is not open.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 pub(super) fn path(string: &CStr) -> &Path {
@@ -175,18 +216,21 @@ pub(super) fn check_size(name: &str, size: usize, least: usize) -> Result<()> {
 }
 
 fn checked(given: &rr_options) -> Result<Options> {
-    if given.kind != RR_BYTES {
-        return Err(Error::bad_argument("kind", given.kind, "0 (RR_BYTES)"));
-    }
-    let unknown = given.flags & !(RR_EXCLUSIVE | RR_SPARSE);
+    let kind = match given.kind {
+        RR_BYTES => Kind::Bytes,
+        RR_INT => Kind::Int,
+        other => return Err(Error::bad_argument("kind", other, "0 (RR_BYTES) or 1 (RR_INT)")),
+    };
+    let unknown = given.flags & !(RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY);
     if unknown != 0 {
         return Err(Error::bad_argument(
             "flags",
             format_args!("{unknown:#x}"),
-            "RR_EXCLUSIVE (0x1), RR_SPARSE (0x2)",
+            "RR_EXCLUSIVE (0x1), RR_SPARSE (0x2), RR_REDELIVER (0x4), RR_NOTIFY (0x8)",
         ));
     }
     Ok(Options::new()
+        .kind(kind)
         .slots(given.slots)
         .participants(given.participants)
         .request_max(given.request_max)
@@ -194,6 +238,8 @@ fn checked(given: &rr_options) -> Result<Options> {
         .mode(given.mode)
         .exclusive(given.flags & RR_EXCLUSIVE != 0)
         .sparse(given.flags & RR_SPARSE != 0)
+        .redeliver(given.flags & RR_REDELIVER != 0)
+        .notify(given.flags & RR_NOTIFY != 0)
         .spin_ns(given.spin_ns)
         .connect_timeout(Timeout::from_nanos(given.connect_timeout_ns)))
 }

@@ -47,7 +47,7 @@ pub extern "C" fn rr_strerror(code: c_int) -> *const c_char {
         libc::ETIMEDOUT => c"the deadline passed",
         libc::EINTR => c"a signal handler ran during the wait",
         libc::ESTALE => c"the id is no longer a request of this handle: cancelled, collected or recycled",
-        libc::ECANCELED => c"the request was cancelled while it waited",
+        libc::ECANCELED => c"the request was cancelled, or its server let go of it without a reply",
         libc::EALREADY => c"the reply is already there: collect it",
         libc::EMSGSIZE => c"the payload is larger than the channel's limit or than the buffer",
         libc::ENOBUFS => c"every slot of the channel is in use",

@@ -8,8 +8,14 @@
 //! | [`convert`] | arguments in, codes out |
 //! | [`open`] | opening, stopping, freeing |
 //! | [`serve`] | taking requests, replying |
+//! | [`serve_in_place`] | the same without copies, in batches |
+//! | [`handler`] | a loop around a handler |
 //! | [`call`] | sending requests, collecting replies |
-//! | [`channel`] | geometry, statistics, administration |
+//! | [`call_in_place`] | the same without copies |
+//! | [`integers`] | channels of integers |
+//! | [`channel`] | geometry, statistics, identity |
+//! | [`admin`] | who is attached; clearing, recovering |
+//! | [`notify`] | eventfds |
 //! | [`library`] | versions, errors, defaults |
 
 // Whether a pointer argument may be null, and what it must point to, stands in each function's text.
@@ -23,8 +29,20 @@ mod open;
 
 mod serve;
 
+mod serve_in_place;
+
+mod handler;
+
 mod call;
 
+mod call_in_place;
+
+mod integers;
+
 mod channel;
+
+mod admin;
+
+mod notify;
 
 mod library;

@@ -1,9 +1,8 @@
 //! Opening, stopping, freeing.
 
-use super::convert::{handle, null, opening, options, path as as_path, status, string};
+use super::convert::{borrow, handle, null, opening, options, path as as_path, status, string};
 use super::types::{rr_client, rr_error, rr_options, rr_server};
-use crate::error::{Error, Result};
-use rustix::fd::BorrowedFd;
+use crate::error::Error;
 use std::ffi::{c_char, c_int};
 
 /// Creates a channel and a server handle on it, or attaches to the channel of that name.
@@ -221,17 +220,6 @@ pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
 pub unsafe extern "C" fn rr_unlink(path: *const c_char) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| crate::unlink(as_path(unsafe { string("path", path) }?)))
-}
-
-fn borrow<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
-    if fd < 0 {
-        return Err(Error::System {
-            what: format!("fd: found {fd}, expected an open descriptor"),
-            errno: libc::EBADF,
-        });
-    }
-    // SAFETY: not -1; the call only duplicates it, and that fails cleanly if it is not open.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 /// # Safety

@@ -4,7 +4,7 @@ use super::convert::{buffer, count, handle, payload, place, status, string};
 use super::types::{rr_request, rr_server};
 use crate::error::{Error, Result};
 use crate::server::Received;
-use crate::{Request, Timeout};
+use crate::{Kind, Message, Request, Timeout};
 use std::ffi::{c_char, c_int, c_void};
 
 /// Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
@@ -15,7 +15,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// Return value: the request's length, 0 for an empty one, or
 /// -EAGAIN: there is none;
 /// -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
-/// -EINVAL: srv or req is null, or buf is null and cap is not 0;
+/// -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv(
@@ -62,7 +62,7 @@ unsafe fn recv(
     let described = unsafe { place("req", req) }?;
     let buf = buffer(buf, cap)?;
     // SAFETY: the caller's buffer has room for `cap` bytes.
-    match unsafe { server.0.recv_into(buf, cap, timeout) }? {
+    match unsafe { server.0.recv_into(Kind::Bytes, buf, cap, timeout) }? {
         Received::Taken(request) => {
             *described = describe(&request);
             Ok(request.length)
@@ -74,25 +74,26 @@ unsafe fn recv(
     }
 }
 
-fn describe(request: &Request) -> rr_request {
+pub(super) fn describe(request: &Request) -> rr_request {
     rr_request {
         id: request.id,
         length: request.length as u64,
         r#type: request.message_type,
         flags: request.flags,
         client: request.client,
-        reserved: 0,
+        redeliveries: request.redeliveries,
     }
 }
 
 /// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
 ///
-/// One thread replies to one id, once. A reply to an id that has been replied to changes nothing.
+/// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a one-way
+/// message is dropped, and the message released.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
-/// -EINVAL: srv is null, or data is null and len is not 0;
+/// -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_void, len: usize) -> c_int {
@@ -100,12 +101,50 @@ pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_v
     status(|| unsafe { handle(srv) }?.0.reply(id, unsafe { payload(data, len) }?))
 }
 
-/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
-/// code and the text. Both are the application's; text ends with a NUL.
+/// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are RR_UTF8,
+/// RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
 ///
 /// Return value: as rr_reply, and
-/// -EMSGSIZE: the text is longer than the longest response;
-/// -EINVAL: text is null.
+/// -EINVAL: type is 1 to 127, or flags has others set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_reply_msg(
+    srv: *mut rr_server,
+    id: u64,
+    data: *const c_void,
+    len: usize,
+    r#type: u32,
+    flags: u32,
+) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let server = unsafe { handle(srv) }?;
+        // SAFETY: as above.
+        let data = unsafe { payload(data, len) }?;
+        server.0.reply_msg(id, &Message { data, message_type: r#type, flags })
+    })
+}
+
+/// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message: its
+/// slot is free.
+///
+/// Return value: 0, or
+/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+/// -EINVAL: srv is null;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(srv) }?.0.release(id))
+}
+
+/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
+/// code and the text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
+///
+/// Return value: 0, or
+/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+/// -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
+/// -EINVAL: srv or text is null;
+/// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_error(
     srv: *mut rr_server,
@@ -118,6 +157,6 @@ pub unsafe extern "C" fn rr_reply_error(
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let text = unsafe { string("text", text) }?;
-        server.0.send_error(id, code, text.to_bytes())
+        server.0.reply_error_bytes(id, code, text.to_bytes())
     })
 }

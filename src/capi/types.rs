@@ -3,7 +3,7 @@
 #![allow(non_camel_case_types)]
 
 use crate::{Client, Server};
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int, c_void};
 
 /// A handle that takes requests and replies to them. Any number of threads may use it at once.
 pub struct rr_server(pub(super) Server);
@@ -26,35 +26,65 @@ pub struct rr_error {
 
 /// Payloads are byte strings.
 pub const RR_BYTES: u32 = 0;
+/// Payloads are one int64_t each way.
+pub const RR_INT: u32 = 1;
 
 /// Option flag: rr_server_new must create the channel; -EEXIST if it is there.
 pub const RR_EXCLUSIVE: u32 = 1;
 /// Option flag: pages are not reserved when the channel is created. A file system that fills up later then ends a
 /// process that touches a new page by SIGBUS.
 pub const RR_SPARSE: u32 = 2;
+/// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of failing
+/// with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
+pub const RR_REDELIVER: u32 = 4;
+/// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
+/// it has one; see rr_channel_request_fd.
+pub const RR_NOTIFY: u32 = 8;
+
+/// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
+pub const RR_UTF8: u32 = 1;
+/// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it.
+pub const RR_END_ALIGNED: u32 = 2;
+/// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post only.
+pub const RR_ONE_WAY: u32 = 4;
+
+const _: () =
+    assert!(RR_UTF8 == crate::UTF8 && RR_END_ALIGNED == crate::END_ALIGNED && RR_ONE_WAY == crate::ONE_WAY);
+
+/// What a handler returns to have its reply sent.
+pub const RR_SERVE_CONTINUE: i32 = 0;
+/// What a handler returns, alone or added to another of these, to have rr_serve return after this request.
+pub const RR_SERVE_STOP: i32 = 1;
+/// What a handler returns if it, or somebody, will reply later by the request's id.
+pub const RR_SERVE_LATER: i32 = 2;
+
+/// Role of a participant that takes requests.
+pub const RR_SERVER: u32 = 1;
+/// Role of a participant that sends requests.
+pub const RR_CLIENT: u32 = 2;
 
 /// How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
 ///
-/// What describes the channel (kind, slots, participants, request_max, response_max, mode, RR_SPARSE) matters only to
-/// whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an error.
+/// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters only
+/// to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an error.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_options {
     /// sizeof(rr_options) of the caller.
     pub size: u32,
-    /// RR_BYTES.
+    /// RR_BYTES or RR_INT.
     pub kind: u32,
     /// Requests in flight at once, all clients together: 1 to 65472; default 64.
     pub slots: u32,
     /// Handles attached at once, servers and clients: 1 to 4095; default 256.
     pub participants: u32,
-    /// The longest request in bytes: 1 to 1073741824; default 4096.
+    /// The longest request in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
     pub request_max: u64,
-    /// The longest response in bytes: 1 to 1073741824; default 4096.
+    /// The longest response in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
     pub response_max: u64,
     /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600.
     pub mode: u32,
-    /// RR_EXCLUSIVE, RR_SPARSE, or both.
+    /// RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, or any of them together.
     pub flags: u32,
     /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     pub spin_ns: i64,
@@ -84,12 +114,94 @@ pub struct rr_request {
     pub id: u64,
     /// Length of the payload in bytes.
     pub length: u64,
-    /// What kind of message it is; 0 if the client gave none.
+    /// What kind of message it is: 128 and up, or 0 if the client gave none.
     pub r#type: u32,
-    /// The client's flags.
+    /// RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
     pub flags: u32,
     /// The participant number of the client.
     pub client: u32,
+    /// How often it was delivered before, to servers that died with it; 0 but in a channel with RR_REDELIVER.
+    pub redeliveries: u32,
+}
+
+/// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none does
+/// that keeps to the format: what a decision depends on is best copied first.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rr_view {
+    /// The request's id. Positive as an int64_t, never 0.
+    pub id: u64,
+    /// The payload, aligned to 8 bytes at least unless it is RR_END_ALIGNED. Not null even if it is empty.
+    pub data: *const c_void,
+    /// Length of the payload in bytes.
+    pub length: usize,
+    /// What kind of message it is: 128 and up, or 0 if the sender gave none.
+    pub r#type: u32,
+    /// RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
+    pub flags: u32,
+    /// Of a request, the participant number of its client; of a reply, 0.
+    pub client: u32,
+    /// Of a request, how often it was delivered before; see rr_request.
+    pub redeliveries: u32,
+}
+
+/// Room in the channel's memory for a request, to be written in place.
+#[repr(C)]
+pub struct rr_loan {
+    /// For the library.
+    pub id: u64,
+    /// Where the request is to be written; aligned to 128 bytes. What is there is left from an earlier request.
+    pub data: *mut c_void,
+    /// Room there is, in bytes: the channel's longest request.
+    pub capacity: usize,
+    /// To be set, if at all, before rr_client_commit: what kind of message it is, 128 and up.
+    pub r#type: u32,
+    /// To be set, if at all, before rr_client_commit: RR_UTF8, RR_END_ALIGNED, or both.
+    pub flags: u32,
+}
+
+/// The reply that a handler of rr_serve writes, in place.
+#[repr(C)]
+pub struct rr_response {
+    /// Where it is to be written; aligned to 128 bytes. What is there is left from an earlier reply.
+    pub data: *mut c_void,
+    /// Room there is, in bytes: the channel's longest response.
+    pub capacity: usize,
+    /// To be set: length of the reply in bytes; 0 at the call.
+    pub length: usize,
+    /// To be set, if at all: what kind of message it is, 128 and up.
+    pub r#type: u32,
+    /// To be set, if at all: RR_UTF8, RR_END_ALIGNED, or both.
+    pub flags: u32,
+}
+
+/// What rr_serve calls with each request. ctx is what rr_serve was given; the request may be read until the handler
+/// returns, or later if it is answered later.
+///
+/// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
+/// RR_SERVE_LATER: somebody will reply by the request's id; or a negative number of the application's: the client's call
+/// fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length bytes that were written
+/// to data, or, if that is 0, what rr_strerror says about it.
+pub type rr_handler = Option<
+    unsafe extern "C" fn(ctx: *mut c_void, request: *const rr_view, response: *mut rr_response) -> c_int,
+>;
+
+/// One that is attached to a channel.
+#[repr(C)]
+pub struct rr_participant {
+    /// Its number, from 1 on.
+    pub number: u32,
+    /// RR_SERVER or RR_CLIENT; 0 if its entry doesn't say so properly.
+    pub role: u32,
+    /// Its process, as that sees itself: in another PID namespace the number means nothing.
+    pub pid: i32,
+    /// 1 if its process lives, 0 if it is dead and nobody has swept up after it yet.
+    pub alive: u32,
+    /// When its process started, in clock ticks after boot, as field 22 of /proc/PID/stat; 0 if unknown.
+    pub start_time: u64,
+    /// Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
+    /// loans.
+    pub held: u32,
     /// Always 0.
     pub reserved: u32,
 }
@@ -103,21 +215,23 @@ pub struct rr_stats {
     pub size: u32,
     /// Requests that may be in flight at once.
     pub slots: u32,
-    /// Requests that wait for a server.
+    /// Requests and one-way messages that wait for a server.
     pub queued: u32,
-    /// Requests sent and not collected, including those queued.
+    /// Requests sent and not collected, and one-way messages not done with, including those queued; and loans.
     pub in_flight: u32,
     /// Requests that could be sent now.
     pub free: u32,
     /// Handles attached, including those of dead processes that nobody has swept up after yet.
     pub participants: u32,
-    /// Requests sent.
+    /// Requests sent that are replied to.
     pub requests: u64,
     /// Replies that reached a client that waited for them.
     pub replies: u64,
+    /// One-way messages sent.
+    pub posts: u64,
     /// Calls that met their deadline.
     pub timeouts: u64,
-    /// Requests withdrawn by their clients.
+    /// Requests withdrawn by their clients, or cleared.
     pub cancels: u64,
     /// Replies that came too late.
     pub stale_replies: u64,
@@ -127,7 +241,7 @@ pub struct rr_stats {
     pub recoveries: u64,
     /// Times that somebody slept.
     pub sleeps: u64,
-    /// Bytes of the requests sent.
+    /// Bytes of the requests and one-way messages sent.
     pub request_bytes: u64,
     /// Bytes of the replies that reached a client.
     pub reply_bytes: u64,

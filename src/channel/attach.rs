@@ -2,6 +2,7 @@
 
 use super::Channel;
 use super::membership::{Membership, Role};
+use super::notify::Notifier;
 use super::options::Options;
 use super::stats::Counter;
 use crate::error::{Error, Result};
@@ -120,6 +121,7 @@ fn check_and_map(
         return Err(Error::mismatch(&subject, "file size in bytes", size, expected));
     }
     let geometry = header::decode(&open::first_bytes(&fd, &subject)?, &subject, size)?;
+    header::expect_kind(&geometry, options.kind, &subject)?;
     map(fd, geometry, path, subject, role, options)
 }
 
@@ -146,6 +148,7 @@ fn map(
         spinner: Spinner::new(options.spin_ns),
         stopped: AtomicBool::new(false),
         sleeps: AtomicU32::new(0),
+        notifier: Notifier::new(role, options.notify),
     };
     // Before joining, for the dead may hold every entry; counted when there is a line to count in.
     let recovered = channel.recover_dead();

@@ -23,13 +23,19 @@ use std::sync::atomic::{AtomicPtr, AtomicU64};
 const LIVE: u64 = 1;
 
 /// What a participant does.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub(crate) enum Role {
+pub enum Role {
     /// Takes requests and replies.
     Server = 1,
     /// Sends requests.
     Client = 2,
+}
+
+impl Role {
+    pub(crate) fn from_u32(number: u32) -> Option<Self> {
+        [Self::Server, Self::Client].into_iter().find(|role| *role as u32 == number)
+    }
 }
 
 /// One handle's membership. After a fork the parent keeps it, and the child joins anew at its first call.

@@ -9,9 +9,15 @@
 //! | [`sleep`] | sleeping and waking |
 //! | [`sweep`] | sweeping up after those who are gone |
 //! | [`stats`] | counters and snapshots |
+//! | [`admin`] | clearing, recovering, who is attached |
+//! | [`notify`] | eventfds |
+//! | [`message`] | what goes through it |
 
+pub(crate) mod admin;
 pub(crate) mod attach;
 pub(crate) mod membership;
+pub(crate) mod message;
+mod notify;
 pub(crate) mod options;
 mod sleep;
 pub(crate) mod stats;
@@ -26,6 +32,7 @@ use crate::protocol::{Memory, Participant, bell, slot};
 use crate::region::Region;
 use crate::wait::{Spinner, futex};
 use membership::Membership;
+use notify::Notifier;
 use rustix::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
@@ -44,6 +51,7 @@ pub struct Channel {
     pub(crate) spinner: Spinner,
     stopped: AtomicBool,
     sleeps: AtomicU32,
+    notifier: Notifier,
 }
 
 impl Channel {
@@ -89,27 +97,6 @@ impl Channel {
         self.stats().queued
     }
 
-    /// Removes the channel's name; those who are attached go on.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if it has none; [`Error::System`] as `unlink(2)`.
-    pub fn unlink(&self) -> Result<()> {
-        match self.path() {
-            Some(path) => crate::region::name::unlink(path),
-            None => Err(Error::Invalid(format!("{}: has no name to remove", self.subject))),
-        }
-    }
-
-    /// Sweeps up after all participants that are dead; returns how many those were.
-    ///
-    /// # Errors
-    /// What joining a channel can meet, in a forked child that has to join anew; [`Error::Stopped`].
-    pub fn recover(&self) -> Result<u32> {
-        self.check_running()?;
-        self.me()?;
-        Ok(self.recover_dead())
-    }
-
     pub(crate) fn geometry(&self) -> &Geometry {
         self.view.geometry()
     }
@@ -126,6 +113,12 @@ impl Channel {
             Some(number) => Ok(number),
             None => self.membership.join(&self.region, &self.view, &self.subject),
         }
+    }
+
+    /// That calls for payloads of this kind may use the channel.
+    #[inline]
+    pub(crate) fn check_kind(&self, kind: Kind) -> Result<()> {
+        if self.geometry().kind == kind { Ok(()) } else { Err(Error::WrongKind) }
     }
 
     #[inline]
@@ -163,10 +156,11 @@ impl Channel {
         }
         if let Some(me) = self.membership.number() {
             for slot in 0..self.view.total_slots() {
-                if slot::disturb(&self.view, slot, me) {
-                    self.wake_client(slot);
+                if let Some(before) = slot::disturb(&self.view, slot, me) {
+                    self.wake_sleepers(slot, before);
                 }
             }
+            self.ring_watchers(me);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::layout::Geometry;
-use crate::layout::geometry::Kind;
+use crate::layout::geometry::{INT_SIZE, Kind};
 use crate::wait::Timeout;
 
 const SLOTS: u32 = 64;
@@ -28,6 +28,7 @@ const MODE: u32 = 0o600;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
+    pub(crate) kind: Kind,
     pub(crate) slots: u32,
     pub(crate) participants: u32,
     pub(crate) request_max: u64,
@@ -35,6 +36,8 @@ pub struct Options {
     pub(crate) mode: u32,
     pub(crate) exclusive: bool,
     pub(crate) sparse: bool,
+    pub(crate) redeliver: bool,
+    pub(crate) notify: bool,
     pub(crate) spin_ns: i64,
     pub(crate) connect_timeout: Timeout,
 }
@@ -54,6 +57,7 @@ impl Options {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            kind: Kind::Bytes,
             slots: 0,
             participants: 0,
             request_max: 0,
@@ -61,9 +65,18 @@ impl Options {
             mode: 0,
             exclusive: false,
             sparse: false,
+            redeliver: false,
+            notify: false,
             spin_ns: 0,
             connect_timeout: Timeout::NOW,
         }
+    }
+
+    /// What the payloads are; byte strings by default. A channel of another kind is an error.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// Requests in flight at once, all clients together: 1 to 65,472; 64 by default.
@@ -80,14 +93,14 @@ impl Options {
         self
     }
 
-    /// The longest request in bytes: 1 to 1 GiB; 4096 by default.
+    /// The longest request in bytes: 1 to 1 GiB; 4096 by default. In a channel of integers 8.
     #[must_use]
     pub fn request_max(mut self, bytes: u64) -> Self {
         self.request_max = bytes;
         self
     }
 
-    /// The longest response in bytes: 1 to 1 GiB; 4096 by default.
+    /// The longest response in bytes: 1 to 1 GiB; 4096 by default. In a channel of integers 8.
     #[must_use]
     pub fn response_max(mut self, bytes: u64) -> Self {
         self.response_max = bytes;
@@ -116,6 +129,22 @@ impl Options {
         self
     }
 
+    /// A request that a server held when it died is served again, by another, up to 15 times, instead of failing with
+    /// [`Error::OwnerDead`]. Part of the channel: chosen by whoever creates it.
+    #[must_use]
+    pub fn redeliver(mut self, redeliver: bool) -> Self {
+        self.redeliver = redeliver;
+        self
+    }
+
+    /// Every request that this handle sends, or every reply, signals the eventfd for it, if the handle has one; see
+    /// [`crate::Channel::request_fd`].
+    #[must_use]
+    pub fn notify(mut self, notify: bool) -> Self {
+        self.notify = notify;
+        self
+    }
+
     /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     #[must_use]
     pub fn spin_ns(mut self, nanoseconds: i64) -> Self {
@@ -132,14 +161,19 @@ impl Options {
 
     /// The geometry of a channel that is created with these options.
     pub(crate) fn geometry(&self) -> Result<Geometry> {
-        let bytes = |value: u64| if value == 0 { MESSAGE } else { value };
-        Geometry::new(
-            Kind::Bytes,
+        let default = match self.kind {
+            Kind::Bytes => MESSAGE,
+            Kind::Int => INT_SIZE,
+        };
+        let bytes = |value: u64| if value == 0 { default } else { value };
+        let geometry = Geometry::new(
+            self.kind,
             or(self.slots, SLOTS),
             or(self.participants, PARTICIPANTS),
             bytes(self.request_max),
             bytes(self.response_max),
-        )
+        )?;
+        Ok(Geometry { redelivers: self.redeliver, ..geometry })
     }
 
     pub(crate) fn permissions(&self) -> Result<u32> {

@@ -4,12 +4,15 @@ use super::Channel;
 use super::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::lines::CursorName;
-use crate::protocol::state::{RequestState, RequestWord};
-use crate::protocol::{Id, Memory, bell};
+use crate::protocol::state::{ReplyWord, RequestState, RequestWord};
+use crate::protocol::{Id, Memory, Participant, bell};
 use crate::wait::{Deadline, deadline, futex};
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 const MILLISECOND: i64 = 1_000_000;
+/// All who sleep on a word.
+const EVERYBODY: u32 = u32::MAX >> 1;
 /// How long a waiting client sleeps before it looks after its server and its request again.
 const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
 /// How long an idle server sleeps before it looks at the ring again.
@@ -21,8 +24,47 @@ const SLEEPS_PER_LOOK: u32 = 64;
 const STORE_SETTLES: i64 = 1_000;
 
 impl Channel {
-    pub(crate) fn wake_client(&self, slot: u32) {
-        futex::wake_up(self.view.reply(slot), u32::MAX >> 1);
+    /// Wakes the threads of a client that sleep on a reply word as it was before it changed.
+    #[inline]
+    pub(crate) fn wake_sleepers(&self, slot: u32, before: ReplyWord) {
+        if before.has_sleepers() {
+            self.wake_client(slot, before);
+        }
+    }
+
+    #[cold]
+    fn wake_client(&self, slot: u32, before: ReplyWord) {
+        if before.is_waiting() {
+            futex::wake_up(self.view.reply(slot), EVERYBODY);
+        }
+        let client = before.owner();
+        if before.is_watching() && client != 0 && u32::from(client) <= self.geometry().participants {
+            self.ring_watchers(client);
+        }
+    }
+
+    /// Wakes the threads of a client that wait for any of several replies.
+    pub(super) fn ring_watchers(&self, client: Participant) {
+        let bell = &self.view.participant(client).watch;
+        bell.fetch_add(1, SeqCst);
+        futex::wake_up(bell, EVERYBODY);
+    }
+
+    /// What the bell of this client's watchers shows; to be read before they announce themselves in the reply words.
+    pub(crate) fn watch_bell(&self, me: Participant) -> u32 {
+        self.view.participant(me).watch.load(Acquire) as u32
+    }
+
+    /// Sleeps until the bell of this client's watchers is no longer `expected`, for one look's time at most; then looks
+    /// after the requests.
+    pub(crate) fn sleep_on_watch(
+        &self,
+        me: Participant,
+        expected: u32,
+        deadline: &Deadline,
+        pending: impl Iterator<Item = Id>,
+    ) -> Result<()> {
+        self.sleep_a_look(&self.view.participant(me).watch, expected, deadline, pending)
     }
 
     /// Wakes a server, if one has announced that it sleeps.
@@ -93,18 +135,29 @@ impl Channel {
         }
     }
 
-    /// Sleeps until the reply word of `id` is no longer `expected`, for one look's time at most.
+    /// Sleeps until the reply word of `id` is no longer `expected`, for one look's time at most; then looks after the
+    /// request.
     pub(crate) fn sleep_on_reply(&self, id: Id, expected: u64, deadline: &Deadline) -> Result<()> {
+        self.sleep_a_look(self.view.reply(id.slot), expected as u32, deadline, std::iter::once(id))
+    }
+
+    fn sleep_a_look(
+        &self,
+        word: &AtomicU64,
+        expected: u32,
+        deadline: &Deadline,
+        pending: impl Iterator<Item = Id>,
+    ) -> Result<()> {
         let now = deadline::now();
         if deadline.has_passed(now) {
             return Err(Error::TimedOut);
         }
         self.before_sleep();
         let until = deadline.at(now).min(now + CLIENT_LOOKS_AGAIN);
-        match futex::sleep(self.view.reply(id.slot), expected as u32, until) {
+        match futex::sleep(word, expected, until) {
             futex::Slept::Woken => Ok(()),
             futex::Slept::Until => {
-                self.look_after(id);
+                pending.for_each(|id| self.look_after(id));
                 Ok(())
             }
             futex::Slept::Interrupted => Err(self.interrupted()),
@@ -120,6 +173,10 @@ impl Channel {
             futex::wake_up(self.view.cursor(CursorName::Work), 1);
         } else if request.is(RequestState::Claimed, id.generation) {
             self.recover_some(std::iter::once(request.owner()));
+        } else if request.is(RequestState::Requeued, id.generation) {
+            // Whoever queued it again may have died before it was published.
+            self.recover_dead();
+            futex::wake_up(self.view.cursor(CursorName::Work), 1);
         }
     }
 }

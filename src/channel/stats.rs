@@ -6,7 +6,7 @@
 
 use super::Channel;
 use super::membership::is_live;
-use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
+use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::protocol::{Memory, Participant};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -23,6 +23,7 @@ pub(crate) enum Counter {
     Sleeps = 7,
     RequestBytes = 8,
     ReplyBytes = 9,
+    Posts = 10,
 }
 
 /// A snapshot of a channel. Its parts are read one after the other while others work, so they need not add up.
@@ -31,21 +32,23 @@ pub(crate) enum Counter {
 pub struct Stats {
     /// Requests that may be in flight at once.
     pub slots: u32,
-    /// Requests that wait for a server.
+    /// Requests and one-way messages that wait for a server.
     pub queued: u32,
-    /// Requests sent and not collected, including those queued.
+    /// Requests sent and not collected, and one-way messages not done with, including those queued; and loans.
     pub in_flight: u32,
     /// Requests that could be sent now.
     pub free: u32,
     /// Handles attached, including those of dead processes that nobody has swept up after yet.
     pub participants: u32,
-    /// Requests sent.
+    /// Requests sent that are replied to.
     pub requests: u64,
     /// Replies that reached a client that waited for them.
     pub replies: u64,
+    /// One-way messages sent.
+    pub posts: u64,
     /// Calls that met their deadline.
     pub timeouts: u64,
-    /// Requests withdrawn by their clients.
+    /// Requests withdrawn by their clients, or cleared.
     pub cancels: u64,
     /// Replies that came too late.
     pub stale_replies: u64,
@@ -55,7 +58,7 @@ pub struct Stats {
     pub recoveries: u64,
     /// Times that somebody slept.
     pub sleeps: u64,
-    /// Bytes of the requests sent.
+    /// Bytes of the requests and one-way messages sent.
     pub request_bytes: u64,
     /// Bytes of the replies that reached a client.
     pub reply_bytes: u64,
@@ -71,8 +74,9 @@ impl Channel {
             let reply = ReplyWord(view.reply(slot).load(Relaxed));
             let request = RequestWord(view.request(slot).load(Relaxed));
             let in_flight = !matches!(reply.state(), ReplyState::Free | ReplyState::Abandoned);
+            let has_no_outcome = matches!(reply.state(), ReplyState::Pending | ReplyState::Posted);
             let queued =
-                reply.state() == ReplyState::Pending && request.is(RequestState::Queued, reply.generation());
+                has_no_outcome && request.generation() == reply.generation() && request.is_claimable();
             stats.in_flight += u32::from(in_flight);
             stats.queued += u32::from(queued);
         }
@@ -83,6 +87,7 @@ impl Channel {
             let count = |counter: Counter| line.counters[counter as usize].load(Relaxed);
             stats.requests = stats.requests.wrapping_add(count(Counter::Requests));
             stats.replies = stats.replies.wrapping_add(count(Counter::Replies));
+            stats.posts = stats.posts.wrapping_add(count(Counter::Posts));
             stats.timeouts = stats.timeouts.wrapping_add(count(Counter::Timeouts));
             stats.cancels = stats.cancels.wrapping_add(count(Counter::Cancels));
             stats.stale_replies = stats.stale_replies.wrapping_add(count(Counter::StaleReplies));

@@ -3,8 +3,9 @@
 use super::stats::Counter;
 use super::{Channel, membership};
 use crate::layout::lines::CursorName;
+use crate::protocol::ring;
 use crate::protocol::{Memory, Participant};
-use crate::recovery::{Mended, mend};
+use crate::recovery::{self, Mended, Recoverer};
 use std::sync::atomic::Ordering::Acquire;
 
 /// Participants that were found dead, each with its incarnation, in the order of their numbers.
@@ -38,16 +39,29 @@ impl Channel {
     /// Finishes or undoes all that participants that are gone left in the slots.
     pub(super) fn sweep(&self, gone: impl Fn(Participant) -> bool) {
         for slot in 0..self.view.total_slots() {
-            self.settle(slot, mend(&self.view, slot, &gone));
+            self.mend(slot, self.geometry().redelivers, &gone);
         }
     }
 
-    /// Wakes whom a mended slot concerns.
-    pub(crate) fn settle(&self, slot: u32, mended: Mended) {
-        match mended {
+    /// Lets a request fail that this server has taken, whether or not the channel redelivers.
+    pub(crate) fn fail(&self, slot: u32, me: Participant) {
+        self.mend(slot, false, |owner| owner == me);
+    }
+
+    /// Finishes or undoes what participants that are gone left in one slot, and wakes whom that concerns.
+    fn mend(&self, slot: u32, redelivers: bool, gone: impl Fn(Participant) -> bool) {
+        let number = self.membership.number().unwrap_or(0);
+        let by = Recoverer { number, redelivers };
+        match recovery::mend(&self.view, slot, by, &gone) {
+            Mended::Nothing => {}
             Mended::Freed | Mended::Abandoned => self.ring(CursorName::Room),
-            Mended::Failed { waiting: true } => self.wake_client(slot),
-            Mended::Nothing | Mended::Failed { waiting: false } => {}
+            Mended::Failed { before } => self.wake_sleepers(slot, before),
+            Mended::Unpublished(id) => {
+                if ring::publish(&self.view, &self.known, id).is_ok() {
+                    recovery::settle(&self.view, id, by, &gone);
+                }
+                self.ring(CursorName::Work);
+            }
         }
     }
 }

@@ -1,14 +1,28 @@
-//! The calling side: send requests, collect replies. The calls are here; the steps that they are made of are in
-//! `steps`.
+//! The calling side: send requests, collect replies.
+//!
+//! | file | what |
+//! |---|---|
+//! | this | the calls that copy payloads |
+//! | [`loan`], [`view`] | writing a request and reading a reply in place |
+//! | `wait_any` | waiting for any of several replies |
+//! | `integers` | the calls for channels of integers |
+//! | `steps` | what all of them are made of |
+//! | `remote_errors` | the error replies of late, for who got only a code |
 
+mod integers;
+pub mod loan;
 mod remote_errors;
 mod steps;
+pub mod view;
+mod wait_any;
 
 use crate::channel::Channel;
+use crate::channel::message::Message;
 use crate::error::{Error, Result};
+use crate::layout::geometry::Kind;
 use crate::protocol::Memory;
-use crate::protocol::slot::{self, Progress, Stale, Withdrawn};
-use crate::protocol::state::{ReplyState, ReplyWord};
+use crate::protocol::slot::{self, Purpose, Withdrawn};
+use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::{Deadline, Timeout};
 use remote_errors::RemoteErrors;
 use std::sync::atomic::AtomicU32;
@@ -55,24 +69,26 @@ impl Client {
     /// [`Error::MessageSize`] if the request is longer than the channel allows, and is not sent, or if the reply is
     /// longer than the buffer, and is dropped; [`Error::WouldBlock`] or [`Error::NoSlots`] if the timeout is 0;
     /// [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::OwnerDead`] if the server died with the request;
-    /// [`Error::Remote`] if it replied with an error; [`Error::Stopped`]. After any of the last but one the server may
-    /// have acted on the request.
+    /// [`Error::Remote`] if it replied with an error; [`Error::Canceled`] if it let go of the request without a reply, or
+    /// somebody cleared the channel; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of these
+    /// that come after the sending the server may have acted on the request.
     pub fn req(&self, data: &[u8], buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
-        unsafe { self.req_into(data, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
+        unsafe { self.req_into(Kind::Bytes, data, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
     }
 
     /// # Safety
     /// `buffer` must be writable for `capacity` bytes.
     pub(crate) unsafe fn req_into(
         &self,
+        kind: Kind,
         data: &[u8],
         buffer: *mut u8,
         capacity: usize,
         timeout: Timeout,
     ) -> Result<usize> {
         let deadline = Deadline::new(timeout);
-        let (me, id) = self.begin(data, &deadline)?;
+        let (me, id) = self.begin(kind, Purpose::Call, &Message::of(data), &deadline)?;
         let mut outcome = self.wait(me, id, &deadline);
         if let Err(error) = outcome {
             outcome = self.withdraw_unless_done(me, id, error);
@@ -83,9 +99,7 @@ impl Client {
         let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
         slot::collect_unshared(self.channel.view(), id);
         self.freed(id);
-        if let Err(Error::Remote { code, ref text }) = result {
-            self.remote_errors.remember(id.to_u64(), true, code, text);
-        }
+        self.remember(id, true, &result);
         result
     }
 
@@ -93,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSlots`] if all slots are in use; [`Error::MessageSize`] if the request is longer than the channel
-    /// allows; [`Error::Stopped`].
+    /// allows; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn send(&self, data: &[u8]) -> Result<u64> {
         self.send_wait(data, Timeout::NOW)
     }
@@ -103,8 +117,33 @@ impl Client {
     /// # Errors
     /// As [`Client::send`], and [`Error::TimedOut`], [`Error::Interrupted`].
     pub fn send_wait(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<u64> {
-        let (_, id) = self.begin(data, &Deadline::new(timeout.into()))?;
+        self.send_of_kind(Kind::Bytes, &Message::of(data), timeout.into())
+    }
+
+    /// As [`Client::send_wait`], with a type and flags.
+    ///
+    /// # Errors
+    /// As [`Client::send_wait`], and [`Error::Invalid`] for a type or flags that no sender may give.
+    pub fn send_msg(&self, message: &Message<'_>, timeout: impl Into<Timeout>) -> Result<u64> {
+        message.check()?;
+        self.send_of_kind(Kind::Bytes, message, timeout.into())
+    }
+
+    #[inline]
+    fn send_of_kind(&self, kind: Kind, message: &Message<'_>, timeout: Timeout) -> Result<u64> {
+        let (_, id) = self.begin(kind, Purpose::Call, message, &Deadline::new(timeout))?;
         Ok(id.to_u64())
+    }
+
+    /// Sends a one-way message: nobody replies to it, and nothing is left to be collected. Waits for a free slot, and
+    /// not for a server: the message is delivered even if this process ends before one takes it. A message that a server
+    /// held when it died is lost, unless the channel redelivers.
+    ///
+    /// # Errors
+    /// As [`Client::send_wait`].
+    pub fn post(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<()> {
+        self.begin(Kind::Bytes, Purpose::Post, &Message::of(data), &Deadline::new(timeout.into()))?;
+        Ok(())
     }
 
     /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.
@@ -113,6 +152,7 @@ impl Client {
     /// [`Error::WouldBlock`] if it is not; [`Error::MessageSize`] if it is longer than the buffer, and it stays;
     /// [`Error::Stale`] if the id is none of this handle's, or was collected or cancelled before;
     /// [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
+    /// [`Error::Canceled`] if it let go of the request without a reply; [`Error::WrongKind`] in a channel of integers;
     /// [`Error::Stopped`].
     pub fn get(&self, id: u64, buffer: &mut [u8]) -> Result<usize> {
         self.get_wait(id, buffer, Timeout::NOW)
@@ -122,22 +162,24 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], after both of which the request is still
-    /// pending; [`Error::Canceled`] if another thread cancelled it meanwhile.
+    /// pending; [`Error::Canceled`] if another thread cancelled it meanwhile, or somebody cleared the channel.
     pub fn get_wait(&self, id: u64, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
-        unsafe { self.get_into(id, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
+        unsafe { self.get_into(Kind::Bytes, id, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
     }
 
     /// # Safety
     /// `buffer` must be writable for `capacity` bytes.
     pub(crate) unsafe fn get_into(
         &self,
+        kind: Kind,
         number: u64,
         buffer: *mut u8,
         capacity: usize,
         timeout: Timeout,
     ) -> Result<usize> {
         self.channel.check_running()?;
+        self.channel.check_kind(kind)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
         self.channel.view().prefetch_request(id.slot);
@@ -148,12 +190,8 @@ impl Client {
         if let Err(Error::MessageSize { .. }) = result {
             return result;
         }
-        let (Progress::Pending(word) | Progress::Ready(word) | Progress::Failed(word)) = progress;
-        slot::collect(self.channel.view(), id, word).map_err(|Stale| Error::Stale)?;
-        self.freed(id);
-        if let Err(Error::Remote { code, ref text }) = result {
-            self.remote_errors.remember(number, false, code, text);
-        }
+        self.collect(id, progress)?;
+        self.remember(id, false, &result);
         result
     }
 
@@ -173,15 +211,21 @@ impl Client {
         }
     }
 
-    /// Requests of this handle that are not yet collected.
+    /// Requests of this handle that are not yet collected; loans and one-way messages don't count.
     #[must_use]
     pub fn pending(&self) -> u32 {
         let Ok(me) = self.channel.me() else { return 0 };
         let view = self.channel.view();
         let is_mine = |slot: &u32| {
             let word = ReplyWord(view.reply(*slot).load(Relaxed));
-            let held = matches!(word.state(), ReplyState::Pending | ReplyState::Ready | ReplyState::Failed);
-            held && word.owner() == me
+            let is_sent = match word.state() {
+                ReplyState::Pending => {
+                    RequestWord(view.request(*slot).load(Relaxed)).generation() == word.generation()
+                }
+                ReplyState::Ready | ReplyState::Failed | ReplyState::Dismissed => true,
+                _ => false,
+            };
+            is_sent && word.owner() == me
         };
         (0..view.total_slots()).filter(is_mine).count() as u32
     }

@@ -2,10 +2,12 @@
 //! or withdraw it.
 
 use super::Client;
+use crate::channel::message::{Bytes, Message, RECEIVERS_FLAGS};
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
-use crate::layout::lines::{CursorName, REPLY_IS_ERROR};
-use crate::protocol::slot::{self, Progress, Stale, Withdrawn};
+use crate::layout::geometry::Kind;
+use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
+use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
 use crate::protocol::{Id, Memory, Participant, allocate, ring};
 use crate::wait::{Deadline, deadline};
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,52 +17,91 @@ impl Client {
         Id::from_u64(number, self.channel.view().total_slots()).ok_or(Error::Stale)
     }
 
-    /// Takes a slot, writes the request and publishes it.
-    pub(super) fn begin(&self, data: &[u8], deadline: &Deadline) -> Result<(Participant, Id)> {
+    /// Takes a slot, writes the message and publishes it.
+    #[inline]
+    pub(super) fn begin(
+        &self,
+        kind: Kind,
+        purpose: Purpose,
+        message: &Message<'_>,
+        deadline: &Deadline,
+    ) -> Result<(Participant, Id)> {
+        let length = message.data.len();
+        let limit = self.channel.request_max();
+        if length > limit {
+            self.channel.check_running()?;
+            return Err(Error::MessageSize { length, limit });
+        }
+        let (me, id) = self.take_slot(kind, purpose, deadline)?;
+        let view = self.channel.view();
+        let bytes = view.request_bytes(id.slot, length, message.flags);
+        // SAFETY: the length is within the slot's bytes.
+        unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
+        let one_way = if purpose == Purpose::Post { ONE_WAY } else { 0 };
+        self.label(me, id, length, message.message_type, message.flags | one_way);
+        slot::queue(view, id, me);
+        self.publish(me, id, purpose, length)?;
+        Ok((me, id))
+    }
+
+    /// Takes a slot; its request is then this thread's to write.
+    #[inline]
+    pub(super) fn take_slot(
+        &self,
+        kind: Kind,
+        purpose: Purpose,
+        deadline: &Deadline,
+    ) -> Result<(Participant, Id)> {
         let channel = &self.channel;
         channel.check_running()?;
-        let limit = channel.request_max();
-        if data.len() > limit {
-            return Err(Error::MessageSize { length: data.len(), limit });
-        }
+        channel.check_kind(kind)?;
         let me = channel.me()?;
         let view = channel.view();
         let first = self.recent.load(Relaxed);
-        let id = match allocate::allocate(view, me, first, first) {
+        let id = match allocate::allocate(view, me, purpose, first, first) {
             Some(id) => id,
-            None => self.wait_for_slot(me, deadline)?,
+            None => self.wait_for_slot(me, purpose, deadline)?,
         };
         let next = id.slot + 1;
         self.recent.store(if next < view.slots() { next } else { 0 }, Relaxed);
-
         self.following[self.newest.load(Relaxed) as usize].store(id.slot, Relaxed);
         self.newest.store(id.slot, Relaxed);
-        let line = view.request_line(id.slot);
-        line.length.store(data.len() as u32, Relaxed);
-        line.message_type.store(0, Relaxed);
-        line.flags.store(0, Relaxed);
-        line.client.store(me.into(), Relaxed);
-        let bytes = view.request_bytes(id.slot, data.len());
-        // SAFETY: the length is within the slot's bytes.
-        unsafe { bytes.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        Ok((me, id))
+    }
 
-        slot::queue(view, id, me);
+    /// Says in the request's line what the message is.
+    #[inline]
+    pub(super) fn label(&self, me: Participant, id: Id, length: usize, message_type: u32, flags: u32) {
+        let line = self.channel.view().request_line(id.slot);
+        line.length.store(length as u32, Relaxed);
+        line.message_type.store(message_type, Relaxed);
+        line.flags.store(flags, Relaxed);
+        line.client.store(me.into(), Relaxed);
+    }
+
+    /// Publishes a request that is QUEUED, and wakes a server.
+    #[inline]
+    pub(super) fn publish(&self, me: Participant, id: Id, purpose: Purpose, length: usize) -> Result<()> {
+        let channel = &self.channel;
+        let view = channel.view();
         if ring::publish(view, &channel.known, id).is_err() {
             self.withdraw(me, id);
             return Err(Error::Corrupt);
         }
         view.prefetch_cell(channel.known.tail());
         channel.ring(CursorName::Work);
-        channel.count_message(me, Counter::Requests, Counter::RequestBytes, data.len());
-        Ok((me, id))
+        channel.notify_of_request();
+        let messages = if purpose == Purpose::Post { Counter::Posts } else { Counter::Requests };
+        channel.count_message(me, messages, Counter::RequestBytes, length);
+        Ok(())
     }
 
     #[cold]
-    fn wait_for_slot(&self, me: Participant, deadline: &Deadline) -> Result<Id> {
+    fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline) -> Result<Id> {
         let channel = &self.channel;
         let allocate = || {
             let start = self.recent.load(Relaxed);
-            allocate::allocate(channel.view(), me, start, start)
+            allocate::allocate(channel.view(), me, purpose, start, start)
         };
         if !deadline.is_now() {
             if let Some(id) = channel.spinner.until(deadline, channel.stop_flag(), allocate) {
@@ -129,10 +170,35 @@ impl Client {
         }
     }
 
-    /// Copies a reply out and says what it was.
+    /// Where a reply lies and what it is, or the error that the request ended with.
+    pub(super) fn outcome(&self, id: Id, progress: Progress) -> Result<Reply> {
+        match progress {
+            Progress::Failed(_) => return Err(Error::OwnerDead),
+            Progress::Dismissed(_) => return Err(Error::Canceled),
+            Progress::Pending(_) | Progress::Ready(_) => {}
+        }
+        let view = self.channel.view();
+        let line = view.reply_line(id.slot);
+        let length = line.length.load(Relaxed) as usize;
+        let flags = line.flags.load(Relaxed);
+        let is_error = flags & REPLY_IS_ERROR != 0;
+        let limit = self.channel.response_max();
+        if length > if is_error { limit.max(INLINE) } else { limit } {
+            return Err(Error::Corrupt);
+        }
+        let bytes = view.response_bytes(id.slot, length, flags).cast_const();
+        if is_error {
+            return Err(remote_error(line.code.load(Relaxed), bytes, length));
+        }
+        let message_type = line.message_type.load(Relaxed);
+        Ok(Reply { bytes, length, message_type, flags: flags & RECEIVERS_FLAGS })
+    }
+
+    /// Copies a reply out.
     ///
     /// # Safety
     /// `buffer` must be writable for `capacity` bytes.
+    #[inline]
     pub(super) unsafe fn copy_out(
         &self,
         id: Id,
@@ -140,23 +206,7 @@ impl Client {
         buffer: *mut u8,
         capacity: usize,
     ) -> Result<usize> {
-        if let Progress::Failed(_) = progress {
-            return Err(Error::OwnerDead);
-        }
-        let view = self.channel.view();
-        let line = view.reply_line(id.slot);
-        let length = line.length.load(Relaxed) as usize;
-        if length > self.channel.response_max() {
-            return Err(Error::Corrupt);
-        }
-        let bytes = view.response_bytes(id.slot, length);
-        if line.flags.load(Relaxed) & REPLY_IS_ERROR != 0 {
-            let mut text = vec![0; length];
-            // SAFETY: the length is within the slot's bytes, and that of the vector.
-            unsafe { bytes.copy_to_nonoverlapping(text.as_mut_ptr(), length) };
-            let text = String::from_utf8_lossy(&text).into_owned();
-            return Err(Error::Remote { code: line.code.load(Relaxed), text });
-        }
+        let Reply { bytes, length, .. } = self.outcome(id, progress)?;
         if length > capacity {
             return Err(Error::MessageSize { length, limit: capacity });
         }
@@ -165,24 +215,42 @@ impl Client {
         Ok(length)
     }
 
+    /// Ends a request whose outcome has been looked at.
+    #[inline]
+    pub(super) fn collect(&self, id: Id, progress: Progress) -> Result<()> {
+        let (Progress::Pending(word)
+        | Progress::Ready(word)
+        | Progress::Failed(word)
+        | Progress::Dismissed(word)) = progress;
+        slot::collect(self.channel.view(), id, word).map_err(|Stale| Error::Stale)?;
+        self.freed(id);
+        Ok(())
+    }
+
+    /// Keeps an error reply for who asks for it later. `by_caller`: nobody was told the id.
+    #[inline]
+    pub(super) fn remember<T>(&self, id: Id, by_caller: bool, result: &Result<T>) {
+        if let Err(Error::Remote { code, text }) = result {
+            self.remote_errors.remember(id.to_u64(), by_caller, *code, text);
+        }
+    }
+
     /// Ends a request that only this call knows and whose wait failed; or, if its outcome came at the last moment, yields
-    /// that after all. That the request is gone can only be somebody's overwriting of the words.
+    /// that after all. If the request is gone, somebody cleared the channel.
     pub(super) fn withdraw_unless_done(&self, me: Participant, id: Id, error: Error) -> Result<Progress> {
         match (self.withdraw(me, id), error) {
             (Withdrawn::TooLate, _) => {
-                slot::progress(self.channel.view(), id, me).map_err(|Stale| Error::Corrupt)
+                slot::progress(self.channel.view(), id, me).map_err(|Stale| Error::Canceled)
             }
-            (_, Error::Stale | Error::Canceled) => Err(Error::Corrupt),
+            (Withdrawn::Stale, _) | (_, Error::Stale) => Err(Error::Canceled),
             (_, error) => Err(error),
         }
     }
 
     pub(super) fn withdraw(&self, me: Participant, id: Id) -> Withdrawn {
         let withdrawn = slot::withdraw(self.channel.view(), id, me);
-        if let Withdrawn::Unseen { waiting } | Withdrawn::Abandoned { waiting } = withdrawn {
-            if waiting {
-                self.channel.wake_client(id.slot);
-            }
+        if let Withdrawn::Unseen { before } | Withdrawn::Abandoned { before } = withdrawn {
+            self.channel.wake_sleepers(id.slot, before);
             self.channel.count(Counter::Cancels, 1);
             // An abandoned request holds its slot, but a spare one may now stand in for it.
             self.freed(id);
@@ -204,4 +272,19 @@ impl Client {
             self.channel.count(Counter::Timeouts, 1);
         }
     }
+}
+
+/// Where a reply lies, in the channel's memory, and what it is.
+pub(crate) struct Reply {
+    pub bytes: *const u8,
+    pub length: usize,
+    pub message_type: u32,
+    pub flags: u32,
+}
+
+#[cold]
+fn remote_error(code: i32, bytes: *const u8, length: usize) -> Error {
+    // SAFETY: the bytes are those of a reply, within its slot.
+    let text = unsafe { Bytes::new(bytes, length) }.to_vec();
+    Error::Remote { code, text: String::from_utf8_lossy(&text).into_owned() }
 }

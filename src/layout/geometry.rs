@@ -3,6 +3,7 @@
 use super::lines::{Cursor, LINE, ParticipantLine, ReplyLine, RequestLine};
 use crate::error::{Error, Result};
 use crate::protocol::state::{PARTICIPANTS_MAX, SLOTS_NAMEABLE};
+use std::fmt;
 use std::mem::size_of;
 
 /// Bytes that the header takes at the start of the region.
@@ -26,12 +27,28 @@ const CELLS_MIN: u64 = 64;
 pub enum Kind {
     /// Byte strings of any length up to the channel's limits.
     Bytes = 0,
+    /// One `i64` each way.
+    Int = 1,
 }
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "0 (bytes)",
+            Self::Int => "1 (integers)",
+        })
+    }
+}
+
+/// Bytes of a message in a channel of integers.
+pub(crate) const INT_SIZE: u64 = 8;
 
 /// The shape of a channel. Every instance has passed the bounds check of [`Geometry::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub kind: Kind,
+    /// Whether requests that dead servers held are served again.
+    pub redelivers: bool,
     pub slots: u32,
     pub spares: u32,
     pub participants: u32,
@@ -56,8 +73,12 @@ impl Geometry {
     ) -> Result<Self> {
         within("slots", slots.into(), 1, SLOTS_MAX.into())?;
         within("participants", participants.into(), 1, PARTICIPANTS_MAX.into())?;
-        within("request_max", request_max, 1, MESSAGE_MAX)?;
-        within("response_max", response_max, 1, MESSAGE_MAX)?;
+        let (least, most) = match kind {
+            Kind::Bytes => (1, MESSAGE_MAX),
+            Kind::Int => (INT_SIZE, INT_SIZE),
+        };
+        within("request_max", request_max, least, most)?;
+        within("response_max", response_max, least, most)?;
 
         let spares = (slots / 4).clamp(SPARES_MIN, SPARES_MAX);
         let total_slots = u64::from(slots) + u64::from(spares);
@@ -70,6 +91,7 @@ impl Geometry {
         let total_size = slots_offset + total_slots * slot_stride;
         Ok(Self {
             kind,
+            redelivers: false,
             slots,
             spares,
             participants,
@@ -114,6 +136,8 @@ impl Geometry {
 fn within(name: &str, found: u64, least: u64, most: u64) -> Result<()> {
     if (least..=most).contains(&found) {
         Ok(())
+    } else if least == most {
+        Err(Error::bad_argument(name, found, least))
     } else {
         Err(Error::bad_argument(name, found, format_args!("{least} to {most}")))
     }

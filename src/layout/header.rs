@@ -30,6 +30,10 @@ const VERSION: Field = field("layout version", 8, 4);
 const ORDER: Field = field("byte order mark", 12, 4);
 const WORDS: Field = field("word size in bits", 16, 4);
 const KIND: Field = field("kind", 20, 4);
+/// Bits that a reader may ignore.
+const COMPATIBLE: Field = field("compatible features", 24, 8);
+/// Compatible feature: requests that dead servers held are served again. Who doesn't know it lets them fail.
+const REDELIVERS: u64 = 1;
 /// Bits that a reader must know to attach.
 const INCOMPATIBLE: Field = field("incompatible features", 32, 8);
 const SLOTS: Field = field("slots", 40, 4);
@@ -70,6 +74,7 @@ pub(crate) fn encode(geometry: &Geometry) -> Bytes {
     for (field, value) in constants().into_iter().chain(derived(geometry)) {
         field.put(&mut bytes, value);
     }
+    COMPATIBLE.put(&mut bytes, if geometry.redelivers { REDELIVERS } else { 0 });
     let sum = checksum(&bytes);
     CHECKSUM.put(&mut bytes, sum);
     bytes
@@ -114,7 +119,7 @@ pub(crate) fn decode(bytes: &Bytes, subject: &str, size: u64) -> Result<Geometry
     if unknown != 0 {
         return Err(Error::mismatch(subject, INCOMPATIBLE.name, format_args!("{unknown:#x}"), "none"));
     }
-    let geometry = Geometry::new(
+    let mut geometry = Geometry::new(
         kind(KIND.get(bytes), subject)?,
         SLOTS.get(bytes) as u32,
         PARTICIPANTS.get(bytes) as u32,
@@ -122,6 +127,7 @@ pub(crate) fn decode(bytes: &Bytes, subject: &str, size: u64) -> Result<Geometry
         RESPONSE_MAX.get(bytes),
     )
     .map_err(|error| Error::Protocol(format!("{subject}: {error}")))?;
+    geometry.redelivers = COMPATIBLE.get(bytes) & REDELIVERS != 0;
     for (field, value) in derived(&geometry) {
         field.expect(bytes, value, subject)?;
     }
@@ -134,9 +140,17 @@ pub(crate) fn decode(bytes: &Bytes, subject: &str, size: u64) -> Result<Geometry
 }
 
 fn kind(found: u64, subject: &str) -> Result<Kind> {
-    if found == Kind::Bytes as u64 {
-        Ok(Kind::Bytes)
+    [Kind::Bytes, Kind::Int]
+        .into_iter()
+        .find(|kind| *kind as u64 == found)
+        .ok_or_else(|| Error::mismatch(subject, KIND.name, found, "0 (bytes) or 1 (integers)"))
+}
+
+/// That a channel is of the kind that the caller expects.
+pub(crate) fn expect_kind(geometry: &Geometry, expected: Kind, subject: &str) -> Result<()> {
+    if geometry.kind == expected {
+        Ok(())
     } else {
-        Err(Error::mismatch(subject, KIND.name, found, "0 (bytes)"))
+        Err(Error::mismatch(subject, KIND.name, geometry.kind, expected))
     }
 }

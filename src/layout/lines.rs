@@ -30,7 +30,7 @@ pub(crate) struct Cursor {
 }
 
 /// One participant: who it is, and what it has done. Written by that participant only, but for the word, which whoever
-/// finds it dead also clears.
+/// finds it dead also clears, and the doorbell.
 #[repr(C, align(128))]
 pub(crate) struct ParticipantLine {
     /// `generation << 1 | live`.
@@ -40,12 +40,14 @@ pub(crate) struct ParticipantLine {
     /// Clock ticks after boot at which the process started, as in `/proc/PID/stat`; 0 if unknown.
     pub start_time: AtomicU64,
     pub counters: [AtomicU64; COUNTERS],
+    /// Doorbell of this client's threads that wait for any of several replies; servers ring it.
+    pub watch: AtomicU64,
     /// 0 if the process may run on several processors, else the number of its only one, and 1.
     pub processor: AtomicU64,
 }
 
 /// Counters of one participant line.
-pub(crate) const COUNTERS: usize = 12;
+pub(crate) const COUNTERS: usize = 11;
 
 /// A request: who asks, what for, and its first bytes.
 #[repr(C, align(128))]
@@ -70,6 +72,12 @@ pub(crate) struct ReplyLine {
     pub bytes: UnsafeCell<[u8; INLINE]>,
 }
 
+/// Flag of a message whose sender says that it is text in UTF-8. The library does not check that.
+pub const UTF8: u32 = 1;
+/// Flag of a message that stands at the end of its buffer, where builders that write backwards leave it.
+pub const END_ALIGNED: u32 = 2;
+/// Flag of a request that nobody waits for a reply to. Set by [`crate::Client::post`] only.
+pub const ONE_WAY: u32 = 4;
 /// Flag of a reply whose payload is the text of an error.
 pub(crate) const REPLY_IS_ERROR: u32 = 1 << 31;
 
@@ -92,6 +100,7 @@ mod tests {
         assert_eq!(offset_of!(ParticipantLine, role), 12);
         assert_eq!(offset_of!(ParticipantLine, start_time), 16);
         assert_eq!(offset_of!(ParticipantLine, counters), 24);
+        assert_eq!(offset_of!(ParticipantLine, watch), 112);
         assert_eq!(offset_of!(ParticipantLine, processor), 120);
         assert_eq!(offset_of!(RequestLine, word), 0);
         assert_eq!(offset_of!(RequestLine, length), 8);

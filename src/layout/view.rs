@@ -4,7 +4,7 @@
 //! memory must be bounded by the caller; this module checks them again in debug builds only.
 
 use super::geometry::{CURSORS, Geometry, HEADER_SIZE};
-use super::lines::{Cursor, CursorName, INLINE, ParticipantLine, ReplyLine, RequestLine};
+use super::lines::{Cursor, CursorName, END_ALIGNED, INLINE, ParticipantLine, ReplyLine, RequestLine};
 use crate::protocol::{Memory, Participant};
 use std::mem::size_of;
 use std::ptr::NonNull;
@@ -86,24 +86,63 @@ impl View {
         prefetch_for_writing(std::ptr::from_ref(self.cell(position)).cast());
     }
 
-    /// Where a request of this length lies: in its line if it fits, else in the slot's buffer.
+    /// Where a request of this length and with these flags lies: in its line if it fits, else in the slot's buffer.
     #[inline]
-    pub fn request_bytes(&self, slot: u32, length: usize) -> *mut u8 {
+    pub fn request_bytes(&self, slot: u32, length: usize, flags: u32) -> *mut u8 {
         debug_assert!(length as u64 <= self.geometry.request_max);
         if length <= INLINE {
             return self.request_line(slot).bytes.get().cast();
         }
-        self.buffer(self.geometry.request_buffer_offset(slot))
+        self.in_buffer(self.request_buffer(slot), self.geometry.request_max, length, flags)
     }
 
-    /// Where a response of this length lies.
+    /// Where a response of this length and with these flags lies.
     #[inline]
-    pub fn response_bytes(&self, slot: u32, length: usize) -> *mut u8 {
-        debug_assert!(length as u64 <= self.geometry.response_max);
+    pub fn response_bytes(&self, slot: u32, length: usize, flags: u32) -> *mut u8 {
         if length <= INLINE {
             return self.reply_line(slot).bytes.get().cast();
         }
+        debug_assert!(length as u64 <= self.geometry.response_max);
+        self.in_buffer(self.response_buffer(slot), self.geometry.response_max, length, flags)
+    }
+
+    /// Where a message of this length lies in a buffer with room for `most` bytes, which `length` must not exceed.
+    #[inline]
+    fn in_buffer(&self, buffer: *mut u8, most: u64, length: usize, flags: u32) -> *mut u8 {
+        let start = if flags & END_ALIGNED == 0 { 0 } else { most as usize - length };
+        // SAFETY: the start is within the buffer.
+        unsafe { buffer.add(start) }
+    }
+
+    /// The buffer for a slot's request, of `request_max` bytes.
+    #[inline]
+    pub fn request_buffer(&self, slot: u32) -> *mut u8 {
+        self.buffer(self.geometry.request_buffer_offset(slot))
+    }
+
+    /// The buffer for a slot's response, of `response_max` bytes.
+    #[inline]
+    pub fn response_buffer(&self, slot: u32) -> *mut u8 {
         self.buffer(self.geometry.response_buffer_offset(slot))
+    }
+
+    /// Moves a request that was written in place in its buffer to where one of its length belongs.
+    pub fn settle_request(&self, slot: u32, length: usize, flags: u32) {
+        let from = self.in_buffer(self.request_buffer(slot), self.geometry.request_max, length, flags);
+        self.settle(from, self.request_bytes(slot, length, flags), length);
+    }
+
+    /// Moves a response that was written in place in its buffer to where one of its length belongs.
+    pub fn settle_response(&self, slot: u32, length: usize, flags: u32) {
+        let from = self.in_buffer(self.response_buffer(slot), self.geometry.response_max, length, flags);
+        self.settle(from, self.response_bytes(slot, length, flags), length);
+    }
+
+    fn settle(&self, from: *mut u8, to: *mut u8, length: usize) {
+        if from != to {
+            // SAFETY: a buffer and a line's bytes, which have room for the length and don't overlap.
+            unsafe { to.copy_from_nonoverlapping(from, length) };
+        }
     }
 
     fn buffer(&self, offset: u64) -> *mut u8 {

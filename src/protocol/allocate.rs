@@ -14,7 +14,7 @@
 //! All of these are `SeqCst`, so of two that take the last free places at once at least one counts the other, and gives
 //! its slot back. At worst both do, as if the channel had been full for that moment.
 
-use super::slot::{give_back, take};
+use super::slot::{Purpose, give_back, take};
 use super::state::{Id, Participant, ReplyState, ReplyWord};
 use super::word::{Memory, Word};
 use std::sync::atomic::Ordering::SeqCst;
@@ -27,20 +27,26 @@ const ATTEMPTS: u32 = 10_000;
 
 /// Takes a slot for a new request: `first` if it is free, else the next free one from `start` on, else a spare one.
 #[inline]
-pub(crate) fn allocate<M: Memory>(memory: &M, client: Participant, first: u32, start: u32) -> Option<Id> {
-    if let Some(id) = take(memory, first, client) {
+pub(crate) fn allocate<M: Memory>(
+    memory: &M,
+    client: Participant,
+    purpose: Purpose,
+    first: u32,
+    start: u32,
+) -> Option<Id> {
+    if let Some(id) = take(memory, first, client, purpose) {
         return confirm(memory, id);
     }
-    search(memory, client, start)
+    search(memory, client, purpose, start)
 }
 
 #[cold]
-fn search<M: Memory>(memory: &M, client: Participant, start: u32) -> Option<Id> {
+fn search<M: Memory>(memory: &M, client: Participant, purpose: Purpose, start: u32) -> Option<Id> {
     let slots = memory.slots();
     (0..slots)
         .map(|k| (start + k) % slots)
-        .find_map(|slot| take(memory, slot, client))
-        .map_or_else(|| lend(memory, client), |id| confirm(memory, id))
+        .find_map(|slot| take(memory, slot, client, purpose))
+        .map_or_else(|| lend(memory, client, purpose), |id| confirm(memory, id))
 }
 
 /// Slots that hold a request in flight.
@@ -76,12 +82,12 @@ fn confirm_by_counting<M: Memory>(memory: &M, id: Id, lent: u64) -> Option<Id> {
 }
 
 #[cold]
-fn lend<M: Memory>(memory: &M, client: Participant) -> Option<Id> {
+fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose) -> Option<Id> {
     if in_flight(memory) >= memory.slots() {
         return None;
     }
     announce_lending(memory)?;
-    let id = (memory.slots()..memory.total_slots()).find_map(|slot| take(memory, slot, client))?;
+    let id = (memory.slots()..memory.total_slots()).find_map(|slot| take(memory, slot, client, purpose))?;
     M::Word::announced();
     keep_if_within(memory, id)
 }

@@ -6,14 +6,14 @@
 //! | its lap | meaning for a producer | meaning for a consumer |
 //! |---|---|---|
 //! | older | free, if its reference is dead; else carry that reference to this lap | empty: nothing published here yet |
-//! | this | filled: go on | a reference: claim it if still QUEUED, else go on |
+//! | this | filled: go on | a reference: claim it if still QUEUED or REQUEUED, else go on |
 //! | newer | filled: go on from there | overwritten: go on with the oldest position the ring still holds |
 //!
 //! Positions are filled strictly in order, because a producer only ever fills the first old cell it meets. Nobody waits
 //! for anybody to release a cell, so nobody can block anybody by dying. The lap arithmetic is that of a bounded queue
 //! with stamps (crossbeam's `ArrayQueue`, after Dmitry Vyukov), without the consumers' half of it.
 
-use super::state::{Cell, Id, RequestState, RequestWord};
+use super::state::{Cell, Id, RequestWord};
 use super::word::{Memory, Word};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -57,7 +57,8 @@ fn later(a: u64, b: u64) -> u64 {
     if a.wrapping_sub(b) as i64 >= 0 { a } else { b }
 }
 
-/// Publishes the reference to a request whose word is QUEUED already.
+/// Publishes the reference to a request whose word is QUEUED or REQUEUED already. A second reference to one request is
+/// harmless: whoever meets it finds the request claimed.
 pub(crate) fn publish<M: Memory>(memory: &M, known: &Known, id: Id) -> Result<(), CorruptRing> {
     let cells = memory.cells();
     let mut position = later(known.tail.load(Relaxed), memory.tail().load(Acquire));
@@ -102,10 +103,10 @@ fn is_live<M: Memory>(memory: &M, cell: Cell) -> bool {
         return false;
     }
     let request = RequestWord(memory.request(cell.slot()).load(Acquire));
-    request.state() == RequestState::Queued && cell.refers_to(request)
+    request.is_claimable() && cell.refers_to(request)
 }
 
-/// A request that was QUEUED when it was found, and where.
+/// A request that could be claimed when it was found, and where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub slot: u32,
@@ -120,7 +121,7 @@ const LAPS_PER_LOOK: u64 = 2;
 /// Steps of a [`glance`].
 const STEPS_PER_GLANCE: u64 = 64;
 
-/// The oldest request that is still QUEUED.
+/// The oldest request that can be claimed.
 pub(crate) fn find<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
     look(memory, known, LAPS_PER_LOOK * memory.cells())
 }
@@ -150,7 +151,7 @@ fn look<M: Memory>(memory: &M, known: &Known, steps: u64) -> Option<Found> {
         if ahead == 0 && cell.slot() < memory.total_slots() {
             let slot = cell.slot();
             let word = RequestWord(memory.request(slot).load(Acquire));
-            if word.state() == RequestState::Queued && cell.refers_to(word) {
+            if word.is_claimable() && cell.refers_to(word) {
                 return Some(Found { slot, word, position });
             }
         }

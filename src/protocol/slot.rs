@@ -13,17 +13,30 @@ const TRANSITIONS_MAX: u32 = 64;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stale;
 
+/// What a slot is taken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A request that is replied to.
+    Call,
+    /// A one-way message.
+    Post,
+}
+
 /// Takes a slot that is FREE.
 #[inline]
-pub(crate) fn take<M: Memory>(memory: &M, slot: u32, client: Participant) -> Option<Id> {
+pub(crate) fn take<M: Memory>(memory: &M, slot: u32, client: Participant, purpose: Purpose) -> Option<Id> {
     let word = memory.reply(slot);
     let found = ReplyWord(word.load(Relaxed));
     if found.state() != ReplyState::Free {
         return None;
     }
     let generation = next_generation(found.generation());
+    let taken = match purpose {
+        Purpose::Call => ReplyWord::pending(generation, client),
+        Purpose::Post => ReplyWord::posted(generation, client),
+    };
     // Acquire: whoever freed the slot has finished with its bytes. SeqCst: ordered before the load of `lent`.
-    word.compare_exchange(found.0, ReplyWord::pending(generation, client).0, SeqCst, Relaxed).ok()?;
+    word.compare_exchange(found.0, taken.0, SeqCst, Relaxed).ok()?;
     Some(Id { slot, generation })
 }
 
@@ -38,21 +51,48 @@ pub(crate) fn queue<M: Memory>(memory: &M, id: Id, client: Participant) {
     memory.request(id.slot).store(RequestWord::queued(id.generation, client).0, Release);
 }
 
-/// Takes a request that was found QUEUED; it is the server's until it replies.
-#[inline]
-pub(crate) fn claim<M: Memory>(memory: &M, found: Found, server: Participant) -> Option<Id> {
-    let generation = found.word.generation();
-    let claimed = RequestWord::claimed(generation, server);
-    // Acquire is the load's that found it; a failure means somebody else took it or its client withdrew it.
-    memory.request(found.slot).compare_exchange(found.word.0, claimed.0, AcqRel, Relaxed).ok()?;
-    Some(Id { slot: found.slot, generation })
+/// As [`queue`], for an id that several threads may know: the first of them to queue or abort it wins.
+pub(crate) fn queue_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
+    end_loan(memory, id, client, RequestWord::queued(id.generation, client))
 }
 
-/// How an attempt to reply ended.
+/// Gives a taken slot back that several threads may know of.
+pub(crate) fn abort_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
+    end_loan(memory, id, client, RequestWord::cancelled(id.generation, client))?;
+    free_pending(memory, id, client);
+    Ok(())
+}
+
+/// Whether the slot is taken by this client and its request is neither queued nor aborted.
+pub(crate) fn is_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<RequestWord, Stale> {
+    let Ok(Progress::Pending(_)) = progress(memory, id, client) else { return Err(Stale) };
+    let found = RequestWord(memory.request(id.slot).load(Relaxed));
+    if found.generation() == id.generation { Err(Stale) } else { Ok(found) }
+}
+
+fn end_loan<M: Memory>(memory: &M, id: Id, client: Participant, next: RequestWord) -> Result<(), Stale> {
+    let found = is_loan(memory, id, client)?;
+    // Release: as `queue`.
+    memory.request(id.slot).compare_exchange(found.0, next.0, AcqRel, Relaxed).map_err(|_| Stale)?;
+    Ok(())
+}
+
+/// Takes a request that was found claimable; it is the server's until it replies.
+#[inline]
+pub(crate) fn claim<M: Memory>(memory: &M, found: Found, server: Participant) -> Option<Id> {
+    // Acquire is the load's that found it; a failure means somebody else took it or its client withdrew it.
+    let claimed = found.word.to_claimed(server);
+    memory.request(found.slot).compare_exchange(found.word.0, claimed.0, AcqRel, Relaxed).ok()?;
+    Some(Id { slot: found.slot, generation: found.word.generation() })
+}
+
+/// How an attempt to end a claimed request ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Replied {
-    /// The client has it; wake it if `waiting`.
-    Delivered { waiting: bool },
+    /// The client has its outcome; who sleeps on the word as it was `before` must be woken.
+    Delivered { before: ReplyWord },
+    /// It was a one-way message, and its slot is free again.
+    Released,
     /// The client had given up, and its slot is free again.
     Freed,
     /// The request is not this server's, or has been replied to.
@@ -62,44 +102,74 @@ pub(crate) enum Replied {
 /// Before a reply is written: whether the request still waits for one from this server.
 #[inline]
 pub(crate) fn may_reply<M: Memory>(memory: &M, id: Id, server: Participant) -> Result<(), Replied> {
+    let found = held(memory, id, server)?;
+    if found.state() == ReplyState::Pending { Ok(()) } else { Err(end_lease(memory, id, found)) }
+}
+
+/// Before a reply is written in place: as [`may_reply`], but one-way messages have room for a reply as well.
+pub(crate) fn may_write<M: Memory>(memory: &M, id: Id, server: Participant) -> Result<(), Replied> {
+    let found = held(memory, id, server)?;
+    match found.state() {
+        ReplyState::Pending | ReplyState::Posted => Ok(()),
+        _ => Err(end_lease(memory, id, found)),
+    }
+}
+
+/// The reply word of a request that this server claimed and that has not been replied to and collected.
+#[inline]
+fn held<M: Memory>(memory: &M, id: Id, server: Participant) -> Result<ReplyWord, Replied> {
     let request = RequestWord(memory.request(id.slot).load(Relaxed));
-    if request != RequestWord::claimed(id.generation, server) {
-        return Err(Replied::Stale);
-    }
     let reply = ReplyWord(memory.reply(id.slot).load(Relaxed));
-    if reply.generation() == id.generation && reply.state() == ReplyState::Pending {
-        return Ok(());
-    }
-    Err(end_lease(memory, id, reply))
+    let is_held = request.is_held_by(id.generation, server) && reply.generation() == id.generation;
+    if is_held { Ok(reply) } else { Err(Replied::Stale) }
 }
 
 /// After a reply is written: hands it to the client. The one write to the line that the client polls.
 #[inline]
 pub(crate) fn reply<M: Memory>(memory: &M, id: Id) -> Replied {
+    finish(memory, id, ReplyWord::ready)
+}
+
+/// Ends a claimed request without a reply.
+pub(crate) fn dismiss<M: Memory>(memory: &M, id: Id) -> Replied {
+    finish(memory, id, ReplyWord::dismissed)
+}
+
+#[inline]
+fn finish<M: Memory>(memory: &M, id: Id, outcome: impl Fn(u64, Participant) -> ReplyWord) -> Replied {
     let word = memory.reply(id.slot);
     let mut found = ReplyWord(word.load(Relaxed));
     for _ in 0..TRANSITIONS_MAX {
         if found.generation() != id.generation || found.state() != ReplyState::Pending {
             break;
         }
-        let ready = ReplyWord::ready(id.generation, found.owner());
-        // Release: the client that sees READY sees the reply's bytes.
-        match word.compare_exchange(found.0, ready.0, AcqRel, Acquire) {
-            Ok(_) => return Replied::Delivered { waiting: found.is_waiting() },
+        let next = outcome(id.generation, found.owner());
+        // Release: the client that sees READY sees the reply's bytes. SeqCst: as a slot that comes free, see `allocate`.
+        match word.compare_exchange(found.0, next.0, SeqCst, Acquire) {
+            Ok(_) => return Replied::Delivered { before: found },
             Err(now) => found = ReplyWord(now),
         }
     }
     end_lease(memory, id, found)
 }
 
-/// Frees the slot of a claimed request whose client gave up.
-fn end_lease<M: Memory>(memory: &M, id: Id, found: ReplyWord) -> Replied {
-    let abandoned = ReplyWord::abandoned(id.generation);
+/// Frees the slot of a claimed request that nobody waits for: its client gave up, or it is one-way.
+#[cold]
+fn end_lease<M: Memory>(memory: &M, id: Id, mut found: ReplyWord) -> Replied {
     let word = memory.reply(id.slot);
-    // Release: the next client to take the slot comes after this server's last access to its bytes.
-    let freed = found == abandoned
-        && word.compare_exchange(abandoned.0, ReplyWord::free(id.generation).0, AcqRel, Relaxed).is_ok();
-    if freed { Replied::Freed } else { Replied::Stale }
+    for _ in 0..TRANSITIONS_MAX {
+        let ended = match found.state() {
+            ReplyState::Abandoned if found == ReplyWord::abandoned(id.generation) => Replied::Freed,
+            ReplyState::Posted if found.generation() == id.generation => Replied::Released,
+            _ => return Replied::Stale,
+        };
+        // Release: the next client to take the slot comes after this server's last access to its bytes.
+        match word.compare_exchange(found.0, ReplyWord::free(id.generation).0, SeqCst, Relaxed) {
+            Ok(_) => return ended,
+            Err(now) => found = ReplyWord(now),
+        }
+    }
+    Replied::Stale
 }
 
 /// What a client finds in the reply word of its request.
@@ -108,6 +178,7 @@ pub(crate) enum Progress {
     Pending(ReplyWord),
     Ready(ReplyWord),
     Failed(ReplyWord),
+    Dismissed(ReplyWord),
 }
 
 /// How far the client's request is. Acquire: pairs with `reply`.
@@ -121,29 +192,37 @@ pub(crate) fn progress<M: Memory>(memory: &M, id: Id, client: Participant) -> Re
         ReplyState::Pending => Ok(Progress::Pending(word)),
         ReplyState::Ready => Ok(Progress::Ready(word)),
         ReplyState::Failed => Ok(Progress::Failed(word)),
-        ReplyState::Free | ReplyState::Abandoned | ReplyState::Unknown => Err(Stale),
+        ReplyState::Dismissed => Ok(Progress::Dismissed(word)),
+        ReplyState::Free | ReplyState::Abandoned | ReplyState::Posted | ReplyState::Unknown => Err(Stale),
     }
 }
 
 /// Announces that the client sleeps on a PENDING word; returns what the word is then. A failure means it moved on.
 pub(crate) fn announce_waiting<M: Memory>(memory: &M, id: Id, found: ReplyWord) -> Option<ReplyWord> {
-    let waiting = found.with_waiting();
-    if waiting == found {
-        return Some(found);
-    }
-    memory.reply(id.slot).compare_exchange(found.0, waiting.0, AcqRel, Relaxed).ok()?;
-    Some(waiting)
+    announce(memory, id, found, found.with_waiting())
 }
 
-/// Takes a client's announcement back, so that it finds its word changed instead of falling asleep on it. True if
-/// there was one: the caller must wake the sleepers.
-pub(crate) fn disturb<M: Memory>(memory: &M, slot: u32, client: Participant) -> bool {
+/// Announces that the client sleeps on its bell for a PENDING word among others. A failure means it moved on.
+pub(crate) fn announce_watching<M: Memory>(memory: &M, id: Id, found: ReplyWord) -> Option<ReplyWord> {
+    announce(memory, id, found, found.with_watching())
+}
+
+fn announce<M: Memory>(memory: &M, id: Id, found: ReplyWord, announced: ReplyWord) -> Option<ReplyWord> {
+    if announced != found {
+        memory.reply(id.slot).compare_exchange(found.0, announced.0, AcqRel, Relaxed).ok()?;
+    }
+    Some(announced)
+}
+
+/// Takes a client's announcements back, so that it finds its word changed instead of falling asleep on it. Returns what
+/// the word was if there were any: the caller must wake who announced.
+pub(crate) fn disturb<M: Memory>(memory: &M, slot: u32, client: Participant) -> Option<ReplyWord> {
     let word = memory.reply(slot);
     let found = ReplyWord(word.load(Relaxed));
-    found.state() == ReplyState::Pending
-        && found.owner() == client
-        && found.is_waiting()
-        && word.compare_exchange(found.0, found.without_waiting().0, AcqRel, Relaxed).is_ok()
+    let sleeps = found.state() == ReplyState::Pending && found.owner() == client && found.has_sleepers();
+    let disturbed =
+        sleeps && word.compare_exchange(found.0, found.without_sleepers().0, AcqRel, Relaxed).is_ok();
+    disturbed.then_some(found)
 }
 
 /// Ends a request whose outcome has been copied out. Only one of several threads that collect one id succeeds, and
@@ -160,13 +239,13 @@ pub(crate) fn collect_unshared<M: Memory>(memory: &M, id: Id) {
     memory.reply(id.slot).store(ReplyWord::free(id.generation).0, Release);
 }
 
-/// How an attempt to withdraw a request ended.
+/// How an attempt to withdraw a request ended. Who sleeps on the word as it was `before` must be woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Withdrawn {
-    /// No server will see it, and its slot is free. Threads that wait for it must be woken if `waiting`.
-    Unseen { waiting: bool },
+    /// No server will see it, and its slot is free.
+    Unseen { before: ReplyWord },
     /// A server holds it; its reply will be refused. The slot is free when the server is done.
-    Abandoned { waiting: bool },
+    Abandoned { before: ReplyWord },
     /// The outcome is there already and is to be collected.
     TooLate,
     /// Not a request of this client, or no longer one.
@@ -175,44 +254,113 @@ pub(crate) enum Withdrawn {
 
 /// Withdraws a request, wherever it is.
 pub(crate) fn withdraw<M: Memory>(memory: &M, id: Id, client: Participant) -> Withdrawn {
-    let reply = memory.reply(id.slot);
     let request = memory.request(id.slot);
     for _ in 0..TRANSITIONS_MAX {
-        let waiting = match progress(memory, id, client) {
+        let pending = match progress(memory, id, client) {
             Ok(Progress::Pending(word)) => word,
-            Ok(Progress::Ready(_) | Progress::Failed(_)) => return Withdrawn::TooLate,
+            Ok(Progress::Ready(_) | Progress::Failed(_) | Progress::Dismissed(_)) => {
+                return Withdrawn::TooLate;
+            }
             Err(Stale) => return Withdrawn::Stale,
         };
         let found = RequestWord(request.load(Acquire));
-        if found.is(RequestState::Queued, id.generation) {
-            let cancelled = RequestWord::cancelled(id.generation, client);
-            if request.compare_exchange(found.0, cancelled.0, AcqRel, Relaxed).is_ok() {
-                return Withdrawn::Unseen { waiting: free_pending(memory, id, client) };
+        if found.generation() == id.generation && found.is_claimable() {
+            if request.compare_exchange(found.0, found.to_cancelled(client).0, AcqRel, Relaxed).is_ok() {
+                let before = free_pending(memory, id, client).unwrap_or(pending);
+                return Withdrawn::Unseen { before };
             }
         } else if found.is(RequestState::Claimed, id.generation) {
-            let abandoned = ReplyWord::abandoned(id.generation);
-            if reply.compare_exchange(waiting.0, abandoned.0, AcqRel, Relaxed).is_ok() {
-                return Withdrawn::Abandoned { waiting: waiting.is_waiting() };
+            if abandon(memory, id, pending) {
+                return Withdrawn::Abandoned { before: pending };
             }
         } else {
-            // Another thread of this client is withdrawing it.
+            // Another thread of this client is withdrawing it, or has not queued it yet.
             return Withdrawn::Stale;
         }
     }
     Withdrawn::Stale
 }
 
-/// PENDING→FREE for a request that can't be claimed any more. Returns whether somebody waited on it.
-fn free_pending<M: Memory>(memory: &M, id: Id, client: Participant) -> bool {
+/// PENDING→FREE for a request that can't be claimed any more. Returns what the word was.
+fn free_pending<M: Memory>(memory: &M, id: Id, client: Participant) -> Option<ReplyWord> {
     let word = memory.reply(id.slot);
     for _ in 0..TRANSITIONS_MAX {
         let found = ReplyWord(word.load(Relaxed));
         if found.state() != ReplyState::Pending || !found.belongs(id, client) {
-            return true;
+            return None;
         }
         if word.compare_exchange(found.0, ReplyWord::free(id.generation).0, SeqCst, Relaxed).is_ok() {
-            return found.is_waiting();
+            return Some(found);
         }
     }
-    true
+    None
+}
+
+/// PENDING→ABANDONED for a request that was seen CLAIMED. A recoverer may have queued it again since: it looks at the
+/// reply word after that, and this looks at the request word after its own write, so one of the two withdraws it.
+fn abandon<M: Memory>(memory: &M, id: Id, pending: ReplyWord) -> bool {
+    let abandoned = ReplyWord::abandoned(id.generation);
+    let done = memory.reply(id.slot).compare_exchange(pending.0, abandoned.0, SeqCst, Relaxed).is_ok();
+    if done {
+        M::Word::announced();
+        withdraw_abandoned(memory, id);
+    }
+    done
+}
+
+/// Withdraws an ABANDONED request that has been queued again, and frees its slot. True if this did it.
+pub(crate) fn withdraw_abandoned<M: Memory>(memory: &M, id: Id) -> bool {
+    let request = memory.request(id.slot);
+    let found = RequestWord(request.load(SeqCst));
+    let abandoned = ReplyWord::abandoned(id.generation).0;
+    found.generation() == id.generation
+        && found.is_claimable()
+        && memory.reply(id.slot).load(SeqCst) == abandoned
+        && request.compare_exchange(found.0, found.to_cancelled(0).0, AcqRel, Relaxed).is_ok()
+        && memory
+            .reply(id.slot)
+            .compare_exchange(abandoned, ReplyWord::free(id.generation).0, SeqCst, Relaxed)
+            .is_ok()
+}
+
+/// What clearing a slot came to. Who sleeps on the word as it was `before` must be woken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Cleared {
+    /// It held no request without an outcome, or one that is just being written.
+    Nothing,
+    /// No server will see its request, and it is free.
+    Freed { before: ReplyWord },
+    /// A server holds its request; the slot is free when that is done.
+    Abandoned { before: ReplyWord },
+}
+
+/// Ends the request in a slot, whosever it is. A queued one is claimed first, so that if `me` dies in between, it is
+/// recovered as that of a server.
+pub(crate) fn clear<M: Memory>(memory: &M, slot: u32, me: Participant) -> Cleared {
+    for _ in 0..TRANSITIONS_MAX {
+        let before = ReplyWord(memory.reply(slot).load(Acquire));
+        let id = Id { slot, generation: before.generation() };
+        let request = memory.request(slot);
+        let found = RequestWord(request.load(Acquire));
+        let is_call = before.state() == ReplyState::Pending;
+        if found.generation() != id.generation || !(is_call || before.state() == ReplyState::Posted) {
+            return Cleared::Nothing;
+        }
+        if found.is_claimable() {
+            if request.compare_exchange(found.0, found.to_claimed(me).0, AcqRel, Relaxed).is_ok() {
+                return match finish(memory, id, |generation, _| ReplyWord::free(generation)) {
+                    Replied::Delivered { before } => Cleared::Freed { before },
+                    Replied::Released | Replied::Freed => Cleared::Freed { before: ReplyWord::free(0) },
+                    Replied::Stale => Cleared::Nothing,
+                };
+            }
+        } else if is_call && found.is(RequestState::Claimed, id.generation) {
+            if abandon(memory, id, before) {
+                return Cleared::Abandoned { before };
+            }
+        } else {
+            return Cleared::Nothing;
+        }
+    }
+    Cleared::Nothing
 }

@@ -13,23 +13,36 @@
 //!
 //! | from | to | who | when |
 //! |---|---|---|---|
-//! | FREE(g) | PENDING(g+1, client) | a client | it takes the slot |
-//! | PENDING | PENDING + WAITING | its client | it is about to sleep |
-//! | PENDING + WAITING | PENDING | its client | it is stopped |
+//! | FREE(g) | PENDING(g+1, client) | a client | it takes the slot for a call |
+//! | FREE(g) | POSTED(g+1, client) | a client | it takes the slot for a one-way message |
+//! | PENDING | PENDING + WAITING | its client | it is about to sleep on this word |
+//! | PENDING | PENDING + WATCHING | its client | it is about to sleep on the bell in its participant line |
+//! | PENDING + either | PENDING | its client | it is stopped |
 //! | PENDING | READY | the server that claimed it | it replied |
+//! | PENDING | DISMISSED | the server that claimed it | it will not reply |
 //! | PENDING | FAILED | anyone | the server that claimed it is dead |
-//! | PENDING | ABANDONED(g, 0) | its client, or anyone once the client is dead | given up while CLAIMED |
+//! | PENDING | ABANDONED(g, 0) | its client, or anyone once the client is dead, or who clears | given up while CLAIMED |
 //! | PENDING | FREE(g) | its client, or anyone once the client is dead | withdrawn before it was claimed |
-//! | READY, FAILED | FREE(g) | its client, or anyone once the client is dead | collected |
+//! | PENDING | FREE(g) | who clears the channel | it claimed the request to that end |
+//! | READY, FAILED, DISMISSED | FREE(g) | its client, or anyone once the client is dead | collected |
 //! | ABANDONED | FREE(g) | the server that claimed it, or anyone once that is dead | the lease has ended |
+//! | ABANDONED | FREE(g) | whoever withdrew the request word | it had been queued again |
+//! | POSTED | FREE(g) | who claimed it, or anyone once that is dead | done with |
+//! | POSTED | FREE(g) | anyone | its client died before it was QUEUED |
+//! | POSTED | POSTED(g, 0) | anyone | its client is gone, and its reference is published for certain |
 //!
-//! **Request word.** It says nothing unless its generation is the reply word's.
+//! **Request word.** It says nothing unless its generation is the reply word's. Its flags are the number of times that the
+//! request was queued again, so that no value comes back.
 //!
 //! | from | to | who | when |
 //! |---|---|---|---|
 //! | anything older | QUEUED(g, client) | the client that took the slot | the request is written |
-//! | QUEUED | CLAIMED(g, server) | a server | it takes the request |
-//! | QUEUED | CANCELLED(g, client) | its client, or anyone once the client is dead | withdrawn |
+//! | anything older | CANCELLED(g, client) | the client that took the slot | it doesn't want to write one after all |
+//! | QUEUED, REQUEUED | CLAIMED(g, server) | a server, or who clears the channel | it takes the request |
+//! | QUEUED, REQUEUED | CANCELLED(g, client) | its client, or anyone once the client is dead | withdrawn |
+//! | CLAIMED | REQUEUED(g, recoverer), once more | anyone | the server is dead, and the channel redelivers |
+//! | REQUEUED | REQUEUED(g, other recoverer) | anyone | the recoverer is dead: its reference may be missing |
+//! | REQUEUED | QUEUED(g, recoverer) | the recoverer | its reference is published |
 //!
 //! **Ring cell**: `lap:32 | generation:16 | slot:16`. The generation's low bits only say that a reference is probably
 //! stale; the claim compares the whole word.
@@ -84,6 +97,8 @@ pub(crate) enum ReplyState {
     Ready,
     Failed,
     Abandoned,
+    Posted,
+    Dismissed,
     /// Bits that no participant that keeps to the protocol writes.
     Unknown,
 }
@@ -94,6 +109,7 @@ pub(crate) struct ReplyWord(pub u64);
 
 impl ReplyWord {
     const WAITING: u64 = 1 << 4;
+    const WATCHING: u64 = 1 << 5;
 
     fn new(state: u64, generation: u64, owner: Participant) -> Self {
         Self(pack(state, generation, owner))
@@ -113,6 +129,12 @@ impl ReplyWord {
     pub fn abandoned(generation: u64) -> Self {
         Self::new(4, generation, 0)
     }
+    pub fn posted(generation: u64, client: Participant) -> Self {
+        Self::new(5, generation, client)
+    }
+    pub fn dismissed(generation: u64, client: Participant) -> Self {
+        Self::new(6, generation, client)
+    }
 
     pub fn state(self) -> ReplyState {
         match self.0 & 0xF {
@@ -121,6 +143,8 @@ impl ReplyWord {
             2 => ReplyState::Ready,
             3 => ReplyState::Failed,
             4 => ReplyState::Abandoned,
+            5 => ReplyState::Posted,
+            6 => ReplyState::Dismissed,
             _ => ReplyState::Unknown,
         }
     }
@@ -134,11 +158,22 @@ impl ReplyWord {
     pub fn is_waiting(self) -> bool {
         self.0 & Self::WAITING != 0
     }
+    /// Whether a thread of the client sleeps on its bell for this request among others, or is about to.
+    pub fn is_watching(self) -> bool {
+        self.0 & Self::WATCHING != 0
+    }
     pub fn with_waiting(self) -> Self {
         Self(self.0 | Self::WAITING)
     }
-    pub fn without_waiting(self) -> Self {
-        Self(self.0 & !Self::WAITING)
+    pub fn with_watching(self) -> Self {
+        Self(self.0 | Self::WATCHING)
+    }
+    /// Whether somebody has to be woken when this word changes.
+    pub fn has_sleepers(self) -> bool {
+        self.0 & (Self::WAITING | Self::WATCHING) != 0
+    }
+    pub fn without_sleepers(self) -> Self {
+        Self(self.0 & !(Self::WAITING | Self::WATCHING))
     }
     /// Whether the word is about `id` and its client is `client`.
     pub fn belongs(self, id: Id, client: Participant) -> bool {
@@ -153,6 +188,7 @@ pub(crate) enum RequestState {
     Queued,
     Claimed,
     Cancelled,
+    Requeued,
     /// Bits that no participant that keeps to the protocol writes.
     Unknown,
 }
@@ -161,7 +197,13 @@ pub(crate) enum RequestState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RequestWord(pub u64);
 
+/// A request is queued again at most this often: what ends each server that takes it must end somewhere.
+pub(crate) const REDELIVERIES_MAX: u32 = 15;
+
 impl RequestWord {
+    const TIMES_SHIFT: u32 = 4;
+    const TIMES: u64 = (REDELIVERIES_MAX as u64) << Self::TIMES_SHIFT;
+
     fn new(state: u64, generation: u64, owner: Participant) -> Self {
         Self(pack(state, generation, owner))
     }
@@ -174,6 +216,33 @@ impl RequestWord {
     pub fn cancelled(generation: u64, client: Participant) -> Self {
         Self::new(3, generation, client)
     }
+    /// The same request in another state, with another owner.
+    fn turned(self, state: u64, owner: Participant) -> Self {
+        let kept = u64::MAX << GENERATION_SHIFT | Self::TIMES;
+        Self(self.0 & kept | state | u64::from(owner) << OWNER_SHIFT)
+    }
+    pub fn to_claimed(self, server: Participant) -> Self {
+        self.turned(2, server)
+    }
+    pub fn to_cancelled(self, client: Participant) -> Self {
+        self.turned(3, client)
+    }
+    pub fn to_queued(self, recoverer: Participant) -> Self {
+        self.turned(1, recoverer)
+    }
+    /// Taken over by another recoverer.
+    pub fn to_requeued(self, recoverer: Participant) -> Self {
+        self.turned(5, recoverer)
+    }
+    /// Queued once more, if it may be.
+    pub fn once_more(self, recoverer: Participant) -> Option<Self> {
+        let again = Self(self.0 + (1 << Self::TIMES_SHIFT));
+        (self.times() < REDELIVERIES_MAX).then(|| again.to_requeued(recoverer))
+    }
+    /// How often it has been queued again.
+    pub fn times(self) -> u32 {
+        ((self.0 & Self::TIMES) >> Self::TIMES_SHIFT) as u32
+    }
 
     pub fn state(self) -> RequestState {
         match self.0 & 0xF {
@@ -181,6 +250,7 @@ impl RequestWord {
             1 => RequestState::Queued,
             2 => RequestState::Claimed,
             3 => RequestState::Cancelled,
+            5 => RequestState::Requeued,
             _ => RequestState::Unknown,
         }
     }
@@ -189,6 +259,17 @@ impl RequestWord {
     }
     pub fn owner(self) -> Participant {
         (self.0 >> OWNER_SHIFT & u64::from(PARTICIPANTS_MAX)) as Participant
+    }
+    /// Whether a server may take it.
+    #[inline]
+    pub fn is_claimable(self) -> bool {
+        // QUEUED or REQUEUED.
+        self.0 & 0b1011 == 0b0001
+    }
+    /// Whether it is the request of `generation`, held by `server`.
+    #[inline]
+    pub fn is_held_by(self, generation: u64, server: Participant) -> bool {
+        self.0 & !Self::TIMES == Self::claimed(generation, server).0
     }
     /// Whether the word is in `state` for the request of `generation`.
     pub fn is(self, state: RequestState, generation: u64) -> bool {
@@ -239,7 +320,23 @@ mod tests {
         assert_eq!(word.generation(), GENERATION_MAX);
         assert_eq!(u32::from(word.owner()), PARTICIPANTS_MAX);
         assert_eq!(word.state(), ReplyState::Pending);
-        assert!(word.is_waiting() && !word.without_waiting().is_waiting());
+        assert!(word.is_waiting() && !word.without_sleepers().is_waiting());
+    }
+
+    #[test]
+    fn a_request_that_is_queued_again_and_again_never_looks_as_before_and_comes_to_an_end() {
+        let mut word = RequestWord::queued(GENERATION_MAX, 5);
+        for times in 0..REDELIVERIES_MAX {
+            assert!(word.is_claimable() && word.times() == times);
+            let claimed = word.to_claimed(9);
+            assert!(claimed.is_held_by(GENERATION_MAX, 9) && !claimed.is_claimable());
+            let again = claimed.once_more(7).unwrap();
+            assert!(again.is(RequestState::Requeued, GENERATION_MAX) && again.is_claimable());
+            assert_eq!(again.owner(), 7);
+            word = again.to_queued(7);
+            assert!(word.is(RequestState::Queued, GENERATION_MAX));
+        }
+        assert_eq!(word.to_claimed(9).once_more(7), None);
     }
 
     #[test]

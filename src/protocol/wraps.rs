@@ -4,7 +4,7 @@
 use super::allocate::allocate;
 use super::heap::Heap;
 use super::ring::{self, Known};
-use super::slot::{self, Progress, Replied};
+use super::slot::{self, Progress, Purpose, Replied};
 use super::state::{GENERATION_MAX, Id, Participant};
 use std::sync::atomic::AtomicU64;
 
@@ -12,14 +12,14 @@ const CLIENT: Participant = 1;
 const SERVER: Participant = 2;
 
 fn round_trip(words: &Heap<AtomicU64>, producer: &Known, consumer: &Known) -> Id {
-    let id = allocate(words, CLIENT, 0, 0).expect("a slot is free");
+    let id = allocate(words, CLIENT, Purpose::Call, 0, 0).expect("a slot is free");
     slot::queue(words, id, CLIENT);
     ring::publish(words, producer, id).unwrap();
     let found = ring::find(words, consumer).expect("published");
     let claimed = slot::claim(words, found, SERVER).expect("nobody else takes it");
     ring::pass(words, consumer, found);
     assert_eq!(claimed, id);
-    assert_eq!(slot::reply(words, claimed), Replied::Delivered { waiting: false });
+    assert!(matches!(slot::reply(words, claimed), Replied::Delivered { .. }));
     let Ok(Progress::Ready(word)) = slot::progress(words, id, CLIENT) else { panic!("not ready") };
     slot::collect(words, id, word).unwrap();
     assert!(ring::find(words, consumer).is_none());

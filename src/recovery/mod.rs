@@ -11,19 +11,37 @@
 //!
 //! | found | owner gone | what happens |
 //! |---|---|---|
-//! | PENDING, not QUEUED yet | client | reply word FREE |
+//! | PENDING or POSTED, not QUEUED yet | client | reply word FREE |
 //! | PENDING, QUEUED | client | request word CANCELLED, then reply word FREE |
 //! | PENDING, CLAIMED | client | reply word ABANDONED: the server's reply frees it |
 //! | PENDING, CLAIMED | server | reply word FAILED, the client is woken |
-//! | READY or FAILED | client | reply word FREE |
+//! | POSTED, QUEUED | client | it is still delivered: its reference is published again, then it is nobody's |
+//! | POSTED, CLAIMED | server | reply word FREE |
+//! | PENDING or POSTED, CLAIMED, in a channel that redelivers | server | request word REQUEUED, published, then QUEUED |
+//! | PENDING or POSTED, REQUEUED | recoverer | taken over: published, then QUEUED |
+//! | READY, FAILED or DISMISSED | client | reply word FREE |
 //! | ABANDONED, CLAIMED | server | reply word FREE |
+//! | ABANDONED, QUEUED or REQUEUED or CANCELLED | anyone | request word CANCELLED, then reply word FREE |
+//!
+//! A reference that is published twice is harmless, so whoever can't know publishes.
 
 #[cfg(test)]
 mod models;
 
+use crate::protocol::Id;
+use crate::protocol::slot::withdraw_abandoned;
 use crate::protocol::state::{Participant, ReplyState, ReplyWord, RequestState, RequestWord};
 use crate::protocol::word::{Memory, Word};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
+
+/// Who recovers, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Recoverer {
+    /// 0 for one that has not joined yet.
+    pub number: Participant,
+    /// Whether requests that dead servers held are served again.
+    pub redelivers: bool,
+}
 
 /// What a step left to be done outside the words.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,10 +50,12 @@ pub(crate) enum Mended {
     Nothing,
     /// The slot is free: somebody may wait for one.
     Freed,
-    /// The request failed; wake its client if it waits.
-    Failed { waiting: bool },
+    /// The request failed; who sleeps on the word as it was `before` must be woken.
+    Failed { before: ReplyWord },
     /// The slot is its server's until that replies.
     Abandoned,
+    /// The reference must be published, and then [`settle`] called.
+    Unpublished(Id),
 }
 
 /// A slot changes at most this often while it is looked at, unless somebody overwrites its words at random.
@@ -43,31 +63,61 @@ const LOOKS_MAX: u32 = 16;
 
 /// Finishes or undoes what participants that are gone left in one slot. `gone` is asked only about owners that were read
 /// before.
-pub(crate) fn mend<M: Memory>(memory: &M, slot: u32, gone: impl Fn(Participant) -> bool) -> Mended {
+pub(crate) fn mend<M: Memory>(
+    memory: &M,
+    slot: u32,
+    by: Recoverer,
+    gone: impl Fn(Participant) -> bool,
+) -> Mended {
     for _ in 0..LOOKS_MAX {
         let reply = ReplyWord(memory.reply(slot).load(Acquire));
         let request = RequestWord(memory.request(slot).load(Acquire));
         let generation = reply.generation();
+        let id = Id { slot, generation };
+        let is_current = request.generation() == generation;
+        let claimable = is_current && request.is_claimable();
         let claimed = request.is(RequestState::Claimed, generation);
+        let cancelled = request.is(RequestState::Cancelled, generation);
         let client_gone = || gone(reply.owner());
         let server_gone = || claimed && gone(request.owner());
+        let recoverer_gone = || {
+            request.is(RequestState::Requeued, generation) && (request.owner() == 0 || gone(request.owner()))
+        };
+        let again = || if by.redelivers { request.once_more(by.number) } else { None };
 
         let (next, mended) = match reply.state() {
             ReplyState::Pending if client_gone() && claimed && !server_gone() => {
                 (ReplyWord::abandoned(generation), Mended::Abandoned)
             }
-            ReplyState::Pending | ReplyState::Ready | ReplyState::Failed if client_gone() => {
+            ReplyState::Pending | ReplyState::Ready | ReplyState::Failed | ReplyState::Dismissed
+                if client_gone() =>
+            {
                 (ReplyWord::free(generation), Mended::Freed)
             }
-            ReplyState::Pending if server_gone() => {
-                (ReplyWord::failed(generation, reply.owner()), Mended::Failed { waiting: reply.is_waiting() })
+            ReplyState::Pending | ReplyState::Posted if recoverer_gone() => {
+                if queue_again(memory, id, request, request.to_requeued(by.number)) {
+                    return Mended::Unpublished(id);
+                }
+                continue;
             }
-            ReplyState::Abandoned if server_gone() => (ReplyWord::free(generation), Mended::Freed),
+            state @ (ReplyState::Pending | ReplyState::Posted) if server_gone() => match again() {
+                Some(again) if queue_again(memory, id, request, again) => return Mended::Unpublished(id),
+                Some(_) => continue,
+                None if state == ReplyState::Posted => (ReplyWord::free(generation), Mended::Freed),
+                None => (ReplyWord::failed(generation, reply.owner()), Mended::Failed { before: reply }),
+            },
+            ReplyState::Posted if client_gone() && claimable => return Mended::Unpublished(id),
+            ReplyState::Posted if client_gone() && !is_current => {
+                (ReplyWord::free(generation), Mended::Freed)
+            }
+            ReplyState::Abandoned if claimable || cancelled || server_gone() => {
+                (ReplyWord::free(generation), Mended::Freed)
+            }
             _ => return Mended::Nothing,
         };
-        if reply.state() == ReplyState::Pending && request.is(RequestState::Queued, generation) {
-            // Its client is gone, then; first of all no server may claim it any more.
-            let cancelled = RequestWord::cancelled(generation, reply.owner());
+        if claimable {
+            // Nobody waits for it: first of all no server may claim it any more.
+            let cancelled = request.to_cancelled(reply.owner());
             if memory.request(slot).compare_exchange(request.0, cancelled.0, AcqRel, Acquire).is_err() {
                 continue;
             }
@@ -77,4 +127,30 @@ pub(crate) fn mend<M: Memory>(memory: &M, slot: u32, gone: impl Fn(Participant) 
         }
     }
     Mended::Nothing
+}
+
+/// Makes a request claimable again. False if it changed meanwhile, or if its client has given it up: then it is withdrawn.
+fn queue_again<M: Memory>(memory: &M, id: Id, found: RequestWord, again: RequestWord) -> bool {
+    if memory.request(id.slot).compare_exchange(found.0, again.0, SeqCst, Acquire).is_err() {
+        return false;
+    }
+    // Pairs with the client's look at the request word after it has given up.
+    M::Word::announced();
+    !withdraw_abandoned(memory, id)
+}
+
+/// After the reference to an [`Mended::Unpublished`] request is published: nobody need publish it again. Should this not
+/// happen, somebody does.
+pub(crate) fn settle<M: Memory>(memory: &M, id: Id, by: Recoverer, gone: impl Fn(Participant) -> bool) {
+    let request = RequestWord(memory.request(id.slot).load(Acquire));
+    if request.is(RequestState::Requeued, id.generation) && request.owner() == by.number {
+        let queued = request.to_queued(by.number);
+        let _ = memory.request(id.slot).compare_exchange(request.0, queued.0, AcqRel, Acquire);
+    }
+    let reply = ReplyWord(memory.reply(id.slot).load(Acquire));
+    let is_posted = reply.state() == ReplyState::Posted && reply.generation() == id.generation;
+    if is_posted && gone(reply.owner()) {
+        let orphan = ReplyWord::posted(id.generation, 0);
+        let _ = memory.reply(id.slot).compare_exchange(reply.0, orphan.0, SeqCst, Acquire);
+    }
 }

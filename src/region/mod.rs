@@ -17,6 +17,7 @@ pub(crate) mod open;
 use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::mm::{MsyncFlags, msync};
 use std::ptr::NonNull;
 
 /// A mapped region and the descriptor it came from.
@@ -39,6 +40,13 @@ impl Region {
     /// Start of the mapping, page-aligned; valid until the region is dropped.
     pub fn base(&self) -> NonNull<u8> {
         NonNull::new(self.map.as_mut_ptr()).expect("a mapping is never at address 0")
+    }
+
+    /// Writes changed pages to the file and waits until they are there.
+    pub fn sync(&self, subject: &str) -> Result<()> {
+        // SAFETY: the whole mapping, which lives as long as `self`.
+        unsafe { msync(self.map.as_mut_ptr().cast(), self.map.len(), MsyncFlags::SYNC) }
+            .map_err(|errno| Error::system(format!("{subject}: cannot write its pages to the file"), errno))
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {

@@ -11,7 +11,7 @@ mod waking;
 use crate::protocol::allocate::allocate;
 use crate::protocol::heap::Heap;
 use crate::protocol::ring::{self, Known};
-use crate::protocol::slot::{self, Progress, Replied};
+use crate::protocol::slot::{self, Progress, Purpose, Replied};
 use crate::protocol::state::{Id, Participant, ReplyState, ReplyWord};
 use crate::protocol::word::{Memory, Word};
 use loom::cell::UnsafeCell;
@@ -66,7 +66,7 @@ impl Model {
     }
 
     pub fn try_send(&self, known: &Known, me: Participant, payload: u64) -> Option<Id> {
-        let id = allocate(&self.words, me, 0, 0)?;
+        let id = allocate(&self.words, me, Purpose::Call, 0, 0)?;
         // SAFETY: the slot is this thread's until it is queued; loom reports if it is not.
         self.requests[id.slot as usize].with_mut(|bytes| unsafe { *bytes = payload });
         slot::queue(&self.words, id, me);
@@ -116,7 +116,7 @@ impl Model {
                 slot::collect(&self.words, id, word).unwrap();
                 Some(payload)
             }
-            Progress::Failed(_) => panic!("nobody died"),
+            Progress::Failed(_) | Progress::Dismissed(_) => panic!("nobody died or gave up"),
         }
     }
 

@@ -14,8 +14,8 @@ fn a_producer_a_lap_later_loses_no_request() {
                 let known = Known::at_attach(&model.words);
                 for payload in 1..=2 {
                     let id = model.send(&known, 2, payload);
-                    let unseen = Withdrawn::Unseen { waiting: false };
-                    assert_eq!(slot::withdraw(&model.words, id, 2), unseen);
+                    let withdrawn = slot::withdraw(&model.words, id, 2);
+                    assert!(matches!(withdrawn, Withdrawn::Unseen { .. }));
                 }
             })
         };

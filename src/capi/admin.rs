@@ -1,0 +1,101 @@
+//! Who is attached; clearing, recovering, writing to disk, removing.
+
+use super::convert::{channel, count, null, status};
+use super::types::{RR_CLIENT, RR_SERVER, rr_channel, rr_participant};
+use crate::{ParticipantInfo, Role};
+use std::ffi::c_int;
+
+/// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is 0. A
+/// snapshot.
+///
+/// Return value: how many there are, be it more than n, or
+/// -EINVAL: ch is null, or out is null and n is not 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_participants(
+    ch: *const rr_channel,
+    out: *mut rr_participant,
+    n: usize,
+) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointer is null or valid.
+        let channel = unsafe { channel(ch) }?;
+        if out.is_null() && n > 0 {
+            return Err(null("out"));
+        }
+        let participants = channel.participants();
+        for (index, participant) in participants.iter().take(n).enumerate() {
+            // SAFETY: the caller gave room for n of them.
+            let place = unsafe { out.add(index) };
+            // SAFETY: as above.
+            unsafe { place.write(describe(participant)) };
+        }
+        Ok(participants.len())
+    })
+}
+
+fn describe(participant: &ParticipantInfo) -> rr_participant {
+    let role = match participant.role {
+        Some(Role::Server) => RR_SERVER,
+        Some(Role::Client) => RR_CLIENT,
+        None => 0,
+    };
+    rr_participant {
+        number: participant.number,
+        role,
+        pid: participant.pid as i32,
+        alive: participant.is_alive.into(),
+        start_time: participant.start_time,
+        held: participant.held,
+        reserved: 0,
+    }
+}
+
+/// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers hold
+/// is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets -ECANCELED, at
+/// once, and whoever asks for one later -ESTALE. Queued one-way messages are dropped.
+///
+/// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
+///
+/// Return value: how many requests and messages were cancelled, or
+/// -EINVAL: ch is null;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_clear(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.clear()) as c_int
+}
+
+/// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without this:
+/// it is for what a power failure shall not take. Nothing happens to a channel in memory.
+///
+/// Return value: 0, or
+/// -EINVAL: ch is null;
+/// -EIO and others from the system, as msync(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_sync(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.sync())
+}
+
+/// Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
+/// dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
+///
+/// Return value: how many participants were swept up after, or
+/// -EINVAL: ch is null;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.recover()) as c_int
+}
+
+/// Removes the channel's name. Those who are attached go on; nobody else can attach by it.
+///
+/// Return value: 0, or
+/// -EINVAL: ch is null, or the channel has no name;
+/// -ENOENT, -EACCES and others from the system, as unlink(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_unlink(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.unlink())
+}

@@ -1,0 +1,80 @@
+//! A loop around a handler.
+
+use super::convert::{handle, null, request_view, status};
+use super::library::rr_strerror;
+use super::types::{RR_SERVE_CONTINUE, RR_SERVE_LATER, RR_SERVE_STOP, rr_handler, rr_response, rr_server};
+use crate::error::{Error, Result};
+use crate::{Failure, Response};
+use std::ffi::{CStr, c_int, c_void};
+use std::slice;
+
+/// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
+/// stopped or a handler says RR_SERVE_STOP; see rr_handler. ctx is passed on to the handler.
+///
+/// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another thread
+/// or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes in answer to
+/// a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call that it is
+/// returned to.
+///
+/// Return value: 0 after RR_SERVE_STOP, or
+/// -ESHUTDOWN: the handle was stopped;
+/// -EINTR: a signal handler ran while the call slept; no request is lost: call again;
+/// -EINVAL: srv or handler is null, or the channel is one of integers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_serve(srv: *mut rr_server, handler: rr_handler, ctx: *mut c_void) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointer is null or valid.
+        let server = unsafe { handle(srv) }?;
+        let handler = handler.ok_or_else(|| null("handler"))?;
+        server.0.serve(|request, response| {
+            let request = request_view(&request.request(), request.bytes());
+            let mut written = rr_response {
+                data: response.as_mut_ptr().cast(),
+                capacity: response.capacity(),
+                length: 0,
+                r#type: 0,
+                flags: 0,
+            };
+            // SAFETY: a function of the caller's, called as its type says.
+            let code = unsafe { handler(ctx, &raw const request, &raw mut written) };
+            // SAFETY: the room is the response's, which outlives this.
+            unsafe { finish(code, &written, response) }
+        })
+    })
+}
+
+/// # Safety
+/// `written.data` must be readable for the capacity of the response.
+unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response) -> Result<(), Failure> {
+    if code < 0 {
+        let length = written.length.min(response.capacity());
+        // SAFETY: the caller's; this server's alone until the reply is sent.
+        return Err(unsafe { failure(code, written.data, length) });
+    }
+    if code & RR_SERVE_STOP != 0 {
+        response.stop();
+    }
+    if code & RR_SERVE_LATER != 0 {
+        response.later();
+    }
+    let unknown = code & !(RR_SERVE_CONTINUE | RR_SERVE_STOP | RR_SERVE_LATER);
+    let set = if unknown == 0 {
+        response.set_length(written.length).and_then(|()| response.set_label(written.r#type, written.flags))
+    } else {
+        Err(Error::bad_argument("what the handler returned", code, "RR_SERVE_... or a negative number"))
+    };
+    set.map_err(|error| Failure::new(-error.errno(), error.to_string()))
+}
+
+/// # Safety
+/// `text` must be readable for `length` bytes.
+unsafe fn failure(code: c_int, text: *const c_void, length: usize) -> Failure {
+    if length > 0 {
+        // SAFETY: the caller's.
+        let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), length) };
+        return Failure::new(code, String::from_utf8_lossy(bytes));
+    }
+    // SAFETY: a static string that ends with a NUL.
+    let sentence = unsafe { CStr::from_ptr(rr_strerror(code)) };
+    Failure::new(code, sentence.to_string_lossy())
+}

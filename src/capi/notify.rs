@@ -1,0 +1,99 @@
+//! Eventfds, for programs that wait with epoll and its like.
+//!
+//! The pairs of functions differ only in which of a handle's two eventfds they are about.
+
+use super::convert::{borrow, channel, count, status};
+use super::types::rr_channel;
+use rustix::fd::AsRawFd;
+use std::ffi::c_int;
+
+/// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first call,
+/// the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it. It never
+/// blocks, and is closed on exec.
+///
+/// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a Unix
+/// socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+/// rr_channel_notify_requests, or with RR_NOTIFY at every request.
+///
+/// Return value: the descriptor, or
+/// -EINVAL: ch is null;
+/// -EMFILE and others from the system, as eventfd(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_request_fd(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.request_fd().map(|fd| fd.as_raw_fd())) as c_int
+}
+
+/// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that shall
+/// signal it adopt it with rr_channel_reply_fd_set.
+///
+/// Return value: as rr_channel_request_fd.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_reply_fd(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.reply_fd().map(|fd| fd.as_raw_fd())) as c_int
+}
+
+/// Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and the
+/// caller keeps its own; it is made not to block.
+///
+/// Return value: 0, or
+/// -EEXIST: the handle has one already;
+/// -EBADF: fd is not an open descriptor;
+/// -EINVAL: ch is null, or fd is not an eventfd.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_request_fd_set(ch: *const rr_channel, fd: c_int) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.request_fd_set(borrow(fd)?))
+}
+
+/// Makes an eventfd that this process inherited or was passed this handle's one for replies, as rr_channel_request_fd_set.
+///
+/// Return value: as rr_channel_request_fd_set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_reply_fd_set(ch: *const rr_channel, fd: c_int) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.reply_fd_set(borrow(fd)?))
+}
+
+/// Signals this handle's eventfd for requests: to be called after sending some.
+///
+/// Return value: 0, or
+/// -EBADF: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_notify_requests(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.notify_requests())
+}
+
+/// Signals this handle's eventfd for replies: to be called after sending some.
+///
+/// Return value: as rr_channel_notify_requests.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_notify_replies(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { channel(ch) }?.notify_replies())
+}
+
+/// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none after
+/// it: then none that comes meanwhile is missed.
+///
+/// Return value: how many signals there were, 0 if none, or
+/// -EBADF: the handle has no such descriptor;
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_consume_requests(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.consume_requests())
+}
+
+/// Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and collect
+/// replies after it.
+///
+/// Return value: as rr_channel_consume_requests.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_consume_replies(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.consume_replies())
+}

@@ -1,0 +1,134 @@
+//! Administration: what an operator does to a channel, from any process that has it open.
+
+use super::Channel;
+use super::membership::{Role, is_live};
+use super::stats::Counter;
+use crate::error::{Error, Result};
+use crate::layout::lines::CursorName;
+use crate::protocol::slot::{self, Cleared};
+use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
+use crate::protocol::{Memory, Participant};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// One that is attached to a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParticipantInfo {
+    /// Its number, from 1 on.
+    pub number: u32,
+    /// Its process, as that sees itself: in another PID namespace the number means nothing.
+    pub pid: u32,
+    /// When its process started, in clock ticks after boot, as in `/proc/PID/stat`; 0 if unknown.
+    pub start_time: u64,
+    /// What it does; None if its entry doesn't say so properly.
+    pub role: Option<Role>,
+    /// Whether its process lives. Who is dead stays in the table until somebody sweeps up after it.
+    pub is_alive: bool,
+    /// Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
+    /// loans.
+    pub held: u32,
+}
+
+impl Channel {
+    /// Cancels every request that has no outcome yet, whosever it is; returns how many those were. Queued ones are never
+    /// seen by a server. What servers hold is given up: their replies will be refused. Whoever waits for one of these
+    /// gets [`Error::Canceled`], and whoever asks for it later [`Error::Stale`]. Queued one-way messages are dropped.
+    ///
+    /// Replies that are there stay for their clients, and so do loans.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`]; what joining a channel can meet, in a forked child that has to join anew.
+    pub fn clear(&self) -> Result<u32> {
+        self.check_running()?;
+        let me = self.me()?;
+        let mut cleared = 0;
+        for slot in 0..self.view().total_slots() {
+            if let Cleared::Freed { before } | Cleared::Abandoned { before } =
+                slot::clear(self.view(), slot, me)
+            {
+                self.wake_sleepers(slot, before);
+                self.ring(CursorName::Room);
+                cleared += 1;
+            }
+        }
+        self.count(Counter::Cancels, cleared.into());
+        Ok(cleared)
+    }
+
+    /// Sweeps up after all participants that are dead; returns how many those were.
+    ///
+    /// # Errors
+    /// What joining a channel can meet, in a forked child that has to join anew; [`Error::Stopped`].
+    pub fn recover(&self) -> Result<u32> {
+        self.check_running()?;
+        self.me()?;
+        Ok(self.recover_dead())
+    }
+
+    /// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes
+    /// without this; it is for a file that outlives a power failure. Nothing happens to a channel in memory.
+    ///
+    /// # Errors
+    /// [`Error::System`] as `msync(2)`.
+    pub fn sync(&self) -> Result<()> {
+        self.region.sync(&self.subject)
+    }
+
+    /// Removes the channel's name; those who are attached go on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it has none; [`Error::System`] as `unlink(2)`.
+    pub fn unlink(&self) -> Result<()> {
+        match self.path() {
+            Some(path) => crate::region::name::unlink(path),
+            None => Err(Error::Invalid(format!("{}: has no name to remove", self.subject))),
+        }
+    }
+
+    /// Who is attached, in the order of their numbers. A snapshot.
+    #[must_use]
+    pub fn participants(&self) -> Vec<ParticipantInfo> {
+        let held = self.held();
+        let numbers = 1..=self.geometry().participants as Participant;
+        numbers.filter_map(|number| self.participant(number, held[usize::from(number)])).collect()
+    }
+
+    fn participant(&self, number: Participant, held: u32) -> Option<ParticipantInfo> {
+        let line = self.view().participant(number);
+        is_live(line).then(|| ParticipantInfo {
+            number: number.into(),
+            pid: line.pid.load(Relaxed),
+            start_time: line.start_time.load(Relaxed),
+            role: Role::from_u32(line.role.load(Relaxed)),
+            is_alive: self.membership.find_dead(&self.region, self.view(), number).is_none(),
+            held,
+        })
+    }
+
+    /// How many requests each participant holds, by its number.
+    fn held(&self) -> Vec<u32> {
+        let view = self.view();
+        let mut held = vec![0; self.geometry().participants as usize + 1];
+        let mut count = |owner: Participant| {
+            if let Some(count) = held.get_mut(usize::from(owner)) {
+                *count += 1;
+            }
+        };
+        for slot in 0..view.total_slots() {
+            let reply = ReplyWord(view.reply(slot).load(Relaxed));
+            let request = RequestWord(view.request(slot).load(Relaxed));
+            let claimed = request.is(RequestState::Claimed, reply.generation());
+            let state = reply.state();
+            if matches!(
+                state,
+                ReplyState::Pending | ReplyState::Ready | ReplyState::Failed | ReplyState::Dismissed
+            ) {
+                count(reply.owner());
+            }
+            if claimed && matches!(state, ReplyState::Pending | ReplyState::Posted | ReplyState::Abandoned) {
+                count(request.owner());
+            }
+        }
+        held
+    }
+}

@@ -1,0 +1,154 @@
+//! What a message carries besides its bytes, and bytes that lie in the channel.
+
+use crate::error::{Error, Result};
+use crate::layout::lines::{END_ALIGNED, ONE_WAY, UTF8};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The first number of a message type that is the application's; 0 is no type, and those between are the library's.
+pub const TYPE_MIN: u32 = 128;
+
+/// Flags that a sender may set.
+const SENDERS_FLAGS: u32 = UTF8 | END_ALIGNED;
+/// Flags that a receiver sees.
+pub(crate) const RECEIVERS_FLAGS: u32 = SENDERS_FLAGS | ONE_WAY;
+
+/// A message to be sent: its bytes, what kind of message it is, and flags.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Message<'a> {
+    /// The payload.
+    pub data: &'a [u8],
+    /// The application's number for what kind of message this is: 0 for none, or [`TYPE_MIN`] and up.
+    pub message_type: u32,
+    /// [`UTF8`], [`END_ALIGNED`], or both.
+    pub flags: u32,
+}
+
+impl<'a> Message<'a> {
+    /// Bytes without a type and flags.
+    #[must_use]
+    pub const fn of(data: &'a [u8]) -> Self {
+        Self { data, message_type: 0, flags: 0 }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_label(self.message_type, self.flags)
+    }
+}
+
+/// That a sender may give a message this type and these flags.
+pub(crate) fn check_label(message_type: u32, flags: u32) -> Result<()> {
+    if (1..TYPE_MIN).contains(&message_type) {
+        return Err(Error::bad_argument("type", message_type, "0, or 128 and up"));
+    }
+    let unknown = flags & !SENDERS_FLAGS;
+    if unknown != 0 {
+        let expected = "RR_UTF8 (0x1), RR_END_ALIGNED (0x2)";
+        return Err(Error::bad_argument("flags", format_args!("{unknown:#x}"), expected));
+    }
+    Ok(())
+}
+
+/// Bytes that lie in the channel's memory, to be read in place.
+///
+/// Another process could write to them at any time, though none does that keeps to the format: so there is no safe
+/// reference to them, only copies and a pointer.
+#[derive(Clone, Copy)]
+pub struct Bytes<'a> {
+    start: *const u8,
+    length: usize,
+    _channel: PhantomData<&'a ()>,
+}
+
+// SAFETY: a pointer to shared memory that any thread may read while the borrow lasts.
+unsafe impl Send for Bytes<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Bytes<'_> {}
+
+impl Bytes<'_> {
+    /// # Safety
+    /// `start` must be readable for `length` bytes during the lifetime.
+    pub(crate) unsafe fn new(start: *const u8, length: usize) -> Self {
+        Self { start, length, _channel: PhantomData }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Where they lie.
+    #[must_use]
+    pub fn as_ptr(&self) -> *const u8 {
+        self.start
+    }
+
+    /// Copies as many of them as `buffer` has room for, from the one at `offset` on; returns how many.
+    pub fn read_at(&self, offset: usize, buffer: &mut [u8]) -> usize {
+        let count = self.length.saturating_sub(offset).min(buffer.len());
+        if count > 0 {
+            // SAFETY: `count` bytes from `offset` on are within the length.
+            let from = unsafe { self.start.add(offset) };
+            // SAFETY: as above, and the buffer has room for them.
+            unsafe { from.copy_to_nonoverlapping(buffer.as_mut_ptr(), count) };
+        }
+        count
+    }
+
+    /// Copies all of them.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.length];
+        self.read_at(0, &mut bytes);
+        bytes
+    }
+
+    /// All of them, in place.
+    ///
+    /// # Safety
+    /// No other process may write to them while the slice is used.
+    #[must_use]
+    pub unsafe fn as_slice(&self) -> &[u8] {
+        // SAFETY: readable for the length; that nobody writes is the caller's.
+        unsafe { std::slice::from_raw_parts(self.start, self.length) }
+    }
+}
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({})", self.length)
+    }
+}
+
+/// Room for a message in the channel's memory, to be written in place.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub start: *mut u8,
+    pub capacity: usize,
+}
+
+// SAFETY: a pointer to shared memory that is the holder's to write, in whatever thread.
+unsafe impl Send for Room {}
+// SAFETY: shared references to it only tell the pointer.
+unsafe impl Sync for Room {}
+
+impl Room {
+    pub fn write_at(&mut self, offset: usize, data: &[u8]) -> Result<()> {
+        let end = offset.saturating_add(data.len());
+        if end > self.capacity {
+            return Err(Error::MessageSize { length: end, limit: self.capacity });
+        }
+        // SAFETY: within the capacity.
+        let to = unsafe { self.start.add(offset) };
+        // SAFETY: as above.
+        unsafe { to.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! Reading a reply in place.
+
+use super::Client;
+use super::steps::Reply;
+use crate::channel::message::Bytes;
+use crate::error::{Error, Result};
+use crate::layout::geometry::Kind;
+use crate::protocol::slot::{self, Progress, Stale};
+use crate::wait::{Deadline, Timeout};
+
+/// A reply, in place. Dropping it collects the reply: its slot is free then.
+#[must_use = "dropping a view collects the reply"]
+pub struct ReplyView<'c> {
+    client: &'c Client,
+    id: u64,
+    bytes: Bytes<'c>,
+    message_type: u32,
+    flags: u32,
+}
+
+impl ReplyView<'_> {
+    /// The payload.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes<'_> {
+        self.bytes
+    }
+
+    /// The application's number for what kind of message this is; 0 if the server gave none.
+    #[must_use]
+    pub fn message_type(&self) -> u32 {
+        self.message_type
+    }
+
+    /// The server's flags: [`crate::UTF8`], [`crate::END_ALIGNED`].
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Done with it: the same as dropping it.
+    pub fn release(self) {}
+}
+
+impl Drop for ReplyView<'_> {
+    fn drop(&mut self) {
+        let _ = self.client.collect_unread(self.id);
+    }
+}
+
+impl Client {
+    /// Waits for the reply to a request and yields it in place.
+    ///
+    /// # Errors
+    /// As [`Client::get_wait`], but for the buffer.
+    pub fn view(&self, id: u64, timeout: impl Into<Timeout>) -> Result<ReplyView<'_>> {
+        let reply = self.look_at(id, timeout.into())?;
+        // SAFETY: the reply stays where it is until it is collected, which the view does when it is dropped; it can't
+        // outlive the handle.
+        let bytes = unsafe { Bytes::new(reply.bytes, reply.length) };
+        Ok(ReplyView { client: self, id, bytes, message_type: reply.message_type, flags: reply.flags })
+    }
+
+    /// Where the reply lies; it stays there until it is released. Any other outcome is collected at once.
+    pub(crate) fn look_at(&self, number: u64, timeout: Timeout) -> Result<Reply> {
+        self.channel.check_running()?;
+        self.channel.check_kind(Kind::Bytes)?;
+        let me = self.channel.me()?;
+        let id = self.id(number)?;
+        let progress = self.wait(me, id, &Deadline::new(timeout))?;
+        let result = self.outcome(id, progress);
+        if result.is_err() {
+            self.collect(id, progress)?;
+            self.remember(id, false, &result);
+        }
+        result
+    }
+
+    /// Ends a request whose reply was read in place, or shall not be read at all.
+    pub(crate) fn release(&self, number: u64) -> Result<()> {
+        self.channel.check_running()?;
+        self.collect_unread(number)
+    }
+
+    fn collect_unread(&self, number: u64) -> Result<()> {
+        let me = self.channel.me()?;
+        let id = self.id(number)?;
+        match slot::progress(self.channel.view(), id, me) {
+            Ok(Progress::Pending(_)) => Err(Error::WouldBlock),
+            Ok(progress) => self.collect(id, progress),
+            Err(Stale) => Err(Error::Stale),
+        }
+    }
+}

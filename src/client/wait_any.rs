@@ -1,0 +1,87 @@
+//! Waiting for any of several replies.
+
+use super::Client;
+use crate::channel::stats::Counter;
+use crate::error::{Error, Result};
+use crate::protocol::slot::{self, Progress, Stale};
+use crate::protocol::{Id, Participant};
+use crate::wait::{Deadline, Timeout, deadline};
+
+impl Client {
+    /// Waits until one of several requests has its outcome; returns the index of the first that has. Collecting it tells
+    /// what the outcome is. Ids that are 0 are passed over.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if the timeout is 0 and none has; [`Error::TimedOut`]; [`Error::Interrupted`];
+    /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled before;
+    /// [`Error::Canceled`] if one was cancelled during the wait; [`Error::Invalid`] if there is no id; [`Error::Stopped`].
+    pub fn wait_any(&self, ids: &[u64], timeout: impl Into<Timeout>) -> Result<usize> {
+        self.channel.check_running()?;
+        let me = self.channel.me()?;
+        let deadline = Deadline::new(timeout.into());
+        if ids.iter().all(|id| *id == 0) {
+            return Err(Error::bad_argument("ids", "none", "one at least"));
+        }
+        if let Some(found) = self.find_done(me, ids) {
+            return found;
+        }
+        let done = || self.find_done(me, ids);
+        if let Some(found) = self.channel.spinner.until(&deadline, self.channel.stop_flag(), done) {
+            return found.map_err(during_wait);
+        }
+        if deadline.is_now() {
+            return Err(Error::WouldBlock);
+        }
+        self.sleep_until_any_is_done(me, ids, &deadline).inspect_err(|error| {
+            if *error == Error::TimedOut {
+                self.channel.count(Counter::Timeouts, 1);
+            }
+        })
+    }
+
+    /// The index of the first request with an outcome; else an error if one of them is none of this handle's any more.
+    fn find_done(&self, me: Participant, ids: &[u64]) -> Option<Result<usize>> {
+        let mut stale = false;
+        for (index, number) in ids.iter().enumerate().filter(|(_, number)| **number != 0) {
+            match self.id(*number).map(|id| slot::progress(self.channel.view(), id, me)) {
+                Ok(Ok(Progress::Pending(_))) => {}
+                Ok(Ok(_)) => return Some(Ok(index)),
+                Ok(Err(Stale)) | Err(_) => stale = true,
+            }
+        }
+        stale.then_some(Err(Error::Stale))
+    }
+
+    #[cold]
+    fn sleep_until_any_is_done(&self, me: Participant, ids: &[u64], deadline: &Deadline) -> Result<usize> {
+        let channel = &self.channel;
+        let begun = deadline::now();
+        let mut ended = Ok(());
+        loop {
+            // Read before the announcements: whoever meets one changes it.
+            let bell = channel.watch_bell(me);
+            for id in self.known(ids) {
+                if let Ok(Progress::Pending(word)) = slot::progress(channel.view(), id, me) {
+                    // A failure means that the word moved on, and the next look finds how.
+                    let _ = slot::announce_watching(channel.view(), id, word);
+                }
+            }
+            if let Some(found) = self.find_done(me, ids) {
+                channel.spinner.learn(deadline::now() - begun);
+                return found.map_err(during_wait);
+            }
+            std::mem::replace(&mut ended, Ok(()))?;
+            channel.check_running_before_sleep()?;
+            ended = channel.sleep_on_watch(me, bell, deadline, self.known(ids));
+        }
+    }
+
+    fn known(&self, ids: &[u64]) -> impl Iterator<Item = Id> {
+        ids.iter().filter(|number| **number != 0).filter_map(|number| self.id(*number).ok())
+    }
+}
+
+/// What was there when the wait began and is gone now was cancelled.
+fn during_wait(error: Error) -> Error {
+    if error == Error::Stale { Error::Canceled } else { error }
+}

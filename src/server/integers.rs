@@ -1,0 +1,45 @@
+//! The calls for channels of integers: the same engine, with eight bytes each way.
+
+use super::{Received, Request, Server};
+use crate::channel::message::Message;
+use crate::error::{Error, Result};
+use crate::layout::geometry::Kind;
+use crate::wait::Timeout;
+
+impl Server {
+    /// As [`Server::recv`], of a number.
+    ///
+    /// # Errors
+    /// As [`Server::recv`]; [`Error::WrongKind`] in a channel of bytes.
+    pub fn recv_i64(&self) -> Result<(Request, i64)> {
+        self.recv_wait_i64(Timeout::NOW)
+    }
+
+    /// As [`Server::recv_wait`], of a number.
+    ///
+    /// # Errors
+    /// As [`Server::recv_wait`]; [`Error::WrongKind`] in a channel of bytes.
+    pub fn recv_wait_i64(&self, timeout: impl Into<Timeout>) -> Result<(Request, i64)> {
+        let mut bytes = [0; 8];
+        // SAFETY: the buffer is writable for its length.
+        match unsafe { self.recv_into(Kind::Int, bytes.as_mut_ptr(), bytes.len(), timeout.into()) }? {
+            Received::Taken(request) if request.length == bytes.len() => {
+                Ok((request, i64::from_ne_bytes(bytes)))
+            }
+            Received::Taken(request) => {
+                // Nobody sends that who keeps to the format.
+                self.let_go_unless_ended(request.id);
+                Err(Error::Corrupt)
+            }
+            Received::TooLong(_) => Err(Error::Corrupt),
+        }
+    }
+
+    /// As [`Server::reply`], of a number.
+    ///
+    /// # Errors
+    /// As [`Server::reply`]; [`Error::WrongKind`] in a channel of bytes.
+    pub fn reply_i64(&self, id: u64, value: i64) -> Result<()> {
+        self.reply_of_kind(Kind::Int, id, &Message::of(&value.to_ne_bytes()))
+    }
+}

@@ -1,0 +1,266 @@
+//! The serving side: take requests, reply to them.
+//!
+//! | file | what |
+//! |---|---|
+//! | this | the calls that copy payloads |
+//! | [`view`], [`loan`] | reading a request and writing its reply in place |
+//! | `integers` | the calls for channels of integers |
+//! | [`serve`] | a loop around a handler |
+//! | `take` | how a request is taken |
+
+mod integers;
+pub mod loan;
+pub mod serve;
+mod take;
+pub mod view;
+
+use crate::channel::Channel;
+use crate::channel::message::Message;
+use crate::channel::stats::Counter;
+use crate::error::{Error, Result};
+use crate::layout::geometry::Kind;
+use crate::layout::lines::{CursorName, INLINE, REPLY_IS_ERROR};
+use crate::protocol::slot::{self, Replied};
+use crate::protocol::{Id, Memory};
+use crate::wait::{Deadline, Timeout};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+pub(crate) use take::Received;
+
+/// A request that was taken. The reply may be sent later, out of order and from another thread; the id is all it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// What to reply to. Never 0.
+    pub id: u64,
+    /// Length of the payload in bytes.
+    pub length: usize,
+    /// The application's number for what kind of message this is; 0 if the client gave none.
+    pub message_type: u32,
+    /// The client's flags: [`crate::UTF8`], [`crate::END_ALIGNED`]; and [`crate::ONE_WAY`] for a message that nobody waits
+    /// for a reply to.
+    pub flags: u32,
+    /// The participant number of the client.
+    pub client: u32,
+    /// How often it has been delivered before, to servers that died with it: 0 but in a channel that redelivers.
+    pub redeliveries: u32,
+}
+
+/// A handle that takes requests and replies to them. Any number of threads may use it at once.
+///
+/// Dropping it leaves the channel: requests that it took and did not reply to fail with [`Error::OwnerDead`].
+pub struct Server {
+    channel: Channel,
+    /// For each slot the generation of the request whose reply is being written in place.
+    loans: Box<[AtomicU64]>,
+}
+
+impl Server {
+    pub(crate) fn new(channel: Channel) -> Self {
+        let loans = (0..channel.view().total_slots()).map(|_| AtomicU64::new(0)).collect();
+        Self { channel, loans }
+    }
+
+    /// The channel behind this handle.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Takes the oldest request, if there is one, and copies it into `buffer`.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if there is none; [`Error::MessageSize`] if it is longer than the buffer, and it stays
+    /// queued; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
+    pub fn recv(&self, buffer: &mut [u8]) -> Result<Request> {
+        self.recv_wait(buffer, Timeout::NOW)
+    }
+
+    /// Takes the oldest request and copies it into `buffer`; waits for one.
+    ///
+    /// # Errors
+    /// As [`Server::recv`], and [`Error::TimedOut`], [`Error::Interrupted`].
+    pub fn recv_wait(&self, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<Request> {
+        // SAFETY: the buffer is writable for its length.
+        match unsafe { self.recv_into(Kind::Bytes, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }? {
+            Received::Taken(request) => Ok(request),
+            Received::TooLong(request) => {
+                Err(Error::MessageSize { length: request.length, limit: buffer.len() })
+            }
+        }
+    }
+
+    /// # Safety
+    /// `buffer` must be writable for `capacity` bytes.
+    #[inline]
+    pub(crate) unsafe fn recv_into(
+        &self,
+        kind: Kind,
+        buffer: *mut u8,
+        capacity: usize,
+        timeout: Timeout,
+    ) -> Result<Received> {
+        let received = self.take(kind, capacity, &Deadline::new(timeout))?;
+        if let Received::Taken(request) = &received {
+            let bytes = self.payload(request);
+            // SAFETY: the length is within the slot's bytes and, checked when it was taken, within the buffer.
+            unsafe { bytes.copy_to_nonoverlapping(buffer, request.length) };
+        }
+        Ok(received)
+    }
+
+    /// Replies to a request and wakes its client. The reply to a one-way message is dropped, and the message released.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::MessageSize`] if the reply
+    /// is longer than the channel allows, and the request still waits for one; [`Error::WrongKind`] in a channel of
+    /// integers; [`Error::Stopped`].
+    pub fn reply(&self, id: u64, data: &[u8]) -> Result<()> {
+        self.reply_of_kind(Kind::Bytes, id, &Message::of(data))
+    }
+
+    /// As [`Server::reply`], with a type and flags.
+    ///
+    /// # Errors
+    /// As [`Server::reply`], and [`Error::Invalid`] for a type or flags that no sender may give.
+    pub fn reply_msg(&self, id: u64, message: &Message<'_>) -> Result<()> {
+        message.check()?;
+        self.reply_of_kind(Kind::Bytes, id, message)
+    }
+
+    #[inline]
+    fn reply_of_kind(&self, kind: Kind, id: u64, message: &Message<'_>) -> Result<()> {
+        self.channel.check_running()?;
+        self.channel.check_kind(kind)?;
+        let limit = self.channel.response_max();
+        if message.data.len() > limit {
+            return Err(Error::MessageSize { length: message.data.len(), limit });
+        }
+        self.send(id, message, 0)
+    }
+
+    /// Replies with an error: the client's call fails with [`Error::Remote`], the code and the text, which may have 104
+    /// bytes even where replies are shorter.
+    ///
+    /// # Errors
+    /// As [`Server::reply`].
+    pub fn reply_error(&self, id: u64, code: i32, text: &str) -> Result<()> {
+        self.reply_error_bytes(id, code, text.as_bytes())
+    }
+
+    pub(crate) fn reply_error_bytes(&self, id: u64, code: i32, text: &[u8]) -> Result<()> {
+        self.channel.check_running()?;
+        let limit = self.channel.response_max().max(INLINE);
+        if text.len() > limit {
+            return Err(Error::MessageSize { length: text.len(), limit });
+        }
+        self.send_error(id, code, text)
+    }
+
+    fn send_error(&self, id: u64, code: i32, text: &[u8]) -> Result<()> {
+        self.send(id, &Message { data: text, message_type: 0, flags: REPLY_IS_ERROR }, code)
+    }
+
+    /// Sends a reply whose length has been checked.
+    #[inline]
+    fn send(&self, id: u64, message: &Message<'_>, code: i32) -> Result<()> {
+        let id = self.id(id)?;
+        let me = self.channel.me()?;
+        let view = self.channel.view();
+        if let Err(replied) = slot::may_reply(view, id, me) {
+            return self.ended(&replied);
+        }
+        let length = message.data.len();
+        self.label(id, length, message.message_type, message.flags, code);
+        let bytes = view.response_bytes(id.slot, length, message.flags);
+        // SAFETY: the length is within the slot's bytes.
+        unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
+        self.deliver(id, length)
+    }
+
+    fn id(&self, number: u64) -> Result<Id> {
+        Id::from_u64(number, self.channel.view().total_slots()).ok_or(Error::Stale)
+    }
+
+    /// Says in the reply's line what the message is.
+    #[inline]
+    fn label(&self, id: Id, length: usize, message_type: u32, flags: u32, code: i32) {
+        let line = self.channel.view().reply_line(id.slot);
+        line.length.store(length as u32, Relaxed);
+        line.message_type.store(message_type, Relaxed);
+        line.flags.store(flags, Relaxed);
+        line.code.store(code, Relaxed);
+    }
+
+    /// Hands a reply that is written to the client, and wakes it.
+    #[inline]
+    fn deliver(&self, id: Id, length: usize) -> Result<()> {
+        match slot::reply(self.channel.view(), id) {
+            Replied::Delivered { before } => {
+                self.channel.wake_sleepers(id.slot, before);
+                self.channel.notify_of_reply();
+                let me = self.channel.me()?;
+                self.channel.count_message(me, Counter::Replies, Counter::ReplyBytes, length);
+                Ok(())
+            }
+            replied => self.ended(&replied),
+        }
+    }
+
+    /// Ends a request without a reply: its client's call fails with [`Error::Canceled`] at once. Done with a one-way
+    /// message: its slot is free.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::Stopped`].
+    pub fn release(&self, id: u64) -> Result<()> {
+        self.channel.check_running()?;
+        self.let_go(id)
+    }
+
+    fn let_go(&self, id: u64) -> Result<()> {
+        let id = self.id(id)?;
+        let me = self.channel.me()?;
+        let view = self.channel.view();
+        if let Err(replied) = slot::may_reply(view, id, me) {
+            return self.ended(&replied);
+        }
+        match slot::dismiss(view, id) {
+            Replied::Delivered { before } => {
+                self.channel.wake_sleepers(id.slot, before);
+                self.channel.notify_of_reply();
+                Ok(())
+            }
+            replied => self.ended(&replied),
+        }
+    }
+
+    /// Lets go of a request that may have been replied to.
+    fn let_go_unless_ended(&self, number: u64) {
+        let (Ok(id), Ok(me)) = (self.id(number), self.channel.me()) else { return };
+        match slot::may_write(self.channel.view(), id, me) {
+            Ok(()) => {
+                let _ = self.let_go(number);
+            }
+            Err(Replied::Freed | Replied::Released) => self.channel.ring(CursorName::Room),
+            Err(_) => {}
+        }
+    }
+
+    /// A request that ended otherwise than by a reply.
+    #[cold]
+    fn ended(&self, replied: &Replied) -> Result<()> {
+        if matches!(replied, Replied::Freed | Replied::Released) {
+            self.channel.ring(CursorName::Room);
+        }
+        if *replied == Replied::Released {
+            return Ok(());
+        }
+        self.channel.count(Counter::StaleReplies, 1);
+        Err(Error::Stale)
+    }
+
+    /// Ends all waits of this handle with [`Error::Stopped`], and so every later call. Async-signal-safe.
+    pub fn stop(&self) {
+        self.channel.stop();
+    }
+}

@@ -1,0 +1,167 @@
+//! A loop around a handler: receive, call, reply.
+
+use super::Server;
+use super::view::RequestView;
+use crate::channel::message::{Room, check_label};
+use crate::error::{Error, Result};
+use crate::layout::lines::INLINE;
+use crate::wait::{Deadline, Timeout};
+
+/// Why a request failed, for its client to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The application's number for the error.
+    pub code: i32,
+    /// A sentence for people; what exceeds the longest response, or 104 bytes if that is shorter, is cut off.
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure of this code and text.
+    #[must_use]
+    pub fn new(code: i32, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+/// The reply that a handler writes, in place.
+pub struct Response {
+    room: Room,
+    length: usize,
+    message_type: u32,
+    flags: u32,
+    is_later: bool,
+    is_last: bool,
+}
+
+impl Response {
+    /// Bytes there is room for: the channel's longest response.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.room.capacity
+    }
+
+    /// Where they are to be written; what is there now is left from an earlier reply.
+    #[must_use]
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.room.start
+    }
+
+    /// Adds `data` to the end of the reply.
+    ///
+    /// # Errors
+    /// [`Error::MessageSize`] if it does not fit.
+    pub fn write(&mut self, data: &[u8]) -> Result<()> {
+        self.room.write_at(self.length, data)?;
+        self.length += data.len();
+        Ok(())
+    }
+
+    /// Sets the reply's length, after it was written through the pointer.
+    ///
+    /// # Errors
+    /// [`Error::MessageSize`] if that is more than there is room for.
+    pub fn set_length(&mut self, length: usize) -> Result<()> {
+        if length > self.room.capacity {
+            return Err(Error::MessageSize { length, limit: self.room.capacity });
+        }
+        self.length = length;
+        Ok(())
+    }
+
+    /// Gives the reply a type and flags, as in [`crate::Message`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for those that no sender may give.
+    pub fn set_label(&mut self, message_type: u32, flags: u32) -> Result<()> {
+        check_label(message_type, flags)?;
+        (self.message_type, self.flags) = (message_type, flags);
+        Ok(())
+    }
+
+    /// No reply is sent now: somebody will, by the request's id.
+    pub fn later(&mut self) {
+        self.is_later = true;
+    }
+
+    /// The loop ends after this request.
+    pub fn stop(&mut self) {
+        self.is_last = true;
+    }
+}
+
+impl Server {
+    /// Takes requests one after the other, calls the handler with each, and sends the reply that it wrote, until the
+    /// handler says [`Response::stop`]. What the handler fails with goes to the request's client, and the loop goes on. A
+    /// handler that has been called gets its reply sent even if the handle is stopped meanwhile. Several threads may
+    /// serve at once, each with a handler of its own.
+    ///
+    /// ```
+    /// use shmrr::{Options, Timeout};
+    /// let server = Options::new().anonymous()?;
+    /// let client = Options::new().client_from_server(&server)?;
+    /// let id = client.send(b"hello")?;
+    /// server.serve(|request, response| {
+    ///     let text = request.bytes().to_vec();
+    ///     response.write(&text.to_ascii_uppercase()).unwrap();
+    ///     response.stop();
+    ///     Ok(())
+    /// })?;
+    /// let mut reply = [0; 5];
+    /// client.get_wait(id, &mut reply, Timeout::FOREVER)?;
+    /// assert_eq!(&reply, b"HELLO");
+    /// # Ok::<(), shmrr::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the handle was stopped; [`Error::Interrupted`] when a signal handler ran while the call
+    /// slept: no request is lost, call again; [`Error::WrongKind`] in a channel of integers.
+    pub fn serve(
+        &self,
+        mut handler: impl FnMut(&RequestView<'_>, &mut Response) -> Result<(), Failure>,
+    ) -> Result<()> {
+        let forever = Deadline::new(Timeout::FOREVER);
+        loop {
+            let request = self.view_next(&forever)?;
+            let id = request.request().id;
+            let Ok(room) = self.lend_reply_of_taken(id) else { continue };
+            let mut response =
+                Response { room, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
+            let result = handler(&request, &mut response);
+            let is_later = response.is_later && result.is_ok();
+            // That its client gave up is no concern of the loop's.
+            if is_later || self.send_response(id, &response, result.err()).is_ok() {
+                let _ = request.keep();
+            }
+            if response.is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send_response(&self, id: u64, response: &Response, failure: Option<Failure>) -> Result<()> {
+        let Some(Failure { code, text }) = failure else {
+            return self.send_in_place(id, response.length, response.message_type, response.flags);
+        };
+        self.send_error(id, code, cut(&text, self.channel.response_max().max(INLINE)).as_bytes())
+    }
+}
+
+/// The text, or as many of its characters as have `most` bytes.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("short", 104), "short");
+        assert_eq!(cut("añb", 2), "a");
+        assert_eq!(cut("añb", 3), "añ");
+        assert_eq!(cut("ñ", 1), "");
+    }
+}

@@ -1,0 +1,129 @@
+//! How a request is taken: wait for one, look at it, claim it.
+
+use super::{Request, Server};
+use crate::channel::message::RECEIVERS_FLAGS;
+use crate::channel::stats::Counter;
+use crate::error::{Error, Result};
+use crate::layout::geometry::Kind;
+use crate::layout::lines::CursorName;
+use crate::protocol::ring::{self, Found};
+use crate::protocol::{Id, Participant, slot};
+use crate::wait::{Deadline, deadline};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Requests lost to other servers after which a call looks at its deadline.
+const LOSSES_PER_LOOK: u32 = 1024;
+
+/// What became of an attempt to take a request.
+pub(crate) enum Received {
+    Taken(Request),
+    /// It is longer than the buffer and stays queued.
+    TooLong(Request),
+}
+
+impl Server {
+    /// Takes the oldest request, if it is no longer than `capacity`.
+    #[inline]
+    pub(super) fn take(&self, kind: Kind, capacity: usize, deadline: &Deadline) -> Result<Received> {
+        self.channel.check_running()?;
+        self.channel.check_kind(kind)?;
+        let me = self.channel.me()?;
+        let mut losses = 0_u32;
+        loop {
+            let (found, was_woken) = self.next_request(deadline)?;
+            let request = self.describe(found);
+            if request.length > self.channel.request_max() {
+                self.refuse(found, me);
+                Self::check_time(deadline)?;
+                continue;
+            }
+            if request.length > capacity {
+                return Ok(Received::TooLong(request));
+            }
+            if slot::claim(self.channel.view(), found, me).is_none() {
+                // Somebody else was faster; nobody is so again and again but where words are overwritten.
+                losses += 1;
+                if losses % LOSSES_PER_LOOK == 0 {
+                    Self::check_time(deadline)?;
+                }
+                continue;
+            }
+            ring::pass(self.channel.view(), &self.channel.known, found);
+            if was_woken && ring::find(self.channel.view(), &self.channel.known).is_some() {
+                self.channel.ring(CursorName::Work);
+            }
+            // Its lines arrive while this request is read and replied to.
+            if let Some(next) = ring::peek_after(self.channel.view(), found) {
+                self.channel.view().prefetch_request(next);
+                self.channel.view().prefetch_reply(next);
+            }
+            return Ok(Received::Taken(request));
+        }
+    }
+
+    /// Where the payload of a request lies that this server has taken.
+    #[inline]
+    pub(super) fn payload(&self, request: &Request) -> *const u8 {
+        let slot = (request.id & 0xFFFF) as u32;
+        self.channel.view().request_bytes(slot, request.length, request.flags)
+    }
+
+    /// Before one more attempt: whether there is time for it.
+    #[cold]
+    fn check_time(deadline: &Deadline) -> Result<()> {
+        if deadline.is_now() {
+            Err(Error::WouldBlock)
+        } else if deadline.has_passed(deadline::now()) {
+            Err(Error::TimedOut)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The oldest request, and whether this server was woken for it.
+    ///
+    /// Always inlined, for the reason that [`ring::find`] is.
+    #[inline(always)]
+    fn next_request(&self, deadline: &Deadline) -> Result<(Found, bool)> {
+        let channel = &self.channel;
+        let find = || ring::find(channel.view(), &channel.known);
+        let glance = || ring::glance(channel.view(), &channel.known);
+        if let Some(found) = channel.spinner.until(deadline, channel.stop_flag(), glance) {
+            channel.view().prefetch_reply(found.slot);
+            return Ok((found, false));
+        }
+        if deadline.is_now() {
+            return find().map(|found| (found, false)).ok_or(Error::WouldBlock);
+        }
+        // One-way messages that a dead process left have nobody else to look after them.
+        let look_after = || {
+            channel.recover_dead();
+        };
+        channel.sleep_on(CursorName::Work, deadline, find, look_after).inspect_err(|error| {
+            if *error == Error::TimedOut {
+                channel.count(Counter::Timeouts, 1);
+            }
+        })
+    }
+
+    fn describe(&self, found: Found) -> Request {
+        let line = self.channel.view().request_line(found.slot);
+        Request {
+            id: Id { slot: found.slot, generation: found.word.generation() }.to_u64(),
+            length: line.length.load(Relaxed) as usize,
+            message_type: line.message_type.load(Relaxed),
+            flags: line.flags.load(Relaxed) & RECEIVERS_FLAGS,
+            client: line.client.load(Relaxed),
+            redeliveries: found.word.times(),
+        }
+    }
+
+    /// Takes a request that no client which keeps to the format can have sent, and lets it fail.
+    #[cold]
+    fn refuse(&self, found: Found, me: Participant) {
+        if slot::claim(self.channel.view(), found, me).is_some() {
+            ring::pass(self.channel.view(), &self.channel.known, found);
+            self.channel.fail(found.slot, me);
+        }
+    }
+}

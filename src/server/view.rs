@@ -1,0 +1,157 @@
+//! Reading requests in place, one or several at a time.
+
+use super::loan::ReplyLoan;
+use super::take::Received;
+use super::{Request, Server};
+use crate::channel::message::{Bytes, Message};
+use crate::error::Result;
+use crate::layout::geometry::Kind;
+use crate::wait::{Deadline, Timeout};
+
+/// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
+/// [`crate::Error::Canceled`].
+#[must_use = "dropping a request lets go of it"]
+pub struct RequestView<'s> {
+    server: &'s Server,
+    request: Request,
+    bytes: Bytes<'s>,
+}
+
+impl<'s> RequestView<'s> {
+    /// What it is.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        self.request
+    }
+
+    /// Its payload.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes<'_> {
+        self.bytes
+    }
+
+    /// Replies, as [`Server::reply`].
+    ///
+    /// # Errors
+    /// As [`Server::reply`]. The request is let go of even if the reply is too long.
+    pub fn reply(self, data: &[u8]) -> Result<()> {
+        self.server.reply(self.request.id, data)
+    }
+
+    /// Replies, as [`Server::reply_msg`].
+    ///
+    /// # Errors
+    /// As [`RequestView::reply`].
+    pub fn reply_msg(self, message: &Message<'_>) -> Result<()> {
+        self.server.reply_msg(self.request.id, message)
+    }
+
+    /// Replies with an error, as [`Server::reply_error`].
+    ///
+    /// # Errors
+    /// As [`RequestView::reply`].
+    pub fn reply_error(self, code: i32, text: &str) -> Result<()> {
+        self.server.reply_error(self.request.id, code, text)
+    }
+
+    /// Room for the reply, in place.
+    ///
+    /// # Errors
+    /// As [`Server::reply_loan`].
+    pub fn reply_loan(&self) -> Result<ReplyLoan<'_>> {
+        self.server.reply_loan(self.request.id)
+    }
+
+    /// Ends the request without a reply, as dropping it does.
+    pub fn release(self) {}
+
+    /// Keeps the request for later: it waits for a reply by its id, from whatever thread.
+    #[must_use = "the id is what the reply needs"]
+    pub fn keep(self) -> Request {
+        let request = self.request;
+        std::mem::forget(self);
+        request
+    }
+}
+
+impl Drop for RequestView<'_> {
+    fn drop(&mut self) {
+        // Stale if it has been replied to.
+        self.server.let_go_unless_ended(self.request.id);
+    }
+}
+
+impl Server {
+    /// Takes the oldest request without copying it; waits for one.
+    ///
+    /// # Errors
+    /// As [`Server::recv_wait`], but for the buffer.
+    pub fn recv_view(&self, timeout: impl Into<Timeout>) -> Result<RequestView<'_>> {
+        self.view_next(&Deadline::new(timeout.into()))
+    }
+
+    /// Takes up to `most` requests in their order, and appends them to `views`; waits for the first only. Returns how many
+    /// it took.
+    ///
+    /// # Errors
+    /// As [`Server::recv_view`]; [`crate::Error::Invalid`] if `most` is 0.
+    pub fn recv_batch<'s>(
+        &'s self,
+        views: &mut Vec<RequestView<'s>>,
+        most: usize,
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize> {
+        self.take_batch(most, timeout.into(), |_, request| views.push(self.view_of(request)))
+    }
+
+    /// As [`Server::recv_batch`], but never waits.
+    ///
+    /// # Errors
+    /// As [`Server::recv_batch`]; [`crate::Error::WouldBlock`] if there is no request.
+    pub fn drain<'s>(&'s self, views: &mut Vec<RequestView<'s>>, most: usize) -> Result<usize> {
+        self.recv_batch(views, most, Timeout::NOW)
+    }
+
+    /// Takes up to `most` requests and gives each, with its place in the batch, to `keep`.
+    pub(crate) fn take_batch(
+        &self,
+        most: usize,
+        timeout: Timeout,
+        mut keep: impl FnMut(usize, Request),
+    ) -> Result<usize> {
+        if most == 0 {
+            return Err(crate::Error::bad_argument("n", 0, "1 or more"));
+        }
+        keep(0, self.take_next(&Deadline::new(timeout))?);
+        let now = Deadline::new(Timeout::NOW);
+        for index in 1..most {
+            match self.take_next(&now) {
+                Ok(request) => keep(index, request),
+                // None is left, or the handle was stopped: what was taken is the caller's all the same.
+                Err(_) => return Ok(index),
+            }
+        }
+        Ok(most)
+    }
+
+    pub(crate) fn take_next(&self, deadline: &Deadline) -> Result<Request> {
+        // Any request that passes is as long as the channel allows at most.
+        match self.take(Kind::Bytes, usize::MAX, deadline)? {
+            Received::Taken(request) | Received::TooLong(request) => Ok(request),
+        }
+    }
+
+    /// Where the payload of a request lies that was taken and not replied to.
+    pub(crate) fn bytes_of(&self, request: &Request) -> Bytes<'_> {
+        // SAFETY: the request's length was checked when it was taken; the mapping lives as long as the handle.
+        unsafe { Bytes::new(self.payload(request), request.length) }
+    }
+
+    pub(super) fn view_next(&self, deadline: &Deadline) -> Result<RequestView<'_>> {
+        self.take_next(deadline).map(|request| self.view_of(request))
+    }
+
+    fn view_of(&self, request: Request) -> RequestView<'_> {
+        RequestView { server: self, request, bytes: self.bytes_of(&request) }
+    }
+}
