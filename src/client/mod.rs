@@ -21,7 +21,7 @@ use crate::channel::message::Message;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Memory;
-use crate::protocol::slot::{self, Purpose, Withdrawn};
+use crate::protocol::slot::{self, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::{Deadline, Timeout};
 use remote_errors::RemoteErrors;
@@ -88,7 +88,7 @@ impl Client {
         timeout: Timeout,
     ) -> Result<usize> {
         let deadline = Deadline::new(timeout);
-        let (me, id) = self.begin(kind, Purpose::Call, &Message::of(data), &deadline)?;
+        let (me, id) = self.begin(kind, &Message::of(data), &deadline)?;
         let mut outcome = self.wait(me, id, &deadline);
         if let Err(error) = outcome {
             outcome = self.withdraw_unless_done(me, id, error);
@@ -131,7 +131,7 @@ impl Client {
 
     #[inline]
     fn send_of_kind(&self, kind: Kind, message: &Message<'_>, timeout: Timeout) -> Result<u64> {
-        let (_, id) = self.begin(kind, Purpose::Call, message, &Deadline::new(timeout))?;
+        let (_, id) = self.begin(kind, message, &Deadline::new(timeout))?;
         Ok(id.to_u64())
     }
 
@@ -142,8 +142,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send_wait`].
     pub fn post(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<()> {
-        self.begin(Kind::Bytes, Purpose::Post, &Message::of(data), &Deadline::new(timeout.into()))?;
-        Ok(())
+        self.begin_post(&Message::of(data), &Deadline::new(timeout.into()))
     }
 
     /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.

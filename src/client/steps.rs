@@ -17,12 +17,27 @@ impl Client {
         Id::from_u64(number, self.channel.view().total_slots()).ok_or(Error::Stale)
     }
 
-    /// Takes a slot, writes the message and publishes it.
-    #[inline]
+    /// Takes a slot, writes the request and publishes it. One function on purpose: what it is made of is always inlined, so
+    /// that nothing on the way passes through memory.
     pub(super) fn begin(
         &self,
         kind: Kind,
+        message: &Message<'_>,
+        deadline: &Deadline,
+    ) -> Result<(Participant, Id)> {
+        self.begin_for(Purpose::Call, kind, message, deadline)
+    }
+
+    /// As [`Client::begin`], for a one-way message.
+    pub(super) fn begin_post(&self, message: &Message<'_>, deadline: &Deadline) -> Result<()> {
+        self.begin_for(Purpose::Post, Kind::Bytes, message, deadline).map(|_| ())
+    }
+
+    #[inline(always)]
+    fn begin_for(
+        &self,
         purpose: Purpose,
+        kind: Kind,
         message: &Message<'_>,
         deadline: &Deadline,
     ) -> Result<(Participant, Id)> {
@@ -45,7 +60,7 @@ impl Client {
     }
 
     /// Takes a slot; its request is then this thread's to write.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_slot(
         &self,
         kind: Kind,
@@ -80,7 +95,7 @@ impl Client {
     }
 
     /// Publishes a request that is QUEUED, and wakes a server.
-    #[inline]
+    #[inline(always)]
     pub(super) fn publish(&self, me: Participant, id: Id, purpose: Purpose, length: usize) -> Result<()> {
         let channel = &self.channel;
         let view = channel.view();

@@ -58,7 +58,8 @@ fn later(a: u64, b: u64) -> u64 {
 }
 
 /// Publishes the reference to a request whose word is QUEUED or REQUEUED already. A second reference to one request is
-/// harmless: whoever meets it finds the request claimed.
+/// harmless: whoever meets it finds the request claimed. Always inlined, since sending is one function.
+#[inline(always)]
 pub(crate) fn publish<M: Memory>(memory: &M, known: &Known, id: Id) -> Result<(), CorruptRing> {
     let cells = memory.cells();
     let mut position = later(known.tail.load(Relaxed), memory.tail().load(Acquire));

@@ -129,6 +129,6 @@ impl Server {
         }
         view.settle_response(id.slot, length, flags);
         self.label(id, length, message_type, flags, 0);
-        self.deliver(id, length)
+        self.deliver(me, id, length)
     }
 }

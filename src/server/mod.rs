@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, REPLY_IS_ERROR};
 use crate::protocol::slot::{self, Replied};
-use crate::protocol::{Id, Memory};
+use crate::protocol::{Id, Memory, Participant};
 use crate::wait::{Deadline, Timeout};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -175,7 +175,7 @@ impl Server {
         let bytes = view.response_bytes(id.slot, length, message.flags);
         // SAFETY: the length is within the slot's bytes.
         unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
-        self.deliver(id, length)
+        self.deliver(me, id, length)
     }
 
     fn id(&self, number: u64) -> Result<Id> {
@@ -193,13 +193,12 @@ impl Server {
     }
 
     /// Hands a reply that is written to the client, and wakes it.
-    #[inline]
-    fn deliver(&self, id: Id, length: usize) -> Result<()> {
+    #[inline(always)]
+    fn deliver(&self, me: Participant, id: Id, length: usize) -> Result<()> {
         match slot::reply(self.channel.view(), id) {
             Replied::Delivered { before } => {
                 self.channel.wake_sleepers(id.slot, before);
                 self.channel.notify_of_reply();
-                let me = self.channel.me()?;
                 self.channel.count_message(me, Counter::Replies, Counter::ReplyBytes, length);
                 Ok(())
             }
