@@ -9,6 +9,29 @@ use crate::protocol::slot::{self, Purpose, Stale};
 use crate::wait::{Deadline, Timeout};
 
 /// A slot that a client has taken, with room for a request to be written in place. Dropping it gives the slot back.
+///
+/// ```
+/// # use shmrr::{Options, Timeout};
+/// # let server = Options::new().anonymous()?;
+/// # let client = Options::new().client_from_server(&server)?;
+/// let mut loan = client.loan(Timeout::FOREVER)?;
+/// loan.write_at(0, b"hello")?;
+/// let id = loan.commit(5)?;
+/// # client.cancel(id)?;
+/// # Ok::<(), shmrr::Error>(())
+/// ```
+///
+/// What was committed is the server's, and can't be written to any more:
+///
+/// ```compile_fail,E0382
+/// # use shmrr::{Options, Timeout};
+/// # let server = Options::new().anonymous()?;
+/// # let client = Options::new().client_from_server(&server)?;
+/// let mut loan = client.loan(Timeout::FOREVER)?;
+/// let id = loan.commit(5)?;
+/// loan.write_at(0, b"hello")?;
+/// # Ok::<(), shmrr::Error>(())
+/// ```
 #[must_use = "dropping a loan gives its slot back"]
 pub struct RequestLoan<'c> {
     client: &'c Client,

@@ -8,7 +8,19 @@ use crate::layout::geometry::Kind;
 use crate::protocol::slot::{self, Progress, Stale};
 use crate::wait::{Deadline, Timeout};
 
-/// A reply, in place. Dropping it collects the reply: its slot is free then.
+/// A reply, in place. Dropping it collects the reply: its slot is free then. Its bytes can't be kept longer than it:
+///
+/// ```compile_fail,E0505
+/// # use shmrr::{Options, Timeout};
+/// # let server = Options::new().anonymous()?;
+/// # let client = Options::new().client_from_server(&server)?;
+/// # let id = client.send(b"")?;
+/// let view = client.view(id, Timeout::FOREVER)?;
+/// let bytes = view.bytes();
+/// view.release();
+/// println!("{}", bytes.to_vec().len());
+/// # Ok::<(), shmrr::Error>(())
+/// ```
 #[must_use = "dropping a view collects the reply"]
 pub struct ReplyView<'c> {
     client: &'c Client,

@@ -298,7 +298,7 @@ fn free_pending<M: Memory>(memory: &M, id: Id, client: Participant) -> Option<Re
 
 /// PENDING→ABANDONED for a request that was seen CLAIMED. A recoverer may have queued it again since: it looks at the
 /// reply word after that, and this looks at the request word after its own write, so one of the two withdraws it.
-fn abandon<M: Memory>(memory: &M, id: Id, pending: ReplyWord) -> bool {
+pub(crate) fn abandon<M: Memory>(memory: &M, id: Id, pending: ReplyWord) -> bool {
     let abandoned = ReplyWord::abandoned(id.generation);
     let done = memory.reply(id.slot).compare_exchange(pending.0, abandoned.0, SeqCst, Relaxed).is_ok();
     if done {

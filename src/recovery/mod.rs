@@ -13,23 +13,26 @@
 //! |---|---|---|
 //! | PENDING or POSTED, not QUEUED yet | client | reply word FREE |
 //! | PENDING, QUEUED | client | request word CANCELLED, then reply word FREE |
-//! | PENDING, CLAIMED | client | reply word ABANDONED: the server's reply frees it |
+//! | PENDING, CLAIMED | client, not server | reply word ABANDONED: the server's reply frees it |
+//! | PENDING, CLAIMED | both | request word CANCELLED, then reply word FREE |
 //! | PENDING, CLAIMED | server | reply word FAILED, the client is woken |
 //! | POSTED, QUEUED | client | it is still delivered: its reference is published again, then it is nobody's |
-//! | POSTED, CLAIMED | server | reply word FREE |
+//! | POSTED, CLAIMED | server | request word CANCELLED, then reply word FREE |
 //! | PENDING or POSTED, CLAIMED, in a channel that redelivers | server | request word REQUEUED, published, then QUEUED |
 //! | PENDING or POSTED, REQUEUED | recoverer | taken over: published, then QUEUED |
 //! | READY, FAILED or DISMISSED | client | reply word FREE |
-//! | ABANDONED, CLAIMED | server | reply word FREE |
-//! | ABANDONED, QUEUED or REQUEUED or CANCELLED | anyone | request word CANCELLED, then reply word FREE |
+//! | ABANDONED, CLAIMED | server | request word CANCELLED, then reply word FREE |
+//! | ABANDONED, QUEUED or REQUEUED | anyone | request word CANCELLED, then reply word FREE |
+//! | ABANDONED or POSTED, CANCELLED | anyone | reply word FREE |
 //!
-//! A reference that is published twice is harmless, so whoever can't know publishes.
+//! A reference that is published twice is harmless, so whoever can't know publishes. Two recoverers may know of different
+//! deaths, and one free what the other queues again: so both begin with the request word, and one of them fails.
 
 #[cfg(test)]
 mod models;
 
 use crate::protocol::Id;
-use crate::protocol::slot::withdraw_abandoned;
+use crate::protocol::slot::{abandon, withdraw_abandoned};
 use crate::protocol::state::{Participant, ReplyState, ReplyWord, RequestState, RequestWord};
 use crate::protocol::word::{Memory, Word};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
@@ -87,7 +90,10 @@ pub(crate) fn mend<M: Memory>(
 
         let (next, mended) = match reply.state() {
             ReplyState::Pending if client_gone() && claimed && !server_gone() => {
-                (ReplyWord::abandoned(generation), Mended::Abandoned)
+                if abandon(memory, id, reply) {
+                    return Mended::Abandoned;
+                }
+                continue;
             }
             ReplyState::Pending | ReplyState::Ready | ReplyState::Failed | ReplyState::Dismissed
                 if client_gone() =>
@@ -107,7 +113,7 @@ pub(crate) fn mend<M: Memory>(
                 None => (ReplyWord::failed(generation, reply.owner()), Mended::Failed { before: reply }),
             },
             ReplyState::Posted if client_gone() && claimable => return Mended::Unpublished(id),
-            ReplyState::Posted if client_gone() && !is_current => {
+            ReplyState::Posted if cancelled || client_gone() && !is_current => {
                 (ReplyWord::free(generation), Mended::Freed)
             }
             ReplyState::Abandoned if claimable || cancelled || server_gone() => {
@@ -115,8 +121,8 @@ pub(crate) fn mend<M: Memory>(
             }
             _ => return Mended::Nothing,
         };
-        if claimable {
-            // Nobody waits for it: first of all no server may claim it any more.
+        if mended == Mended::Freed && (claimable || server_gone()) {
+            // Nobody waits for it: first of all no server may claim it any more, and nobody queue it again.
             let cancelled = request.to_cancelled(reply.owner());
             if memory.request(slot).compare_exchange(request.0, cancelled.0, AcqRel, Acquire).is_err() {
                 continue;

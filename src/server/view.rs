@@ -9,7 +9,17 @@ use crate::layout::geometry::Kind;
 use crate::wait::{Deadline, Timeout};
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
-/// [`crate::Error::Canceled`].
+/// [`crate::Error::Canceled`]. Its bytes can't be read after the reply, when they may be another request's:
+///
+/// ```compile_fail,E0505
+/// # use shmrr::{Options, Timeout};
+/// # let server = Options::new().anonymous()?;
+/// let view = server.recv_view(Timeout::FOREVER)?;
+/// let bytes = view.bytes();
+/// view.reply(b"done")?;
+/// println!("{}", bytes.to_vec().len());
+/// # Ok::<(), shmrr::Error>(())
+/// ```
 #[must_use = "dropping a request lets go of it"]
 pub struct RequestView<'s> {
     server: &'s Server,

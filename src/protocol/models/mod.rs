@@ -4,9 +4,11 @@
 //! What a thread waits for is not polled, which would make the models endless: each thread tries its step a bounded
 //! number of times, and what is left when all have ended is finished by the main thread.
 
+mod clearing;
 mod order;
 mod requests;
 mod waking;
+mod watching;
 
 use crate::protocol::allocate::allocate;
 use crate::protocol::heap::Heap;
@@ -19,7 +21,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU64;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{self, Acquire, Relaxed, SeqCst};
 
 impl Word for AtomicU64 {
     fn load(&self, order: Ordering) -> u64 {
@@ -66,7 +68,15 @@ impl Model {
     }
 
     pub fn try_send(&self, known: &Known, me: Participant, payload: u64) -> Option<Id> {
-        let id = allocate(&self.words, me, Purpose::Call, 0, 0)?;
+        self.try_begin(known, me, Purpose::Call, payload)
+    }
+
+    pub fn post(&self, known: &Known, me: Participant, payload: u64) -> Id {
+        self.try_begin(known, me, Purpose::Post, payload).expect("a slot is free")
+    }
+
+    fn try_begin(&self, known: &Known, me: Participant, purpose: Purpose, payload: u64) -> Option<Id> {
+        let id = allocate(&self.words, me, purpose, 0, 0)?;
         // SAFETY: the slot is this thread's until it is queued; loom reports if it is not.
         self.requests[id.slot as usize].with_mut(|bytes| unsafe { *bytes = payload });
         slot::queue(&self.words, id, me);
@@ -100,8 +110,13 @@ impl Model {
         slot::reply(&self.words, id)
     }
 
+    /// Lets go of a request, or is done with a message.
+    pub fn release(&self, id: Id, me: Participant) -> Replied {
+        slot::may_reply(&self.words, id, me).map_or_else(|ended| ended, |()| slot::dismiss(&self.words, id))
+    }
+
     /// Serves one request, if there is one, by ten times its number.
-    fn serve(&self, known: &Known, me: Participant) -> bool {
+    pub fn serve(&self, known: &Known, me: Participant) -> bool {
         let Some((id, payload)) = self.receive(known, me) else { return false };
         assert_ne!(self.reply(id, me, payload * 10), Replied::Stale);
         true

@@ -1,35 +1,9 @@
-//! Loom models of recovery: somebody died after each of its steps, and two recoverers race with the living.
-//!
-//! The dead has done its steps before the threads start: the kernel says that a process is dead only after its last
-//! instruction. What is asked each time: the slot comes free, a request is served at most once, and nobody waits for a
-//! reply that can't come.
+//! Calls: a client or a server died with a request.
 
-use super::{Recoverer, mend};
-use crate::protocol::models::{Model, SERVERS, explore};
-use crate::protocol::ring::{self, Known};
-use crate::protocol::slot::{self, Progress, Purpose, Replied, Withdrawn};
-use crate::protocol::state::{Id, Participant, RequestState, RequestWord};
-use crate::protocol::word::Memory;
+use super::*;
 use crate::protocol::{allocate, word::Word};
 use loom::sync::atomic::AtomicU64;
-use loom::thread::{self, JoinHandle};
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-
-const DEAD: Participant = 7;
-const LIVING: Participant = 1;
-const RECOVERER: Recoverer = Recoverer { number: 9, redelivers: false };
-
-fn sweep(model: &Model, gone: Participant) {
-    for slot in 0..model.words.total_slots() {
-        mend(&model.words, slot, RECOVERER, |owner| owner == gone);
-    }
-}
-
-fn recoverer(model: &Arc<Model>) -> JoinHandle<()> {
-    let model = Arc::clone(model);
-    thread::spawn(move || sweep(&model, DEAD))
-}
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
 /// How far a client came before it died.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,14 +66,14 @@ fn whatever_a_client_was_at_when_it_died_its_slot_comes_free() {
         explore(3, move || {
             let model = Model::new(1, 0, 2);
             let held = died.act(&model);
-            let recoverers = [recoverer(&model), recoverer(&model)];
+            let recoverers = two_sweepers(&model, false);
             // A living server at work meanwhile: with what it holds, or with what it finds.
             let known = Known::at_attach(&model.words);
             match held.or_else(|| model.receive(&known, SERVERS).map(|(id, _)| id)) {
                 Some(id) => assert_ne!(model.reply(id, SERVERS, 10), Replied::Stale),
                 None => assert!(held.is_none()),
             }
-            recoverers.into_iter().for_each(|thread| thread.join().unwrap());
+            join(recoverers);
             // What the server delivered after a recoverer had passed by is found by the next.
             sweep(&model, DEAD);
             model.assert_all_free();
@@ -118,9 +92,9 @@ fn a_client_whose_server_died_gets_its_end_once_and_a_published_reply_stands() {
             if replied {
                 assert!(matches!(model.reply(id, DEAD, 10), Replied::Delivered { .. }));
             }
-            let recoverers = [recoverer(&model), recoverer(&model)];
+            let recoverers = two_sweepers(&model, false);
             let early = slot::progress(&model.words, id, LIVING).unwrap();
-            recoverers.into_iter().for_each(|thread| thread.join().unwrap());
+            join(recoverers);
             match slot::progress(&model.words, id, LIVING).unwrap() {
                 Progress::Ready(_) => assert_eq!((replied, model.collect(id, LIVING)), (true, Some(10))),
                 Progress::Failed(word) => {
@@ -141,9 +115,9 @@ fn a_client_that_gives_up_while_its_dead_server_is_swept_up_after_leaves_nothing
         let known = Known::at_attach(&model.words);
         let id = model.send(&known, LIVING, 1);
         model.receive(&known, DEAD).expect("published");
-        let recoverers = [recoverer(&model), recoverer(&model)];
+        let recoverers = two_sweepers(&model, false);
         let withdrawn = slot::withdraw(&model.words, id, LIVING);
-        recoverers.into_iter().for_each(|thread| thread.join().unwrap());
+        join(recoverers);
         match withdrawn {
             Withdrawn::Abandoned { .. } => {}
             Withdrawn::TooLate => {
@@ -167,7 +141,7 @@ fn both_sides_of_a_request_can_die() {
         let known = Known::at_attach(&model.words);
         model.send(&known, DEAD, 1);
         model.receive(&known, SERVERS).expect("published");
-        let of_client = recoverer(&model);
+        let of_client = sweeper(&model, RECOVERER, false);
         sweep(&model, SERVERS);
         of_client.join().unwrap();
         sweep(&model, DEAD);
@@ -188,9 +162,8 @@ fn a_recoverer_that_comes_late_does_not_touch_the_next_owner_of_the_number() {
         let late = {
             let (model, entry) = (Arc::clone(&model), Arc::clone(&entry));
             thread::spawn(move || {
-                mend(&model.words, 0, RECOVERER, |owner| {
-                    owner == DEAD && Word::load(&*entry, Acquire) == FIRST
-                });
+                let by = Recoverer { number: RECOVERER, redelivers: false };
+                mend(&model.words, 0, by, |owner| owner == DEAD && Word::load(&*entry, Acquire) == FIRST);
             })
         };
         sweep(&model, DEAD);
