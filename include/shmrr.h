@@ -82,18 +82,6 @@
 // Role of a participant that sends requests.
 #define RR_CLIENT 2
 
-// The first number of a message type that is the application's; 0 is no type, and those between are the library's.
-#define TYPE_MIN 128
-
-// Flag of a message whose sender says that it is text in UTF-8. The library does not check that.
-#define UTF8 1
-
-// Flag of a message that stands at the end of its buffer, where builders that write backwards leave it.
-#define END_ALIGNED 2
-
-// Flag of a request that nobody waits for a reply to. Set by [`crate::Client::post`] only.
-#define ONE_WAY 4
-
 // The channel behind a handle. It belongs to that handle and is valid until the handle is freed.
 typedef struct rr_channel rr_channel;
 
@@ -353,8 +341,9 @@ void rr_server_free(rr_server *srv);
 // No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
 void rr_client_free(rr_client *cli);
 
-// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free and those that only tell
-// something about the channel. Other handles are not concerned.
+// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
+// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that rr_serve has
+// called still gets its reply sent. Other handles are not concerned.
 //
 // Async-signal-safe: a signal handler may call it.
 //
@@ -362,8 +351,9 @@ void rr_client_free(rr_client *cli);
 // -EINVAL: srv is null.
 int rr_server_stop(rr_server *srv);
 
-// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free and those that only tell
-// something: rr_client_pending, rr_client_remote_error and those about the channel. Other handles are not concerned.
+// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
+// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending, rr_client_remote_error
+// and those about the channel. Other handles are not concerned.
 //
 // Async-signal-safe: a signal handler may call it.
 //
@@ -486,7 +476,7 @@ int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EMSGSIZE: len is more than there is room for; the loan goes on;
-// -EINVAL: srv is null, or no room was lent for this reply;
+// -EINVAL: srv is null, or no room was lent for this reply, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_commit(rr_server *srv, uint64_t id, size_t len);
 
@@ -616,7 +606,8 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // -ETIMEDOUT: none had one in time;
 // -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
 // -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
-// -ECANCELED: another thread cancelled one of the requests meanwhile, or somebody cleared the channel;
+// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody cleared
+// the channel;
 // -EINVAL: cli or ids is null, or all ids are 0, or n is;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_t timeout_ns);
@@ -900,7 +891,8 @@ int rr_channel_unlink(const rr_channel *ch);
 //
 // The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a Unix
 // socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
-// rr_channel_notify_requests, or with RR_NOTIFY at every request.
+// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals nothing:
+// a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks again.
 //
 // Return value: the descriptor, or
 // -EINVAL: ch is null;
@@ -908,7 +900,8 @@ int rr_channel_unlink(const rr_channel *ch);
 int rr_channel_request_fd(const rr_channel *ch);
 
 // This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that shall
-// signal it adopt it with rr_channel_reply_fd_set.
+// signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each other's
+// signals.
 //
 // Return value: as rr_channel_request_fd.
 int rr_channel_reply_fd(const rr_channel *ch);
@@ -940,7 +933,7 @@ int rr_channel_notify_requests(const rr_channel *ch);
 int rr_channel_notify_replies(const rr_channel *ch);
 
 // Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none after
-// it: then none that comes meanwhile is missed.
+// it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to 65536.
 //
 // Return value: how many signals there were, 0 if none, or
 // -EBADF: the handle has no such descriptor;

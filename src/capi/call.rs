@@ -222,7 +222,8 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// -ETIMEDOUT: none had one in time;
 /// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
 /// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
-/// -ECANCELED: another thread cancelled one of the requests meanwhile, or somebody cleared the channel;
+/// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody cleared
+/// the channel;
 /// -EINVAL: cli or ids is null, or all ids are 0, or n is;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]

@@ -13,7 +13,8 @@ use std::ffi::c_int;
 ///
 /// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a Unix
 /// socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
-/// rr_channel_notify_requests, or with RR_NOTIFY at every request.
+/// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals nothing:
+/// a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks again.
 ///
 /// Return value: the descriptor, or
 /// -EINVAL: ch is null;
@@ -25,7 +26,8 @@ pub unsafe extern "C" fn rr_channel_request_fd(ch: *const rr_channel) -> c_int {
 }
 
 /// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that shall
-/// signal it adopt it with rr_channel_reply_fd_set.
+/// signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each other's
+/// signals.
 ///
 /// Return value: as rr_channel_request_fd.
 #[unsafe(no_mangle)]
@@ -77,7 +79,7 @@ pub unsafe extern "C" fn rr_channel_notify_replies(ch: *const rr_channel) -> c_i
 }
 
 /// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none after
-/// it: then none that comes meanwhile is missed.
+/// it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to 65536.
 ///
 /// Return value: how many signals there were, 0 if none, or
 /// -EBADF: the handle has no such descriptor;

@@ -185,8 +185,9 @@ pub unsafe extern "C" fn rr_client_free(cli: *mut rr_client) {
     unsafe { free(cli) };
 }
 
-/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free and those that only tell
-/// something about the channel. Other handles are not concerned.
+/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
+/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that rr_serve has
+/// called still gets its reply sent. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///
@@ -198,8 +199,9 @@ pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
     status(|| unsafe { handle(srv) }.map(|server| server.0.stop()))
 }
 
-/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free and those that only tell
-/// something: rr_client_pending, rr_client_remote_error and those about the channel. Other handles are not concerned.
+/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
+/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending, rr_client_remote_error
+/// and those about the channel. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn rr_reply_loan(
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EMSGSIZE: len is more than there is room for; the loan goes on;
-/// -EINVAL: srv is null, or no room was lent for this reply;
+/// -EINVAL: srv is null, or no room was lent for this reply, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, id: u64, len: usize) -> c_int {

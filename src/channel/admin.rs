@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::layout::lines::CursorName;
 use crate::protocol::slot::{self, Cleared};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
-use crate::protocol::{Memory, Participant};
+use crate::protocol::{Id, Memory, Participant};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// One that is attached to a channel.
@@ -41,15 +41,20 @@ impl Channel {
     pub fn clear(&self) -> Result<u32> {
         self.check_running()?;
         let me = self.me()?;
+        let view = self.view();
+        // Whoever hears of it may send again at once: those requests are not meant.
+        let meant: Vec<Id> = (0..view.total_slots()).map(|slot| slot::current(view, slot)).collect();
         let mut cleared = 0;
-        for slot in 0..self.view().total_slots() {
-            if let Cleared::Freed { before } | Cleared::Abandoned { before } =
-                slot::clear(self.view(), slot, me)
-            {
-                self.wake_sleepers(slot, before);
-                self.ring(CursorName::Room);
-                cleared += 1;
+        for id in meant {
+            match slot::clear(view, id, me) {
+                Cleared::Nothing => continue,
+                Cleared::GivenUp => {}
+                Cleared::Freed { before } | Cleared::Abandoned { before } => {
+                    self.wake_sleepers(id.slot, before);
+                    cleared += 1;
+                }
             }
+            self.ring(CursorName::Room);
         }
         self.count(Counter::Cancels, cleared.into());
         Ok(cleared)

@@ -45,6 +45,7 @@ impl Client {
         let limit = self.channel.request_max();
         if length > limit {
             self.channel.check_running()?;
+            self.channel.check_kind(kind)?;
             return Err(Error::MessageSize { length, limit });
         }
         let (me, id) = self.take_slot(kind, purpose, deadline)?;

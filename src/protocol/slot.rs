@@ -310,17 +310,21 @@ pub(crate) fn abandon<M: Memory>(memory: &M, id: Id, pending: ReplyWord) -> bool
 
 /// Withdraws an ABANDONED request that has been queued again, and frees its slot. True if this did it.
 pub(crate) fn withdraw_abandoned<M: Memory>(memory: &M, id: Id) -> bool {
-    let request = memory.request(id.slot);
-    let found = RequestWord(request.load(SeqCst));
+    let (request, reply) = (memory.request(id.slot), memory.reply(id.slot));
     let abandoned = ReplyWord::abandoned(id.generation).0;
-    found.generation() == id.generation
-        && found.is_claimable()
-        && memory.reply(id.slot).load(SeqCst) == abandoned
-        && request.compare_exchange(found.0, found.to_cancelled(0).0, AcqRel, Relaxed).is_ok()
-        && memory
-            .reply(id.slot)
-            .compare_exchange(abandoned, ReplyWord::free(id.generation).0, SeqCst, Relaxed)
-            .is_ok()
+    // Who queued it again may settle it meanwhile, so that one attempt is not enough.
+    for _ in 0..TRANSITIONS_MAX {
+        let found = RequestWord(request.load(SeqCst));
+        let is_queued = found.generation() == id.generation && found.is_claimable();
+        if !is_queued || reply.load(SeqCst) != abandoned {
+            return false;
+        }
+        if request.compare_exchange(found.0, found.to_cancelled(0).0, AcqRel, Relaxed).is_ok() {
+            let free = ReplyWord::free(id.generation).0;
+            return reply.compare_exchange(abandoned, free, SeqCst, Relaxed).is_ok();
+        }
+    }
+    false
 }
 
 /// What clearing a slot came to. Who sleeps on the word as it was `before` must be woken.
@@ -328,29 +332,37 @@ pub(crate) fn withdraw_abandoned<M: Memory>(memory: &M, id: Id) -> bool {
 pub(crate) enum Cleared {
     /// It held no request without an outcome, or one that is just being written.
     Nothing,
-    /// No server will see its request, and it is free.
+    /// No server will see its request, and the slot is free.
     Freed { before: ReplyWord },
+    /// Its client gave it up at the same moment, and the slot is free.
+    GivenUp,
     /// A server holds its request; the slot is free when that is done.
     Abandoned { before: ReplyWord },
 }
 
-/// Ends the request in a slot, whosever it is. A queued one is claimed first, so that if `me` dies in between, it is
-/// recovered as that of a server.
-pub(crate) fn clear<M: Memory>(memory: &M, slot: u32, me: Participant) -> Cleared {
+/// The request that a slot holds now, or held last.
+pub(crate) fn current<M: Memory>(memory: &M, slot: u32) -> Id {
+    Id { slot, generation: ReplyWord(memory.reply(slot).load(Acquire)).generation() }
+}
+
+/// Ends a request, whosever it is. A queued one is claimed first, so that if `me` dies in between, it is recovered as that
+/// of a server.
+pub(crate) fn clear<M: Memory>(memory: &M, id: Id, me: Participant) -> Cleared {
     for _ in 0..TRANSITIONS_MAX {
-        let before = ReplyWord(memory.reply(slot).load(Acquire));
-        let id = Id { slot, generation: before.generation() };
-        let request = memory.request(slot);
+        let before = ReplyWord(memory.reply(id.slot).load(Acquire));
+        let request = memory.request(id.slot);
         let found = RequestWord(request.load(Acquire));
         let is_call = before.state() == ReplyState::Pending;
-        if found.generation() != id.generation || !(is_call || before.state() == ReplyState::Posted) {
+        let is_same = before.generation() == id.generation && found.generation() == id.generation;
+        if !is_same || !(is_call || before.state() == ReplyState::Posted) {
             return Cleared::Nothing;
         }
         if found.is_claimable() {
             if request.compare_exchange(found.0, found.to_claimed(me).0, AcqRel, Relaxed).is_ok() {
                 return match finish(memory, id, |generation, _| ReplyWord::free(generation)) {
                     Replied::Delivered { before } => Cleared::Freed { before },
-                    Replied::Released | Replied::Freed => Cleared::Freed { before: ReplyWord::free(0) },
+                    Replied::Released => Cleared::Freed { before },
+                    Replied::Freed => Cleared::GivenUp,
                     Replied::Stale => Cleared::Nothing,
                 };
             }

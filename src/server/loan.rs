@@ -96,6 +96,7 @@ impl Server {
         flags: u32,
     ) -> Result<()> {
         self.channel.check_running()?;
+        self.channel.check_kind(Kind::Bytes)?;
         check_label(message_type, flags)?;
         let limit = self.channel.response_max();
         if length > limit {

@@ -7,9 +7,9 @@ usage: protocol.py SLOTS CLIENTS SERVERS RECOVERERS DEATHS [cancel] [dismiss] [c
 CLIENTS is a string of one letter each, c for one that calls and p for one that posts. Each step is one atomic access
 (sequentially consistent: orderings are loom's business); the ring is a set of published references, as its own models
 show that it loses none. A failure is: two living servers that hold one request; a request that is served twice although
-nobody died with it; a reply to a word that is not its own; a published message that is lost with nobody to blame; and an
-end in which somebody living waits or a slot is not free. Exit status 1, and the way to it, on failure. Careless recoverers
-free slots without a look at the request word: with them there must be a failure.
+nobody died with it, or although it was given up; a reply to a word that is not its own; a published message that is lost
+with nobody to blame; and an end in which somebody living waits or a slot is not free. Exit status 1, and the way to it,
+on failure. Careless recoverers free slots without a look at the request word: with them there must be a failure.
 """
 import sys
 from collections import namedtuple
@@ -91,7 +91,7 @@ def withdraw_abandoned(s):
         if word == found:
             s.to("free", seen=following, req=s.request(s.slot, ("cancelled", s.gen, NOBODY, word[3])))
         else:
-            s.to(following)
+            s.to("abandoned", seen=following)
     elif s.at == "free":
         is_same = s.state.rep[s.slot] == abandoned
         s.to(s.seen, **({"rep": s.reply(s.slot, ("free", s.gen, NOBODY))} if is_same else {}))
@@ -163,6 +163,9 @@ def server(s):
         for slot, gen, other in state.served:
             if (slot, gen) == (s.slot, s.gen) and not dead(state, other):
                 raise Failure("served twice")
+        at_it = any(proc[2:4] == (s.slot, s.gen) for k, proc in enumerate(state.procs) if k != me and proc[1] != "end")
+        if state.rep[s.slot] == ("abandoned", s.gen, NOBODY) and not state.deaths == DEATHS and not at_it:
+            raise Failure("served although its client gave it up")
         s.to("reply", req=s.request(s.slot, ("claimed", s.gen, me, s.seen[3])),
              served=state.served | {(s.slot, s.gen, me)})
     elif s.at == "reply":

@@ -61,7 +61,7 @@ fn a_clearing_and_the_recovery_of_another_leave_nothing() {
             let id = model.send(&Known::at_attach(&model.words), LIVING, 1);
             claim_to_clear(&model);
             let recoverers = two_sweepers(&model, redelivers);
-            let cleared = slot::clear(&model.words, 0, LIVING);
+            let cleared = slot::clear(&model.words, slot::current(&model.words, 0), LIVING);
             join(recoverers);
             if let Ok(Progress::Failed(word)) = slot::progress(&model.words, id, LIVING) {
                 assert_eq!(cleared, slot::Cleared::Nothing);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::allocate;
+use crate::protocol::state::{ReplyState, ReplyWord};
 
 /// How far a message had come when its client died.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl PosterDied {
 #[test]
 fn a_message_that_was_queued_when_its_client_died_is_delivered_once_and_its_slot_comes_free() {
     for died in PosterDied::ALL {
-        explore(3, move || {
+        explore(2, move || {
             let model = Model::new(1, 0, 4);
             let (mut held, mut delivered) = died.act(&model);
             let recoverers = two_sweepers(&model, false);
@@ -73,8 +74,8 @@ fn a_message_that_was_swept_up_after_is_nobodys() {
         let model = Model::new(1, 0, 4);
         PosterDied::Published.act(&model);
         join(two_sweepers(&model, false));
-        let word = crate::protocol::state::ReplyWord(model.words.reply(0).load(Relaxed));
-        assert_eq!((word.state(), word.owner()), (crate::protocol::state::ReplyState::Posted, 0));
+        let word = ReplyWord(model.words.reply(0).load(Relaxed));
+        assert_eq!((word.state(), word.owner()), (ReplyState::Posted, 0));
     });
 }
 

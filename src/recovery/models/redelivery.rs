@@ -68,7 +68,7 @@ fn a_request_whose_recoverer_died_before_it_was_published_is_taken_over() {
 
 /// The client withdraws while recoverers queue the request again: whoever comes second takes it out of the queue.
 fn leaves_nothing_if_withdrawn(begin: fn(&Model, Purpose) -> Id, recoverers: u16) {
-    explore(4, move || {
+    explore(3, move || {
         let model = Model::new(1, 0, 4);
         let id = begin(&model, Purpose::Call);
         let recoverers: Vec<_> = (0..recoverers).map(|k| recoverer(&model, RECOVERER + k)).collect();
