@@ -37,6 +37,30 @@ static inline int64_t wait_for_request(scene *at, int64_t timeout_ns)
     return rr_client_req(at->channel.client, "asked", 5, buffer, sizeof buffer, timeout_ns);
 }
 
+static inline int64_t wait_to_lend(scene *at, int64_t timeout_ns)
+{
+    rr_loan loan;
+    return rr_client_loan(at->channel.client, &loan, timeout_ns);
+}
+
+static inline int64_t wait_to_view(scene *at, int64_t timeout_ns)
+{
+    rr_view view;
+    return rr_client_view(at->channel.client, at->held, &view, timeout_ns);
+}
+
+static inline int64_t wait_to_receive_in_place(scene *at, int64_t timeout_ns)
+{
+    rr_view view;
+    return rr_recv_view(at->channel.server, &view, timeout_ns);
+}
+
+static inline int64_t wait_to_receive_several(scene *at, int64_t timeout_ns)
+{
+    rr_view views[2];
+    return rr_recv_batch(at->channel.server, views, LENGTH(views), timeout_ns);
+}
+
 /* Each wait, and whether a request that holds the slot belongs to its scene. */
 static const struct wait {
     int64_t (*call)(scene *, int64_t);
@@ -48,6 +72,10 @@ static const struct wait {
     {wait_to_collect, 1, 0},
     {wait_for_request, 0, 0},
     {wait_for_request, 1, 0},
+    {wait_to_lend, 1, 0},
+    {wait_to_view, 1, 0},
+    {wait_to_receive_in_place, 0, 1},
+    {wait_to_receive_several, 0, 1},
 };
 
 static inline scene set_scene(const struct wait *wait)
