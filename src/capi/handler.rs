@@ -45,25 +45,27 @@ pub unsafe extern "C" fn rr_serve(srv: *mut rr_server, handler: rr_handler, ctx:
 
 /// # Safety
 /// `written.data` must be readable for the capacity of the response.
-unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response) -> Result<(), Failure> {
+unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>) -> Result<(), Failure> {
     if code < 0 {
         let length = written.length.min(response.capacity());
         // SAFETY: the caller's; this server's alone until the reply is sent.
         return Err(unsafe { failure(code, written.data, length) });
+    }
+    let refused = |error: Error| Failure::new(-error.errno(), error.to_string());
+    let unknown = code & !(RR_SERVE_CONTINUE | RR_SERVE_STOP | RR_SERVE_LATER);
+    if unknown != 0 {
+        let expected = "RR_SERVE_... or a negative number";
+        return Err(refused(Error::bad_argument("what the handler returned", code, expected)));
     }
     if code & RR_SERVE_STOP != 0 {
         response.stop();
     }
     if code & RR_SERVE_LATER != 0 {
         response.later();
+        return Ok(());
     }
-    let unknown = code & !(RR_SERVE_CONTINUE | RR_SERVE_STOP | RR_SERVE_LATER);
-    let set = if unknown == 0 {
-        response.set_length(written.length).and_then(|()| response.set_label(written.r#type, written.flags))
-    } else {
-        Err(Error::bad_argument("what the handler returned", code, "RR_SERVE_... or a negative number"))
-    };
-    set.map_err(|error| Failure::new(-error.errno(), error.to_string()))
+    let set = response.set_length(written.length);
+    set.and_then(|()| response.set_label(written.r#type, written.flags)).map_err(refused)
 }
 
 /// # Safety

@@ -6,6 +6,7 @@ use crate::channel::message::{Room, check_label};
 use crate::error::{Error, Result};
 use crate::layout::lines::INLINE;
 use crate::wait::{Deadline, Timeout};
+use std::marker::PhantomData;
 
 /// Why a request failed, for its client to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +25,24 @@ impl Failure {
     }
 }
 
-/// The reply that a handler writes, in place.
-pub struct Response {
+/// The reply that a handler writes, in place. It is this request's, and can't take the place of another's:
+///
+/// ```compile_fail
+/// # use shmrr::Options;
+/// # let (outer, inner) = (Options::new().anonymous()?, Options::new().anonymous()?);
+/// outer.serve(|_, response| {
+///     let nested = inner.serve(|_, other| {
+///         std::mem::swap(response, other);
+///         Ok(())
+///     });
+///     Ok(())
+/// })?;
+/// # Ok::<(), shmrr::Error>(())
+/// ```
+pub struct Response<'r> {
     room: Room,
+    /// Each call of a handler has a lifetime of its own, so that no other response can be put in this one's place.
+    _request: PhantomData<&'r ()>,
     length: usize,
     message_type: u32,
     flags: u32,
@@ -34,7 +50,7 @@ pub struct Response {
     is_last: bool,
 }
 
-impl Response {
+impl Response<'_> {
     /// Bytes there is room for: the channel's longest response.
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -118,15 +134,22 @@ impl Server {
     /// slept: no request is lost, call again; [`Error::WrongKind`] in a channel of integers.
     pub fn serve(
         &self,
-        mut handler: impl FnMut(&RequestView<'_>, &mut Response) -> Result<(), Failure>,
+        mut handler: impl FnMut(&RequestView<'_>, &mut Response<'_>) -> Result<(), Failure>,
     ) -> Result<()> {
         let forever = Deadline::new(Timeout::FOREVER);
         loop {
             let request = self.view_next(&forever)?;
             let id = request.request().id;
             let Ok(room) = self.lend_reply_of_taken(id) else { continue };
-            let mut response =
-                Response { room, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
+            let mut response = Response {
+                room,
+                _request: PhantomData,
+                length: 0,
+                message_type: 0,
+                flags: 0,
+                is_later: false,
+                is_last: false,
+            };
             let result = handler(&request, &mut response);
             let is_later = response.is_later && result.is_ok();
             // That its client gave up is no concern of the loop's.
@@ -139,7 +162,7 @@ impl Server {
         }
     }
 
-    fn send_response(&self, id: u64, response: &Response, failure: Option<Failure>) -> Result<()> {
+    fn send_response(&self, id: u64, response: &Response<'_>, failure: Option<Failure>) -> Result<()> {
         let Some(Failure { code, text }) = failure else {
             return self.send_in_place(id, response.length, response.message_type, response.flags);
         };
