@@ -467,7 +467,8 @@ int64_t rr_drain(rr_server *srv, rr_view *views, size_t n);
 // room may be written to until then, or until the request ends otherwise.
 //
 // Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view has
+// ended with it;
 // -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);

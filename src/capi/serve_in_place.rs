@@ -89,7 +89,8 @@ fn view_of(server: &Server, request: &Request) -> rr_view {
 /// room may be written to until then, or until the request ends otherwise.
 ///
 /// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view has
+/// ended with it;
 /// -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]

@@ -174,8 +174,8 @@ impl Channel {
         } else if request.is(RequestState::Claimed, id.generation) {
             self.recover_some(std::iter::once(request.owner()));
         } else if request.is(RequestState::Requeued, id.generation) {
-            // Whoever queued it again may have died before it was published.
-            self.recover_dead();
+            // Whoever queued it again may have died, or been stopped, before it was published.
+            self.help_to_publish(id);
             futex::wake_up(self.view.cursor(CursorName::Work), 1);
         }
     }

@@ -4,7 +4,7 @@ use super::stats::Counter;
 use super::{Channel, membership};
 use crate::layout::lines::CursorName;
 use crate::protocol::ring;
-use crate::protocol::{Memory, Participant};
+use crate::protocol::{Id, Memory, Participant};
 use crate::recovery::{self, Mended, Recoverer};
 use std::sync::atomic::Ordering::Acquire;
 
@@ -38,18 +38,20 @@ impl Channel {
 
     /// Finishes or undoes all that participants that are gone left in the slots.
     pub(super) fn sweep(&self, gone: impl Fn(Participant) -> bool) {
+        // For all slots together: as many references as there are slots fill half the ring.
+        let mut steps = ring::patience(&self.view);
         for slot in 0..self.view.total_slots() {
-            self.mend(slot, self.geometry().redelivers, &gone);
+            self.mend(slot, self.geometry().redelivers, &gone, &mut steps);
         }
     }
 
     /// Lets a request fail that this server has taken, whether or not the channel redelivers.
     pub(crate) fn fail(&self, slot: u32, me: Participant) {
-        self.mend(slot, false, |owner| owner == me);
+        self.mend(slot, false, |owner| owner == me, &mut ring::patience(&self.view));
     }
 
     /// Finishes or undoes what participants that are gone left in one slot, and wakes whom that concerns.
-    fn mend(&self, slot: u32, redelivers: bool, gone: impl Fn(Participant) -> bool) {
+    fn mend(&self, slot: u32, redelivers: bool, gone: impl Fn(Participant) -> bool, steps: &mut u64) {
         let number = self.membership.number().unwrap_or(0);
         let by = Recoverer { number, redelivers };
         match recovery::mend(&self.view, slot, by, &gone) {
@@ -57,11 +59,22 @@ impl Channel {
             Mended::Freed | Mended::Abandoned => self.ring(CursorName::Room),
             Mended::Failed { before } => self.wake_sleepers(slot, before),
             Mended::Unpublished(id) => {
-                if ring::publish(&self.view, &self.known, id).is_ok() {
-                    recovery::settle(&self.view, id, by, &gone);
-                }
+                self.publish_again(id, &gone, steps);
                 self.ring(CursorName::Work);
             }
+        }
+    }
+
+    /// Publishes the REQUEUED request that somebody waits for, though whoever queued it again may be alive.
+    pub(super) fn help_to_publish(&self, id: Id) {
+        self.publish_again(id, |_| false, &mut ring::patience(&self.view));
+    }
+
+    /// Publishes a REQUEUED request, whoever queued it again: two references are as good as one.
+    fn publish_again(&self, id: Id, gone: impl Fn(Participant) -> bool, steps: &mut u64) {
+        if ring::publish_within(&self.view, &self.known, id, steps).is_ok() {
+            let number = self.membership.number().unwrap_or(0);
+            recovery::settle(&self.view, id, number, gone);
         }
     }
 }

@@ -130,10 +130,11 @@ impl Client {
         let me = self.channel.me()?;
         let id = self.id(number)?;
         let view = self.channel.view();
-        slot::is_loan(view, id, me).map_err(|Stale| Error::Stale)?;
+        // From here on the slot is this thread's: one that ends the loan at the same time must not write to it.
+        slot::end_loan(view, id, me).map_err(|Stale| Error::Stale)?;
         view.settle_request(id.slot, length, flags);
         self.label(me, id, length, message_type, flags);
-        slot::queue_loan(view, id, me).map_err(|Stale| Error::Stale)?;
+        slot::queue(view, id, me);
         self.publish(me, id, Purpose::Call, length)
     }
 

@@ -101,7 +101,7 @@ impl Client {
         let channel = &self.channel;
         let view = channel.view();
         if ring::publish(view, &channel.known, id).is_err() {
-            self.withdraw(me, id);
+            self.take_back(me, id, purpose);
             return Err(Error::Corrupt);
         }
         view.prefetch_cell(channel.known.tail());
@@ -110,6 +110,20 @@ impl Client {
         let messages = if purpose == Purpose::Post { Counter::Posts } else { Counter::Requests };
         channel.count_message(me, messages, Counter::RequestBytes, length);
         Ok(())
+    }
+
+    /// Ends a request that could not be published.
+    #[cold]
+    fn take_back(&self, me: Participant, id: Id, purpose: Purpose) {
+        match purpose {
+            Purpose::Call => {
+                self.withdraw(me, id);
+            }
+            Purpose::Post => {
+                slot::clear(self.channel.view(), id, me);
+                self.freed(id);
+            }
+        }
     }
 
     #[cold]

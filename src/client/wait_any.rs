@@ -61,10 +61,7 @@ impl Client {
             // Read before the announcements: whoever meets one changes it.
             let bell = channel.watch_bell(me);
             for id in self.known(ids) {
-                if let Ok(Progress::Pending(word)) = slot::progress(channel.view(), id, me) {
-                    // A failure means that the word moved on, and the next look finds how.
-                    let _ = slot::announce_watching(channel.view(), id, word);
-                }
+                slot::announce_watching(channel.view(), id, me);
             }
             if let Some(found) = self.find_done(me, ids) {
                 channel.spinner.learn(deadline::now() - begun);

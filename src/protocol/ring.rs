@@ -61,9 +61,26 @@ fn later(a: u64, b: u64) -> u64 {
 /// harmless: whoever meets it finds the request claimed. Always inlined, since sending is one function.
 #[inline(always)]
 pub(crate) fn publish<M: Memory>(memory: &M, known: &Known, id: Id) -> Result<(), CorruptRing> {
+    publish_within(memory, known, id, &mut patience(memory))
+}
+
+/// Steps after which one who publishes gives up.
+pub(crate) fn patience<M: Memory>(memory: &M) -> u64 {
+    (LAPS_BEFORE_GIVING_UP * memory.cells()).max(STEPS_BEFORE_GIVING_UP)
+}
+
+/// As [`publish`], with so many steps for this reference and those after it.
+#[inline(always)]
+pub(crate) fn publish_within<M: Memory>(
+    memory: &M,
+    known: &Known,
+    id: Id,
+    steps: &mut u64,
+) -> Result<(), CorruptRing> {
     let cells = memory.cells();
     let mut position = later(known.tail.load(Relaxed), memory.tail().load(Acquire));
-    for _ in 0..(LAPS_BEFORE_GIVING_UP * cells).max(STEPS_BEFORE_GIVING_UP) {
+    while *steps > 0 {
+        *steps -= 1;
         let word = memory.cell(position);
         // Acquire: pairs with the publish of the reference, so that `is_live` sees that request QUEUED or later.
         let found = Cell(word.load(Acquire));

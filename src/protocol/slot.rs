@@ -51,29 +51,25 @@ pub(crate) fn queue<M: Memory>(memory: &M, id: Id, client: Participant) {
     memory.request(id.slot).store(RequestWord::queued(id.generation, client).0, Release);
 }
 
-/// As [`queue`], for an id that several threads may know: the first of them to queue or abort it wins.
-pub(crate) fn queue_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
-    end_loan(memory, id, client, RequestWord::queued(id.generation, client))
+/// Ends a loan, whose id several threads may know: the first of them may write the request's lines, and then [`queue`]s it.
+/// Until then it looks as if it was cancelled, and is freed with its client.
+pub(crate) fn end_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
+    let request = memory.request(id.slot);
+    // Acquire, and before the reply word: a word of a later generation can't be taken for one from before the loan.
+    let found = RequestWord(request.load(Acquire));
+    let is_taken = matches!(progress(memory, id, client), Ok(Progress::Pending(_)));
+    if !is_taken || found.generation() == id.generation {
+        return Err(Stale);
+    }
+    let ended = RequestWord::cancelled(id.generation, client);
+    request.compare_exchange(found.0, ended.0, AcqRel, Relaxed).map_err(|_| Stale)?;
+    Ok(())
 }
 
 /// Gives a taken slot back that several threads may know of.
 pub(crate) fn abort_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
-    end_loan(memory, id, client, RequestWord::cancelled(id.generation, client))?;
+    end_loan(memory, id, client)?;
     free_pending(memory, id, client);
-    Ok(())
-}
-
-/// Whether the slot is taken by this client and its request is neither queued nor aborted.
-pub(crate) fn is_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<RequestWord, Stale> {
-    let Ok(Progress::Pending(_)) = progress(memory, id, client) else { return Err(Stale) };
-    let found = RequestWord(memory.request(id.slot).load(Relaxed));
-    if found.generation() == id.generation { Err(Stale) } else { Ok(found) }
-}
-
-fn end_loan<M: Memory>(memory: &M, id: Id, client: Participant, next: RequestWord) -> Result<(), Stale> {
-    let found = is_loan(memory, id, client)?;
-    // Release: as `queue`.
-    memory.request(id.slot).compare_exchange(found.0, next.0, AcqRel, Relaxed).map_err(|_| Stale)?;
     Ok(())
 }
 
@@ -202,9 +198,15 @@ pub(crate) fn announce_waiting<M: Memory>(memory: &M, id: Id, found: ReplyWord) 
     announce(memory, id, found, found.with_waiting())
 }
 
-/// Announces that the client sleeps on its bell for a PENDING word among others. A failure means it moved on.
-pub(crate) fn announce_watching<M: Memory>(memory: &M, id: Id, found: ReplyWord) -> Option<ReplyWord> {
-    announce(memory, id, found, found.with_watching())
+/// Announces that the client sleeps on its bell for a request among others, unless that has its outcome.
+pub(crate) fn announce_watching<M: Memory>(memory: &M, id: Id, client: Participant) {
+    for _ in 0..TRANSITIONS_MAX {
+        let Ok(Progress::Pending(word)) = progress(memory, id, client) else { return };
+        // Fails also if another thread of the client announced itself meanwhile: then once more.
+        if announce(memory, id, word, word.with_watching()).is_some() {
+            return;
+        }
+    }
 }
 
 fn announce<M: Memory>(memory: &M, id: Id, found: ReplyWord, announced: ReplyWord) -> Option<ReplyWord> {
@@ -218,11 +220,16 @@ fn announce<M: Memory>(memory: &M, id: Id, found: ReplyWord, announced: ReplyWor
 /// the word was if there were any: the caller must wake who announced.
 pub(crate) fn disturb<M: Memory>(memory: &M, slot: u32, client: Participant) -> Option<ReplyWord> {
     let word = memory.reply(slot);
-    let found = ReplyWord(word.load(Relaxed));
-    let sleeps = found.state() == ReplyState::Pending && found.owner() == client && found.has_sleepers();
-    let disturbed =
-        sleeps && word.compare_exchange(found.0, found.without_sleepers().0, AcqRel, Relaxed).is_ok();
-    disturbed.then_some(found)
+    for _ in 0..TRANSITIONS_MAX {
+        let found = ReplyWord(word.load(Relaxed));
+        if found.state() != ReplyState::Pending || found.owner() != client || !found.has_sleepers() {
+            return None;
+        }
+        if word.compare_exchange(found.0, found.without_sleepers().0, AcqRel, Relaxed).is_ok() {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// Ends a request whose outcome has been copied out. Only one of several threads that collect one id succeeds, and

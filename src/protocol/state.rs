@@ -37,12 +37,14 @@
 //! | from | to | who | when |
 //! |---|---|---|---|
 //! | anything older | QUEUED(g, client) | the client that took the slot | the request is written |
-//! | anything older | CANCELLED(g, client) | the client that took the slot | it doesn't want to write one after all |
+//! | anything older | CANCELLED(g, client) | the client that took the slot | it ends a loan, to write it down or give it back |
+//! | CANCELLED(g, client) | QUEUED(g, client) | the thread that ended the loan | the request is written |
 //! | QUEUED, REQUEUED | CLAIMED(g, server) | a server, or who clears the channel | it takes the request |
 //! | QUEUED, REQUEUED | CANCELLED(g, client) | its client, or anyone once the client is dead | withdrawn |
 //! | CLAIMED | REQUEUED(g, recoverer), once more | anyone | the server is dead, and the channel redelivers |
+//! | QUEUED | REQUEUED(g, recoverer) | anyone | the client of a one-way message is dead: its reference may be missing |
 //! | REQUEUED | REQUEUED(g, other recoverer) | anyone | the recoverer is dead: its reference may be missing |
-//! | REQUEUED | QUEUED(g, recoverer) | the recoverer | its reference is published |
+//! | REQUEUED | QUEUED(g, who published) | the recoverer, or its client if it waits long | its reference is published |
 //!
 //! **Ring cell**: `lap:32 | generation:16 | slot:16`. The generation's low bits only say that a reference is probably
 //! stale; the claim compares the whole word.

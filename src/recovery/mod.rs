@@ -16,7 +16,7 @@
 //! | PENDING, CLAIMED | client, not server | reply word ABANDONED: the server's reply frees it |
 //! | PENDING, CLAIMED | both | request word CANCELLED, then reply word FREE |
 //! | PENDING, CLAIMED | server | reply word FAILED, the client is woken |
-//! | POSTED, QUEUED | client | it is still delivered: its reference is published again, then it is nobody's |
+//! | POSTED, QUEUED | client | it is still delivered: REQUEUED, published again, then QUEUED, and nobody's |
 //! | POSTED, CLAIMED | server | request word CANCELLED, then reply word FREE |
 //! | PENDING or POSTED, CLAIMED, in a channel that redelivers | server | request word REQUEUED, published, then QUEUED |
 //! | PENDING or POSTED, REQUEUED | recoverer | taken over: published, then QUEUED |
@@ -57,7 +57,7 @@ pub(crate) enum Mended {
     Failed { before: ReplyWord },
     /// The slot is its server's until that replies.
     Abandoned,
-    /// The reference must be published, and then [`settle`] called.
+    /// It is REQUEUED: its reference must be published, and then [`settle`] called.
     Unpublished(Id),
 }
 
@@ -112,7 +112,13 @@ pub(crate) fn mend<M: Memory>(
                 None if state == ReplyState::Posted => (ReplyWord::free(generation), Mended::Freed),
                 None => (ReplyWord::failed(generation, reply.owner()), Mended::Failed { before: reply }),
             },
-            ReplyState::Posted if client_gone() && claimable => return Mended::Unpublished(id),
+            ReplyState::Posted if client_gone() && request.is(RequestState::Queued, generation) => {
+                // One recoverer at a time, or many would fill the ring with references.
+                if queue_again(memory, id, request, request.to_requeued(by.number)) {
+                    return Mended::Unpublished(id);
+                }
+                continue;
+            }
             ReplyState::Posted if cancelled || client_gone() && !is_current => {
                 (ReplyWord::free(generation), Mended::Freed)
             }
@@ -145,12 +151,12 @@ fn queue_again<M: Memory>(memory: &M, id: Id, found: RequestWord, again: Request
     !withdraw_abandoned(memory, id)
 }
 
-/// After the reference to an [`Mended::Unpublished`] request is published: nobody need publish it again. Should this not
-/// happen, somebody does.
-pub(crate) fn settle<M: Memory>(memory: &M, id: Id, by: Recoverer, gone: impl Fn(Participant) -> bool) {
+/// After the reference to a REQUEUED request is published: nobody need publish it again. Should this not happen, somebody
+/// does.
+pub(crate) fn settle<M: Memory>(memory: &M, id: Id, by: Participant, gone: impl Fn(Participant) -> bool) {
     let request = RequestWord(memory.request(id.slot).load(Acquire));
-    if request.is(RequestState::Requeued, id.generation) && request.owner() == by.number {
-        let queued = request.to_queued(by.number);
+    if request.is(RequestState::Requeued, id.generation) {
+        let queued = request.to_queued(by);
         let _ = memory.request(id.slot).compare_exchange(request.0, queued.0, AcqRel, Acquire);
     }
     let reply = ReplyWord(memory.reply(id.slot).load(Acquire));

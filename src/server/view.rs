@@ -9,7 +9,7 @@ use crate::layout::geometry::Kind;
 use crate::wait::{Deadline, Timeout};
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
-/// [`crate::Error::Canceled`]. Its bytes can't be read after the reply, when they may be another request's:
+/// [`crate::Error::Canceled`]. Its bytes can't be read after its reply, when they may be another request's:
 ///
 /// ```compile_fail,E0505
 /// # use shmrr::{Options, Timeout};
@@ -64,7 +64,8 @@ impl<'s> RequestView<'s> {
         self.server.reply_error(self.request.id, code, text)
     }
 
-    /// Room for the reply, in place.
+    /// Room for the reply, in place. When it is committed, the request is over, and the bytes of this view may be those of
+    /// another: drop it then.
     ///
     /// # Errors
     /// As [`Server::reply_loan`].

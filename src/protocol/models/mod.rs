@@ -5,6 +5,7 @@
 //! number of times, and what is left when all have ended is finished by the main thread.
 
 mod clearing;
+mod lending;
 mod order;
 mod requests;
 mod waking;

@@ -16,9 +16,7 @@ enum Looked {
 fn look(model: &Model, ids: &[Id]) -> Looked {
     let bell = model.words.bell.load(Acquire) as u32;
     for id in ids {
-        if let Ok(Progress::Pending(word)) = slot::progress(&model.words, *id, CLIENT) {
-            let _ = slot::announce_watching(&model.words, *id, word);
-        }
+        slot::announce_watching(&model.words, *id, CLIENT);
     }
     let done = |id: &Id| !matches!(slot::progress(&model.words, *id, CLIENT), Ok(Progress::Pending(_)));
     if ids.iter().any(done) { Looked::Done } else { Looked::Sleeps(bell) }

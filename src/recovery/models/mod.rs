@@ -29,7 +29,7 @@ fn sweep_as(model: &Model, by: Recoverer, gone: impl Fn(Participant) -> bool) {
     for slot in 0..model.words.total_slots() {
         if let Mended::Unpublished(id) = mend(&model.words, slot, by, &gone) {
             ring::publish(&model.words, &known, id).unwrap();
-            settle(&model.words, id, by, &gone);
+            settle(&model.words, id, by.number, &gone);
         }
     }
 }
