@@ -1,10 +1,11 @@
-//! Six clients and four servers, all processes of their own, while a killer stops, kills and replaces them at random: no
-//! acknowledged reply is lost, nothing is executed or delivered twice, no reply is wrong, no call overstays its deadline
-//! and nothing is left behind.
+//! Six clients, four servers and one who looks after the channel and clears it now and then, all processes of their own,
+//! while a killer stops, kills and replaces them at random: no acknowledged reply or one-way message is lost, nothing is
+//! executed or delivered twice, no reply is wrong, no call overstays its deadline and nothing is left behind. Likewise in a
+//! channel that redelivers: there a server's death fails no request, and may have it executed again.
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `SHMRR_CHAOS_SECS` | how long, in seconds | 20 |
+//! | `SHMRR_CHAOS_SECS` | how long, in seconds, half of it in each of the two channels | 20 |
 //! | `SHMRR_CHAOS_SEED` | where the random choices begin; they are those of the killer and of each process, but when a signal hits is up to the machine | another each time, printed |
 
 #[path = "support/channel.rs"]
@@ -13,12 +14,20 @@ mod channel;
 mod child;
 #[path = "chaos/client.rs"]
 mod client;
+#[path = "chaos/conduct.rs"]
+mod conduct;
 #[path = "chaos/killer.rs"]
 mod killer;
 #[path = "chaos/ledger.rs"]
 mod ledger;
+#[path = "chaos/manager.rs"]
+mod manager;
+#[path = "chaos/outcome.rs"]
+mod outcome;
 #[path = "support/payload.rs"]
 mod payload;
+#[path = "chaos/remains.rs"]
+mod remains;
 #[path = "chaos/server.rs"]
 mod server;
 #[path = "chaos/verdict.rs"]
@@ -29,13 +38,13 @@ mod watch;
 use channel::Name;
 use child::Child;
 use killer::Killer;
-use ledger::{CLIENTS, Ledger, SEATS};
-use payload::Payload;
+use ledger::{CLIENTS, Ledger, MANAGER, SEATS};
 use shmrr::Options;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const SECONDS: u64 = 20;
@@ -44,8 +53,6 @@ const TO_FINISH: u64 = 40;
 const SLOTS: u32 = 48;
 const PARTICIPANTS: u32 = 24;
 const LARGEST: usize = 4096;
-/// One request in so many is answered with an error.
-const ERRORS: u32 = 16;
 
 /// What a child is to do.
 struct Part {
@@ -55,12 +62,7 @@ struct Part {
     /// Which of all processes of the run this is.
     life: u32,
     seed: u64,
-}
-
-/// The error that is the right answer to a request, if an error is.
-fn error_for(request: &Payload) -> Option<(i32, String)> {
-    let is_error = request.number % ERRORS == 5;
-    is_error.then(|| (request.number as i32, format!("no {} for {}", request.number, request.client)))
+    redelivers: bool,
 }
 
 fn number<T: std::str::FromStr>(text: &OsStr) -> T {
@@ -73,24 +75,42 @@ fn from_environment(name: &str, default: impl FnOnce() -> u64) -> u64 {
 
 #[test]
 fn processes_stopped_and_killed_at_random_lose_double_delay_and_leave_nothing() {
-    let seconds = from_environment("SHMRR_CHAOS_SECS", || SECONDS);
-    let seed = from_environment("SHMRR_CHAOS_SEED", ledger::now);
-    println!("SHMRR_CHAOS_SEED={seed} SHMRR_CHAOS_SECS={seconds}");
+    rage_in(Name::new("chaos"), false);
+}
 
-    let name = Name::new("chaos");
-    let keeper = Options::new().slots(SLOTS).participants(PARTICIPANTS).server(&name).unwrap();
+#[test]
+fn in_a_channel_that_redelivers_a_servers_death_fails_no_request() {
+    rage_in(Name::new("chaos-again"), true);
+}
+
+fn rage_in(name: Name, redelivers: bool) {
+    // One at a time: each wants the processors for itself.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let seconds = from_environment("SHMRR_CHAOS_SECS", || SECONDS).div_ceil(2);
+    let seed = from_environment("SHMRR_CHAOS_SEED", ledger::now);
+    println!("SHMRR_CHAOS_SEED={seed}, {seconds} s, redelivers: {redelivers}");
+
+    let options = Options::new().slots(SLOTS).participants(PARTICIPANTS).redeliver(redelivers);
+    let keeper = options.server(&name).unwrap();
     let (_file, path) = Ledger::create(seconds + TO_FINISH);
     let ledger = Ledger::open(&path);
+    let form = if redelivers { "redelivers" } else { "" };
     let spawn = |seat: usize, life: u32, seed: u64| {
-        let role = if seat < CLIENTS { "client" } else { "server" };
+        let role = match seat {
+            ..CLIENTS => "client",
+            MANAGER => "manager",
+            _ => "server",
+        };
         let numbers = [seat as u64, life.into(), seed].map(|number| number.to_string());
         let [seat, life, seed] = &numbers;
-        let settings: [(&str, &OsStr); 5] = [
+        let settings: [(&str, &OsStr); 6] = [
             ("NAME", name.as_ref()),
             ("LEDGER", path.as_ref()),
             ("SEAT", seat.as_ref()),
             ("LIFE", life.as_ref()),
             ("SEED", seed.as_ref()),
+            ("FORM", form.as_ref()),
         ];
         Child::spawn_for((seconds + TO_FINISH) as u32, role, &settings)
     };
@@ -101,27 +121,36 @@ fn processes_stopped_and_killed_at_random_lose_double_delay_and_leave_nothing() 
         let _over = OnDrop(|| is_over.store(true, SeqCst));
         threads.spawn(|| watch::witness(&ledger, || is_over.load(SeqCst)));
         killer.rage(Duration::from_secs(seconds));
-        killer.finish();
+        killer.finish(|| remains::wait_until_served(&keeper));
     });
 
-    let tally = verdict::read(&ledger, |client| u64::from(killer.kills[client]) * (client::WINDOW + 1));
+    let most_unknown = |client: usize| u64::from(killer.kills[client]) * (client::WINDOW + 1);
+    let tally = verdict::read(&ledger, redelivers, most_unknown);
     println!("{tally}");
-    let (clients, servers) = killer.kills.split_at(CLIENTS);
-    let kills: [u32; 2] = [clients, servers].map(|kills| kills.iter().sum());
+    let kills = [&killer.kills[..CLIENTS], &killer.kills[CLIENTS..MANAGER], &killer.kills[MANAGER..]];
+    let kills: [u32; 3] = kills.map(|kills| kills.iter().sum());
     let worst = (0..SEATS).map(|seat| ledger.seat(seat).worst.load(SeqCst)).max();
     let recoveries = keeper.channel().stats().recoveries;
+    let clears = ledger.clears();
     println!(
-        "{} clients and {} servers killed, {} stops, {} recoveries; a call was at most {:?} late; the machine stood still for {:?}",
+        "{} clients, {} servers and {} managers killed, {} stops, {recoveries} recoveries; cleared {} times, {} of them \
+         cut short; a call was at most {:?} late; the machine stood still for {:?}",
         kills[0],
         kills[1],
+        kills[2],
         killer.stops,
-        recoveries,
+        clears.ended(),
+        clears.interrupted(),
         Duration::from_nanos(worst.unwrap_or(0)),
         Duration::from_nanos(ledger.stalled())
     );
+    let at_once = u64::from(SLOTS + SLOTS / 4);
+    // What a server took and did not note is served again where that is promised.
+    tally.compare(clears, at_once, if redelivers { 0 } else { killer.unnoted });
     assert!(recoveries <= kills.iter().sum::<u32>().into(), "{recoveries} recoveries from {kills:?} deaths");
-    verdict::assert_nothing_left(&keeper, name.as_ref());
-    assert!(tally.received > 0 && kills[0] > 0 && kills[1] > 0 && killer.stops > 0, "there was no chaos");
+    remains::assert_none(&keeper, name.as_ref());
+    let happened = [tally.received, tally.posted, kills[0].into(), kills[1].into(), killer.stops.into()];
+    assert!(!happened.contains(&0), "there was no chaos: {happened:?}");
 }
 
 /// Does something when it goes out of scope, however that is.
@@ -141,6 +170,7 @@ fn part() -> Part {
         seat: number(&child::setting("SEAT")),
         life: number(&child::setting("LIFE")),
         seed: number(&child::setting("SEED")),
+        redelivers: child::setting("FORM") == "redelivers",
     }
 }
 
@@ -150,6 +180,7 @@ fn child() {
     child::play(|role| match role {
         "client" => client::call(&part()),
         "server" => server::serve(&part()),
+        "manager" => manager::manage(&part()),
         _ => panic!("no role {role}"),
     });
 }

@@ -1,11 +1,12 @@
-//! The calling side of the chaos test: calls and pipelines with timeouts of all lengths, and now and then a cancel. The
-//! ledger says what servers made of a request, and what both sides saw must agree.
+//! The calling side of the chaos test: calls, pipelines and one-way messages, copied or in place, with timeouts of all
+//! lengths, and now and then a cancel.
 
+use crate::conduct::label_of;
 use crate::ledger::{self, Ledger, RUNNING};
 use crate::payload::{Payload, Random};
-use crate::watch::{Limit, Span, Watch};
-use crate::{LARGEST, Part, error_for};
-use shmrr::{Client, Error, Options, Result};
+use crate::watch::{Limit, Watch};
+use crate::{LARGEST, Part};
+use shmrr::{Client, END_ALIGNED, Error, Message, Options, Result};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -13,18 +14,29 @@ use std::time::Duration;
 pub const WINDOW: u64 = 12;
 /// One pipelined request in so many is cancelled.
 const CANCELS: u64 = 20;
-/// One reply in so many is asked for once more.
-const REPEATS: u64 = 16;
+/// Once in so many times what is being written in place takes up to so many microseconds.
+const NAPS: u64 = 32;
+const NAP: u64 = 1000;
 /// When nobody is stopped or killed any more, a reply comes within this.
 const IN_PEACE: Limit = Limit::Within(Duration::from_secs(10));
 
-struct Calling<'a> {
-    ledger: &'a Ledger,
-    watch: Watch<'a>,
-    client: Client,
-    seat: usize,
-    random: Random,
-    flight: Vec<(u64, Payload)>,
+pub struct Calling<'a> {
+    pub ledger: &'a Ledger,
+    pub watch: Watch<'a>,
+    pub client: Client,
+    pub seat: usize,
+    pub random: Random,
+    pub flight: Vec<(u64, Sent)>,
+    /// Whether the channel serves requests again whose server died.
+    pub redelivers: bool,
+}
+
+/// A request, and what had happened before it was sent.
+#[derive(Debug)]
+pub struct Sent {
+    pub payload: Payload,
+    pub buried: u32,
+    pub clears: u32,
 }
 
 pub fn call(part: &Part) {
@@ -32,19 +44,26 @@ pub fn call(part: &Part) {
     let watch = Watch::new(ledger, part.seat);
     let client = Options::new().client(&part.channel).unwrap();
     let random = Random::new(part.seed);
-    let mut calling = Calling { ledger, watch, client, seat: part.seat, random, flight: Vec::new() };
+    let (seat, redelivers) = (part.seat, part.redelivers);
+    let mut calling = Calling { ledger, watch, client, seat, random, flight: Vec::new(), redelivers };
     while ledger.phase() == RUNNING {
-        if calling.random.below(3) == 0 { calling.request() } else { calling.pipeline() }
+        match calling.random.below(16) {
+            0..4 => calling.request(),
+            4 => calling.post(),
+            5 => calling.abort(),
+            6 => calling.wait_for_any(),
+            _ => calling.pipeline(),
+        }
     }
     for (id, sent) in std::mem::take(&mut calling.flight) {
-        assert!(calling.collect(id, &sent, IN_PEACE), "no outcome of {sent:?}: {:?}", calling.marks(&sent));
+        assert!(calling.collect(id, &sent, IN_PEACE), "no outcome of {sent:?}: {:#x}", calling.marks(&sent));
     }
     assert_eq!(calling.client.pending(), 0, "requests that this client never made");
 }
 
 impl Calling<'_> {
     /// Mostly longer than anything takes that is not stopped, so that most calls come to a good end.
-    fn limit(&mut self) -> Limit {
+    pub fn limit(&mut self) -> Limit {
         let milliseconds = match self.random.below(32) {
             0 => return Limit::Now,
             1 => return Limit::Forever,
@@ -56,37 +75,57 @@ impl Calling<'_> {
         Limit::Within(Duration::from_millis(milliseconds))
     }
 
+    /// A limit for a call that takes a slot. Replies to this very client may be what fills the slots, so that it must
+    /// not wait for ever.
+    fn limit_for_slot(&mut self) -> Limit {
+        match self.limit() {
+            Limit::Forever if !self.flight.is_empty() => Limit::Now,
+            limit => limit,
+        }
+    }
+
     /// A request with a number that no other has.
-    fn next(&mut self) -> Payload {
+    fn next(&mut self, kind: u32) -> Sent {
         let number = self.ledger.seat(self.seat).numbered.fetch_add(1, SeqCst);
         let size = match self.random.below(16) {
             0 => self.random.below(LARGEST as u64 + 1),
             1..4 => self.random.below(400),
             _ => self.random.below(64),
         };
-        self.ledger.mark(self.seat, number, ledger::SENT);
-        Payload::new(self.seat as u32, number, size as usize)
+        self.ledger.mark(self.seat, number, ledger::SENT | kind);
+        let payload = Payload::new(self.seat as u32, number, size as usize);
+        Sent { payload, buried: self.ledger.buried(), clears: self.ledger.clears().ended() }
     }
 
-    fn marks(&self, sent: &Payload) -> u16 {
-        self.ledger.marks(self.seat, sent.number)
+    pub fn marks(&self, sent: &Sent) -> u32 {
+        self.ledger.marks(self.seat, sent.payload.number)
     }
 
-    fn settle(&self, sent: &Payload, outcome: u16) {
-        let before = self.ledger.mark(self.seat, sent.number, outcome);
+    pub fn settle(&self, sent: &Sent, outcome: u32) {
+        let before = self.ledger.mark(self.seat, sent.payload.number, outcome);
         assert_eq!(before & ledger::OUTCOMES, 0, "{sent:?} ends with {outcome:#x} and has {before:#x}");
     }
 
     fn request(&mut self) {
-        let (limit, sent) = (self.limit(), self.next());
+        let (limit, sent) = (self.limit_for_slot(), self.next(0));
         let mut buffer = [0; LARGEST];
-        let bytes = sent.request();
+        let bytes = sent.payload.request();
         let call = || self.client.req(&bytes, &mut buffer, limit);
         let (result, span) = self.watch.call("req", limit, call);
         match result {
             Err(Error::NoSlots) => self.settle(&sent, ledger::NOT_SENT),
             Err(Error::TimedOut | Error::WouldBlock) => self.settle(&sent, ledger::WITHDRAWN),
-            result => self.end(&sent, result, &buffer, span),
+            result => self.end(&sent, result.map(|length| &buffer[..length]), span),
+        }
+    }
+
+    fn post(&mut self) {
+        let (limit, sent) = (self.limit_for_slot(), self.next(ledger::ONE_WAY));
+        let bytes = sent.payload.request();
+        match self.watch.call("post", limit, || self.client.post(&bytes, limit)).0 {
+            Ok(()) => self.settle(&sent, ledger::POSTED),
+            Err(Error::NoSlots | Error::TimedOut) => self.settle(&sent, ledger::NOT_SENT),
+            Err(error) => panic!("post: {error}"),
         }
     }
 
@@ -108,21 +147,64 @@ impl Calling<'_> {
         }
     }
 
-    fn any(&mut self) -> (u64, Payload) {
+    fn any(&mut self) -> (u64, Sent) {
         let at = self.random.below(self.flight.len() as u64) as usize;
         self.flight.swap_remove(at)
     }
 
     fn send(&mut self) {
-        let limit = if self.random.below(2) == 0 { Limit::Now } else { self.limit() };
-        let sent = self.next();
-        let bytes = sent.request();
-        // Replies to this very client may be what fills the slots, so that it must not wait for ever.
-        let limit = if matches!(limit, Limit::Forever) { Limit::Now } else { limit };
-        match self.watch.call("send", limit, || self.client.send_wait(&bytes, limit)).0 {
+        let limit = if self.random.below(2) == 0 { Limit::Now } else { self.limit_for_slot() };
+        let sent = self.next(0);
+        let bytes = sent.payload.request();
+        let (message_type, flags) = label_of(&sent.payload);
+        let message = Message { data: &bytes, message_type, flags };
+        let result = match self.random.below(3) {
+            0 => self.watch.call("send", limit, || self.client.send_wait(&bytes, limit)).0,
+            1 => self.watch.call("send_msg", limit, || self.client.send_msg(&message, limit)).0,
+            _ => self.send_in_place(&message, limit),
+        };
+        match result {
             Ok(id) => self.flight.push((id, sent)),
             Err(Error::NoSlots | Error::TimedOut) => self.settle(&sent, ledger::NOT_SENT),
             Err(error) => panic!("send: {error}"),
+        }
+    }
+
+    fn send_in_place(&mut self, message: &Message, limit: Limit) -> Result<u64> {
+        let nap = self.nap();
+        let loan = self.watch.call("loan", limit, || self.client.loan(limit)).0;
+        let mut loan = loan?.message_type(message.message_type).flags(message.flags);
+        let length = message.data.len();
+        let start = if message.flags & END_ALIGNED != 0 { loan.capacity() - length } else { 0 };
+        let (first, last) = message.data.split_at(length / 2);
+        loan.write_at(start, first).unwrap();
+        nap();
+        loan.write_at(start + first.len(), last).unwrap();
+        Ok(self.watch.call("commit", Limit::Now, || loan.commit(length)).0.expect("a loan can be committed"))
+    }
+
+    /// Takes a slot and gives it back.
+    fn abort(&mut self) {
+        let (limit, nap) = (self.limit_for_slot(), self.nap());
+        match self.watch.call("loan", limit, || self.client.loan(limit)).0 {
+            Ok(mut loan) => {
+                let garbage = vec![0xEE; loan.capacity()];
+                loan.write_at(0, &garbage).unwrap();
+                nap();
+                self.watch.call("abort", Limit::Now, || loan.abort());
+            }
+            Err(Error::NoSlots | Error::TimedOut) => {}
+            Err(error) => panic!("loan: {error}"),
+        }
+    }
+
+    /// Something that takes its time now and then: long enough to be killed at it.
+    pub fn nap(&mut self) -> impl Fn() + use<> {
+        let time = if self.random.below(NAPS) == 0 { self.random.below(NAP) } else { 0 };
+        move || {
+            if time > 0 {
+                std::thread::sleep(Duration::from_micros(time));
+            }
         }
     }
 
@@ -137,62 +219,11 @@ impl Calling<'_> {
                 assert_eq!(self.client.get(id, &mut [0; LARGEST]), Err(Error::Stale), "cancelled {sent:?}");
             }
             Err(Error::AlreadyReplied) => {
-                assert!(
-                    self.collect(id, &sent, Limit::Now),
-                    "can neither be cancelled nor collected: {sent:?}"
-                );
+                let collected = self.collect(id, &sent, Limit::Now);
+                assert!(collected, "can neither be cancelled nor collected: {sent:?}");
             }
+            Err(Error::Stale) => self.miss(&sent),
             Err(error) => panic!("cancel of {sent:?}, {:#x}: {error}", self.marks(&sent)),
-        }
-    }
-
-    /// False if the request is still pending.
-    fn collect(&mut self, id: u64, sent: &Payload, limit: Limit) -> bool {
-        let acknowledged = self.marks(sent) & ledger::REPLIED != 0;
-        let mut buffer = [0; LARGEST];
-        let get = || self.client.get_wait(id, &mut buffer, limit);
-        let (result, span) = self.watch.call("get", limit, get);
-        if matches!(result, Err(Error::TimedOut | Error::WouldBlock)) {
-            assert!(!acknowledged, "the reply to {sent:?} was acknowledged and is lost");
-            return false;
-        }
-        self.end(sent, result, &buffer, span);
-        if self.random.below(REPEATS) == 0 {
-            assert_eq!(self.client.get(id, &mut buffer), Err(Error::Stale), "delivered twice: {sent:?}");
-        }
-        true
-    }
-
-    /// What a call came to that neither failed to send nor met its deadline.
-    fn end(&self, sent: &Payload, result: Result<usize>, buffer: &[u8], span: Span) {
-        match (result, error_for(sent)) {
-            (Ok(length), None) => {
-                assert!(buffer[..length] == *sent.reply(), "a wrong reply to {sent:?}");
-                self.receive(sent, span);
-            }
-            (Err(Error::Remote { code, text }), Some(expected)) => {
-                assert_eq!((code, text), expected, "a wrong error to {sent:?}");
-                self.receive(sent, span);
-            }
-            (Err(Error::OwnerDead), _) => self.mourn(sent, span),
-            (result, _) => panic!("{sent:?}, {:#x}, ends with {result:?}", self.marks(sent)),
-        }
-    }
-
-    fn receive(&self, sent: &Payload, span: Span) {
-        self.settle(sent, ledger::RECEIVED);
-        assert_ne!(ledger::executions(self.marks(sent)), 0, "a reply, but nobody executed {sent:?}");
-        if let Some(at) = self.ledger.acknowledged_at(self.seat, sent.number) {
-            self.watch.check("waiting for a reply that was there", span, at);
-        }
-    }
-
-    fn mourn(&self, sent: &Payload, span: Span) {
-        self.settle(sent, ledger::OWNER_DEAD);
-        let Some(life) = self.ledger.executor(self.seat, sent.number) else { return };
-        assert!(self.ledger.is_condemned(life), "a server was taken for dead that lives: {sent:?}");
-        if let Some(at) = self.ledger.buried_at(life) {
-            self.watch.check("waiting for a server that was dead", span, at);
         }
     }
 }

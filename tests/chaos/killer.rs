@@ -1,10 +1,11 @@
 //! Who stops, continues, kills and replaces the processes of the chaos test, at random.
 
 use crate::child::Child;
-use crate::ledger::{CLIENTS, CLIENTS_FINISH, Ledger, SEATS, SERVERS, SERVERS_FINISH};
+use crate::ledger::{CLIENTS, CLIENTS_FINISH, Ledger, MANAGER, SEATS, SERVERS, SERVERS_FINISH};
 use crate::payload::Random;
 use rustix::process::setpriority_process;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 /// Longest time between two deeds, in milliseconds as all here.
@@ -40,6 +41,8 @@ pub struct Killer<'a> {
     lives: u32,
     pub kills: [u32; SEATS],
     pub stops: u32,
+    /// Requests that servers may have taken just before they were killed, without having noted it.
+    pub unnoted: u64,
 }
 
 impl<'a> Killer<'a> {
@@ -47,7 +50,8 @@ impl<'a> Killer<'a> {
         let places = (0..SEATS).map(|_| Place::default()).collect();
         let random = Random::new(seed);
         let _ = setpriority_process(None, URGENT);
-        let mut killer = Self { ledger, spawn, random, places, lives: 0, kills: [0; SEATS], stops: 0 };
+        let mut killer =
+            Self { ledger, spawn, random, places, lives: 0, kills: [0; SEATS], stops: 0, unnoted: 0 };
         (0..SEATS).for_each(|seat| killer.start(seat));
         killer
     }
@@ -112,6 +116,10 @@ impl<'a> Killer<'a> {
         self.ledger.seat(seat).end_stop();
         place.due = Some(Instant::now() + gap);
         self.kills[seat] += 1;
+        self.unnoted += u64::from(self.ledger.seat(seat).taking.swap(0, SeqCst));
+        if seat == MANAGER {
+            self.ledger.clears().interrupt();
+        }
     }
 
     /// Continues and starts whom it is time for.
@@ -132,13 +140,17 @@ impl<'a> Killer<'a> {
         }
     }
 
-    /// Lets all come to their own end, clients first.
-    pub fn finish(&mut self) {
-        let mut processes = self.places.iter_mut().map(|place| place.process.take().expect("it was started"));
+    /// Lets all come to their own end, servers last, when what was posted has been served.
+    pub fn finish(&mut self, served: impl FnOnce()) {
         self.ledger.set_phase(CLIENTS_FINISH);
-        processes.by_ref().take(CLIENTS).for_each(|client| assert!(client.succeed()));
+        (0..CLIENTS).chain([MANAGER]).for_each(|seat| self.see_off(seat));
+        served();
         self.ledger.set_phase(SERVERS_FINISH);
-        processes.for_each(|server| assert!(server.succeed()));
+        (CLIENTS..MANAGER).for_each(|seat| self.see_off(seat));
+    }
+
+    fn see_off(&mut self, seat: usize) {
+        assert!(self.places[seat].process.take().expect("it was started").succeed());
     }
 }
 

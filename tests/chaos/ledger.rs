@@ -3,12 +3,12 @@
 //!
 //! | part | what | written by |
 //! |---|---|---|
-//! | board | how far the run is, and for each seat what its processes share | the parent, and the seat |
+//! | board | how far the run is, how often the channel was cleared, and for each seat what its processes share | the parent, the manager, and the seat |
 //! | lives | for each process ever started: when it was condemned and when it was buried | the parent |
 //! | replied, claimed | for the newest requests of each client: when a reply was acknowledged, which process took it | servers |
-//! | entries | 16 bits a request: marks, and above them how often it was executed | its client, servers |
+//! | entries | 32 bits a request: marks, and above them how often it was executed | its client, servers |
 //!
-//! A seat is what a process and those that replace it have in common: clients come first, then servers.
+//! A seat is what a process and those that replace it have in common: clients come first, then servers, then the manager.
 
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::time::{ClockId, clock_gettime};
@@ -16,34 +16,46 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 pub const CLIENTS: usize = 6;
 pub const SERVERS: usize = 4;
-pub const SEATS: usize = CLIENTS + SERVERS;
+pub const MANAGER: usize = CLIENTS + SERVERS;
+pub const SEATS: usize = MANAGER + 1;
 
 /// The client is about to send it.
-pub const SENT: u16 = 1;
+pub const SENT: u32 = 1;
+/// It is a one-way message.
+pub const ONE_WAY: u32 = 1 << 1;
 /// A server's reply was accepted.
-pub const REPLIED: u16 = 1 << 1;
-/// A server's reply was refused.
-pub const REFUSED: u16 = 1 << 2;
+pub const REPLIED: u32 = 1 << 2;
+/// A server's reply, or its letting go, was refused.
+pub const REFUSED: u32 = 1 << 3;
+/// A server's letting go of it was accepted.
+pub const RELEASED: u32 = 1 << 4;
 /// The client has its reply.
-pub const RECEIVED: u16 = 1 << 3;
+pub const RECEIVED: u32 = 1 << 5;
 /// The client was told that the server died.
-pub const OWNER_DEAD: u16 = 1 << 4;
+pub const OWNER_DEAD: u32 = 1 << 6;
 /// The client's cancel was accepted.
-pub const CANCELLED: u16 = 1 << 5;
+pub const CANCELLED: u32 = 1 << 7;
 /// The client's call came to its deadline and withdrew it.
-pub const WITHDRAWN: u16 = 1 << 6;
+pub const WITHDRAWN: u32 = 1 << 8;
 /// The client's send was refused.
-pub const NOT_SENT: u16 = 1 << 7;
+pub const NOT_SENT: u32 = 1 << 9;
+/// The client was told that its server had let go of it.
+pub const DISMISSED: u32 = 1 << 10;
+/// The client was told, or found, that somebody had cleared the channel.
+pub const CLEARED: u32 = 1 << 11;
+/// The client's sending of a one-way message was accepted.
+pub const POSTED: u32 = 1 << 12;
 /// How a request can end for its client.
-pub const OUTCOMES: u16 = RECEIVED | OWNER_DEAD | CANCELLED | WITHDRAWN | NOT_SENT;
-const ONE_EXECUTION: u16 = 1 << 8;
+pub const OUTCOMES: u32 =
+    RECEIVED | OWNER_DEAD | CANCELLED | WITHDRAWN | NOT_SENT | DISMISSED | CLEARED | POSTED;
+const ONE_EXECUTION: u32 = 1 << 16;
 
 /// How often a server took the request that has these marks.
-pub fn executions(marks: u16) -> u16 {
+pub fn executions(marks: u32) -> u32 {
     marks / ONE_EXECUTION
 }
 
@@ -70,12 +82,25 @@ pub struct Seat {
     stops: AtomicU64,
     /// The longest that a call took beyond its time, in nanoseconds.
     pub worst: AtomicU64,
+    /// Requests that a server may have taken and not noted yet.
+    pub taking: AtomicU32,
 }
 
 #[repr(C)]
 struct Life {
     condemned: AtomicU64,
     buried: AtomicU64,
+}
+
+/// How often the manager cleared the channel.
+#[repr(C)]
+pub struct Clears {
+    begun: AtomicU32,
+    ended: AtomicU32,
+    /// Those that it was killed in.
+    interrupted: AtomicU32,
+    /// Requests and messages that were cancelled by those that came to their end.
+    pub cancelled: AtomicU64,
 }
 
 #[repr(C)]
@@ -85,6 +110,10 @@ struct Board {
     epoch: AtomicU64,
     /// Nanoseconds in which nothing ran at all.
     stalled: AtomicU64,
+    /// Processes condemned and buried so far.
+    condemned: AtomicU32,
+    buried: AtomicU32,
+    clears: Clears,
     seats: [Seat; SEATS],
     lives: [Life; LIVES],
     replied: [[AtomicU64; RECENT]; CLIENTS],
@@ -108,7 +137,7 @@ impl Ledger {
         let file =
             rustix::fs::memfd_create("chaos", rustix::fs::MemfdFlags::CLOEXEC).map(File::from).unwrap();
         let entries = CLIENTS * REQUESTS_PER_SECOND * seconds as usize;
-        file.set_len((size_of::<Board>() + entries * size_of::<AtomicU16>()) as u64).unwrap();
+        file.set_len((size_of::<Board>() + entries * size_of::<AtomicU32>()) as u64).unwrap();
         let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         Self::open(&path).board().epoch.store(now(), SeqCst);
         (file, path)
@@ -117,7 +146,7 @@ impl Ledger {
     pub fn open(path: &Path) -> Self {
         let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let map = MmapOptions::new().map_raw(&file).unwrap();
-        let per_client = (map.len() - size_of::<Board>()) / size_of::<AtomicU16>() / CLIENTS;
+        let per_client = (map.len() - size_of::<Board>()) / size_of::<AtomicU32>() / CLIENTS;
         Self { map, per_client }
     }
 
@@ -126,39 +155,39 @@ impl Ledger {
         unsafe { &*self.map.as_mut_ptr().cast::<Board>() }
     }
 
-    fn entry(&self, client: usize, number: u32) -> &AtomicU16 {
+    fn entry(&self, client: usize, number: u32) -> &AtomicU32 {
         assert!(client < CLIENTS && (number as usize) < self.per_client, "no request {client}/{number}");
-        let at = size_of::<Board>() + (client * self.per_client + number as usize) * size_of::<AtomicU16>();
+        let at = size_of::<Board>() + (client * self.per_client + number as usize) * size_of::<AtomicU32>();
         // SAFETY: within the mapping.
         let entry = unsafe { self.map.as_mut_ptr().add(at) }.cast();
         // SAFETY: aligned, mapped as long as self, and all accesses are atomic.
-        unsafe { AtomicU16::from_ptr(entry) }
+        unsafe { AtomicU32::from_ptr(entry) }
     }
 
-    pub fn marks(&self, client: usize, number: u32) -> u16 {
+    pub fn marks(&self, client: usize, number: u32) -> u32 {
         self.entry(client, number).load(SeqCst)
     }
 
     /// Adds a mark; returns those that there were.
-    pub fn mark(&self, client: usize, number: u32, mark: u16) -> u16 {
+    pub fn mark(&self, client: usize, number: u32, mark: u32) -> u32 {
         self.entry(client, number).fetch_or(mark, SeqCst)
     }
 
     /// The server of that life executes a request. Returns the marks that there were.
-    pub fn execute(&self, client: usize, number: u32, life: u32) -> u16 {
+    pub fn execute(&self, client: usize, number: u32, life: u32) -> u32 {
         let before = self.entry(client, number).fetch_add(ONE_EXECUTION, SeqCst);
         self.board().claimed[client][number as usize % RECENT].store(recent(number, life), SeqCst);
         before
     }
 
-    /// A server's reply was accepted.
-    pub fn acknowledge(&self, client: usize, number: u32) {
+    /// A server's reply, or its letting go, was accepted; the mark says which.
+    pub fn acknowledge(&self, client: usize, number: u32, mark: u32) {
         let ticks = (now() - self.board().epoch.load(SeqCst)) / TICK;
         self.board().replied[client][number as usize % RECENT].store(recent(number, ticks as u32), SeqCst);
-        self.mark(client, number, REPLIED);
+        self.mark(client, number, mark);
     }
 
-    /// When the reply to a recent request had been accepted, at the latest.
+    /// When that was accepted of a recent request, at the latest.
     pub fn acknowledged_at(&self, client: usize, number: u32) -> Option<u64> {
         let ticks = look_up(&self.board().replied[client], number)?;
         Some(self.board().epoch.load(SeqCst) + (u64::from(ticks) + 1) * TICK)
@@ -183,7 +212,22 @@ impl Ledger {
 
     /// Notes that a process is about to be killed.
     pub fn condemn(&self, life: u32) {
+        self.board().condemned.fetch_add(1, SeqCst);
         self.board().lives[life as usize].condemned.store(now(), SeqCst);
+    }
+
+    /// Processes that have been killed, or are about to be.
+    pub fn condemned(&self) -> u32 {
+        self.board().condemned.load(SeqCst)
+    }
+
+    /// Processes that have been killed and did nothing any more after this call.
+    pub fn buried(&self) -> u32 {
+        self.board().buried.load(SeqCst)
+    }
+
+    pub fn clears(&self) -> &Clears {
+        &self.board().clears
     }
 
     pub fn is_condemned(&self, life: u32) -> bool {
@@ -193,6 +237,7 @@ impl Ledger {
     /// Notes that a process is no more.
     pub fn bury(&self, life: u32) {
         self.board().lives[life as usize].buried.store(now(), SeqCst);
+        self.board().buried.fetch_add(1, SeqCst);
     }
 
     pub fn buried_at(&self, life: u32) -> Option<u64> {
@@ -206,6 +251,35 @@ impl Ledger {
 
     pub fn add_stall(&self, nanoseconds: u64) {
         self.board().stalled.fetch_add(nanoseconds, SeqCst);
+    }
+}
+
+impl Clears {
+    pub fn begin(&self) {
+        self.begun.fetch_add(1, SeqCst);
+    }
+
+    pub fn end(&self, cancelled: u32) {
+        self.cancelled.fetch_add(cancelled.into(), SeqCst);
+        self.ended.fetch_add(1, SeqCst);
+    }
+
+    /// Once the manager is dead: what it began and did not end has ended.
+    pub fn interrupt(&self) {
+        let begun = self.begun.load(SeqCst);
+        self.interrupted.fetch_add(begun - self.ended.swap(begun, SeqCst), SeqCst);
+    }
+
+    pub fn begun(&self) -> u32 {
+        self.begun.load(SeqCst)
+    }
+
+    pub fn ended(&self) -> u32 {
+        self.ended.load(SeqCst)
+    }
+
+    pub fn interrupted(&self) -> u32 {
+        self.interrupted.load(SeqCst)
     }
 }
 

@@ -27,11 +27,13 @@ const NUMBERS: &[(&str, i32)] = &[
     ("EMFILE", libc::EMFILE),
     ("EBADF", libc::EBADF),
     ("EFBIG", libc::EFBIG),
+    ("EIO", libc::EIO),
 ];
 
 pub type Codes = BTreeMap<String, BTreeSet<String>>;
 
-/// Which codes each function is documented to return, with those of the functions that it refers to.
+/// Which codes each function is documented to return, with those of the functions that it refers to: none for one that
+/// returns nothing. Functions that return a pointer are left out.
 pub fn documented() -> Codes {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/shmrr.h");
     let header = std::fs::read_to_string(path).unwrap();
@@ -42,14 +44,8 @@ pub fn documented() -> Codes {
             comment.push_str(text);
             continue;
         }
-        let returns = comment.split_once("Return value:").map_or("", |(_, returns)| returns);
-        if let (Some(name), false) = (declared(line), returns.is_empty()) {
-            let mut own: BTreeSet<String> =
-                words(returns).filter_map(|word| word.strip_prefix('-')).map(String::from).collect();
-            if let Some(other) = returns.trim_start().strip_prefix("as ") {
-                let other = words(other).next().unwrap();
-                own.extend(codes.get(other).unwrap_or_else(|| panic!("{name}: {other}?")).iter().cloned());
-            }
+        if let Some(name) = declared(line) {
+            let own = if line.starts_with("void ") { BTreeSet::new() } else { told(name, &comment, &codes) };
             codes.insert(name.to_owned(), own);
         }
         comment.clear();
@@ -57,10 +53,24 @@ pub fn documented() -> Codes {
     codes
 }
 
-/// The function that a line declares.
+/// The codes that a function's comment tells, and those of the function that it begins to refer to, which is told of
+/// before.
+fn told(name: &str, comment: &str, codes: &Codes) -> BTreeSet<String> {
+    let (_, returns) = comment.split_once("Return value:").unwrap_or_else(|| panic!("{name} returns what?"));
+    let codes_in =
+        words(returns).filter_map(|word| word.strip_prefix('-')).filter(|code| code.starts_with('E'));
+    let mut own: BTreeSet<String> = codes_in.map(String::from).collect();
+    if let Some(other) = returns.trim_start().strip_prefix("as ") {
+        let other = words(other).next().unwrap();
+        own.extend(codes.get(other).unwrap_or_else(|| panic!("{name}: {other}?")).iter().cloned());
+    }
+    own
+}
+
+/// The function that a line declares, unless it returns a pointer.
 fn declared(line: &str) -> Option<&str> {
     let (before, _) = line.split_once('(')?;
-    let name = before.rsplit([' ', '*']).next()?;
+    let (_, name) = before.rsplit_once(' ')?;
     name.starts_with("rr_").then_some(name)
 }
 

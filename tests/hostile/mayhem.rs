@@ -3,14 +3,16 @@
 
 use super::format::HEADER_SIZE;
 use super::payload::Random;
-use super::region::{FLAGS, HEAD, LENGTH, LENT, ROOM, Region, TAIL, WORK};
+use super::region::{FLAGS, HEAD, LENGTH, LENT, ROOM, Region, TAIL, WATCH, WORK};
 use std::hint::spin_loop;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
 
 /// Values overwritten between two looks at whether to go on.
 const BURST: u64 = 256;
 /// One burst in so many begins with a channel that is whole.
-const HEALS: u64 = 4;
+const HEALS: u64 = 2;
 
 pub struct Mayhem<'a> {
     region: &'a Region,
@@ -39,22 +41,32 @@ impl<'a> Mayhem<'a> {
         if self.below(HEALS) == 0 {
             self.region.heal();
         }
-        // Sometimes so fast that no call sees one value twice, sometimes so slow that most calls meet one fault only.
-        let pause = self.one_of(&[0, 0, 100, 1_000, 10_000, 50_000]);
-        let writes = if pause > 1_000 { BURST / 8 } else { BURST };
+        // Sometimes so fast that no call sees one value twice, sometimes so slow that many calls meet no fault at all.
+        let (writes, spins, pause) = self.one_of(&[
+            (BURST, 0, Duration::ZERO),
+            (BURST, 100, Duration::ZERO),
+            (BURST, 1_000, Duration::ZERO),
+            (BURST / 4, 0, Duration::from_micros(50)),
+            (BURST / 8, 0, Duration::from_millis(1)),
+            (BURST / 32, 0, Duration::from_millis(10)),
+        ]);
         for _ in 0..writes {
             self.strike();
-            for _ in 0..pause {
+            for _ in 0..spins {
                 spin_loop();
+            }
+            if !pause.is_zero() {
+                thread::sleep(pause);
             }
         }
         writes
     }
 
     fn strike(&mut self) {
-        match self.below(20) {
+        match self.below(22) {
             0..5 => self.reply_word(),
             5..9 => self.request_word(),
+            20 | 21 => self.both_words(),
             9..11 => self.message_field(),
             11..14 => self.ring_cell(),
             14..16 => self.cursor(),
@@ -79,10 +91,13 @@ impl<'a> Mayhem<'a> {
             2 => self.one_of(&[0, participants + 1, 4095]),
             _ => old >> 8 & 0xFFF,
         };
-        let state = self.below(6);
+        // One more than there are.
+        let state = self.below(8);
         let plausible = generation << 20 | owner << 8 | state;
-        match self.below(9) {
+        match self.below(11) {
             0 => self.any(),
+            9 => old.wrapping_add(1 << 4),
+            10 => old ^ 1 << 5,
             1 => old ^ 1 << self.below(64),
             2 => generation.wrapping_add(1) << 20 | low,
             3 => generation.wrapping_sub(1) << 20 | low,
@@ -114,6 +129,30 @@ impl<'a> Mayhem<'a> {
         });
     }
 
+    /// A slot in one of the states that two words make together.
+    fn both_words(&mut self) {
+        let slot = self.slot();
+        let generation = self.region.word(self.region.reply(slot)).load(Relaxed) >> 20;
+        let participants = u64::from(self.region.geometry.participants);
+        let (client, server) = (self.below(participants + 2), self.below(participants + 2));
+        let word = |state: u64, owner: u64| generation << 20 | owner << 8 | state;
+        let (pending, abandoned, posted) = (1, 4, 5);
+        let (queued, claimed, cancelled, requeued) = (1, 2, 3, 5);
+        let times = self.below(16) << 4;
+        let (reply, request) = self.one_of(&[
+            (word(posted, client), word(queued, client)),
+            (word(posted, 0), word(queued, client)),
+            (word(posted, client), word(claimed, server)),
+            (word(posted, client), word(requeued, server) | times),
+            (word(pending, client), word(claimed, server) | times),
+            (word(pending, client), word(requeued, server) | times),
+            (word(abandoned, 0), word(requeued, server) | times),
+            (word(abandoned, 0), word(cancelled, client)),
+        ]);
+        self.region.word(self.region.request(slot)).store(request, Relaxed);
+        self.region.word(self.region.reply(slot)).store(reply, Relaxed);
+    }
+
     fn message_field(&mut self) {
         let slot = self.slot();
         let line = if self.below(2) == 0 { self.region.request(slot) } else { self.region.reply(slot) };
@@ -124,7 +163,7 @@ impl<'a> Mayhem<'a> {
             self.region.half(line + LENGTH).store(length as u32, Relaxed);
         } else {
             let field = self.one_of(&[FLAGS - 4, FLAGS, FLAGS + 4]);
-            let value = self.one_of(&[0, 1 << 31, u32::MAX, 7]);
+            let value = self.one_of(&[0, 1 << 31, u32::MAX, 1, 2, 4, 7]);
             self.region.half(line + field).store(value, Relaxed);
         }
     }
@@ -180,8 +219,9 @@ impl<'a> Mayhem<'a> {
         let most = u64::from(self.region.geometry.participants);
         let number = if self.below(2) == 0 { 1 + self.below(most.min(8)) } else { 1 + self.below(most) };
         let line = self.region.participant(number);
-        match self.below(4) {
+        match self.below(5) {
             0 => self.change(line, |_, old| old ^ 1),
+            4 => self.change(line + WATCH, |_, old| old.wrapping_sub(1)),
             1 => self.change(line, |this, old| old.wrapping_add(this.below(4))),
             2 => {
                 let field = self.one_of(&[8, 16, 120]);

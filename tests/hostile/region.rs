@@ -1,7 +1,7 @@
 //! A channel's memory as somebody sees it who keeps to nothing: every word and byte can be read and overwritten. Where
 //! things lie is told by docs/FORMAT.md, through `tests/support/format.rs`.
 
-use super::format::{Geometry, HEADER_SIZE, Header};
+use super::format::{Geometry, Header};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::path::Path;
@@ -19,19 +19,24 @@ const LINE: u64 = 128;
 /// Offsets in a request or reply line.
 pub const LENGTH: u64 = 8;
 pub const FLAGS: u64 = 16;
+/// Offset of a client's bell in its participant line.
+pub const WATCH: u64 = 112;
 
 pub struct Region {
     map: MmapRaw,
+    /// As the channel's creator wrote it.
+    header: Header,
     pub geometry: Geometry,
 }
 
 impl Region {
     pub fn open(path: &Path) -> Self {
-        let geometry = Header::read(path).geometry();
+        let header = Header::read(path);
+        let geometry = header.geometry();
         let file = File::options().read(true).write(true).open(path).unwrap();
         let map = MmapOptions::new().map_raw(&file).unwrap();
         assert_eq!(map.len() as u64, geometry.total_size());
-        Self { map, geometry }
+        Self { map, header, geometry }
     }
 
     fn at(&self, offset: u64, size: u64) -> *mut u8 {
@@ -78,14 +83,20 @@ impl Region {
         self.map.len() as u64
     }
 
-    /// Everything as in a new channel, but the participants, and the generations of slots, which only ever grow.
+    /// Everything as in a new channel, but the participants, the generations of slots, which only ever grow, and the
+    /// place in the ring, where handles remember that they were further on.
     pub fn heal(&self) {
         self.heal_header();
-        for offset in [TAIL, HEAD, WORK, ROOM, LENT] {
-            self.word(offset).store(0, Relaxed);
+        let (tail, head) = (self.word(TAIL).load(Relaxed), self.word(HEAD).load(Relaxed));
+        let next = if tail.wrapping_sub(head) as i64 >= 0 { tail } else { head };
+        let cells = self.geometry.cells();
+        for position in (0..cells).map(|at| next.wrapping_add(at)) {
+            // The lap before this one, counted from 1, and no slot.
+            let lap = (position / cells) & 0xFFFF_FFFF;
+            self.word(self.cell_at(position)).store(lap << 32 | 0xFFFF, Relaxed);
         }
-        for index in 0..self.geometry.cells() {
-            self.word(self.cell(index)).store(0, Relaxed);
+        for (offset, value) in [(TAIL, next), (HEAD, next), (WORK, 0), (ROOM, 0), (LENT, 0)] {
+            self.word(offset).store(value, Relaxed);
         }
         for slot in 0..self.geometry.total_slots() {
             self.free(slot);
@@ -93,11 +104,9 @@ impl Region {
     }
 
     pub fn heal_header(&self) {
-        let header = Header::of(&self.geometry);
-        for (at, bytes) in header.0.chunks_exact(8).enumerate() {
+        for (at, bytes) in self.header.0.chunks_exact(8).enumerate() {
             self.word(8 * at as u64).store(u64::from_ne_bytes(bytes.try_into().unwrap()), Relaxed);
         }
-        debug_assert_eq!(header.0.len(), HEADER_SIZE);
     }
 
     /// Makes a slot FREE.

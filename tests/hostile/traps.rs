@@ -2,11 +2,13 @@
 //! largest channel or under somebody who never lets go.
 
 use super::payload::Random;
-use super::region::{HEAD, LENGTH, LENT, ROOM, Region, TAIL, WORK};
+use super::region::{HEAD, LENGTH, LENT, ROOM, Region, TAIL, WATCH, WORK};
 use std::sync::atomic::Ordering::Relaxed;
 
 const PENDING: u64 = 1;
+const POSTED: u64 = 5;
 const QUEUED: u64 = 1;
+const REQUEUED: u64 = 5;
 const READY: u64 = 2;
 const GENERATION: u64 = 7;
 /// So many laps ahead still counts as ahead, and four times as many as none.
@@ -62,10 +64,30 @@ pub fn everybody_dead_and_no_slot_free(region: &Region) {
     for slot in 0..region.geometry.total_slots() {
         region.word(region.reply(slot)).store(word(PENDING), Relaxed);
     }
+    everybody_is_dead(region);
+}
+
+fn everybody_is_dead(region: &Region) {
     for number in 1..=u64::from(region.geometry.participants) {
         let word = region.word(region.participant(number));
         word.store(word.load(Relaxed) | 1, Relaxed);
     }
+}
+
+/// Whoever sweeps up finds a one-way message in every slot that has to be published once more, and a ring without room.
+pub fn messages_that_nobody_published(region: &Region) {
+    let mut random = Random::new(3);
+    let (cells, total) = (region.geometry.cells(), region.geometry.total_slots());
+    for position in 0..cells {
+        region.word(region.cell_at(position)).store(cell(1, random.below(total)), Relaxed);
+    }
+    region.word(HEAD).store(0, Relaxed);
+    region.word(TAIL).store(cells, Relaxed);
+    for slot in 0..total {
+        region.word(region.request(slot)).store(word(REQUEUED), Relaxed);
+        region.word(region.reply(slot)).store(word(POSTED), Relaxed);
+    }
+    everybody_is_dead(region);
 }
 
 /// Every slot holds a request that is longer than any may be.
@@ -92,14 +114,19 @@ pub fn too_long_request_again_and_again(region: &Region) {
 
 /// Words on which calls compare and swap, each hammered for a while.
 pub fn words_that_never_stand_still(region: &Region) {
-    let reply_words = (0..region.geometry.total_slots()).map(|slot| region.reply(slot));
-    for offset in [WORK, ROOM, LENT].into_iter().chain(reply_words) {
+    let participants = u64::from(region.geometry.participants.min(8));
+    let watches = (1..=participants).map(|number| region.participant(number) + WATCH);
+    let slots = 0..region.geometry.total_slots();
+    // A slot's two words keep their owners, so that both sides take them for their own still.
+    let words = slots.flat_map(|slot| [region.reply(slot), region.request(slot)]);
+    for offset in [WORK, ROOM, LENT].into_iter().chain(watches).chain(words) {
         let target = region.word(offset);
         for times in 0..200_000_u64 {
-            // A bell counts on. A slot's word keeps its owner, so that a client takes it for its own still.
-            let next = match offset {
-                WORK | ROOM | LENT => target.load(Relaxed).wrapping_add(1),
-                _ => target.load(Relaxed) ^ (times & 7) << 4,
+            let next = if offset < region.geometry.slots_offset() {
+                // A bell counts on.
+                target.load(Relaxed).wrapping_add(1)
+            } else {
+                target.load(Relaxed) ^ (times & 7) << 4
             };
             target.store(next, Relaxed);
         }

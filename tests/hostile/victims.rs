@@ -25,12 +25,15 @@ pub enum Role {
     Server,
     /// Attaches and leaves, again and again.
     Guest,
+    /// Both sides of a channel of integers.
+    Number,
 }
 
 pub struct Victims {
     program: PathBuf,
     mode: Mode,
-    /// What they share with this process: the program itself, the codes, and the files by which both wait for each other.
+    /// What they share with this process: the program itself, the codes, and the files by which both wait for each
+    /// other.
     directory: TempDir,
 }
 
@@ -95,12 +98,14 @@ impl Victims {
     }
 }
 
-/// How often each call ended how, and its slowest, in microseconds.
+/// How often each call ended how, and its slowest, in microseconds, whether or not the victim ran all that time; and
+/// which calls were late, though not often enough for a failure.
 #[derive(Default)]
-pub struct Tally(BTreeMap<(String, String), (u64, u64)>);
+pub struct Tally(BTreeMap<(String, String), (u64, u64)>, Vec<String>);
 
 impl Tally {
     fn add(&mut self, said: &str) {
+        self.1.extend(said.lines().filter(|line| line.starts_with("late: ")).map(String::from));
         for line in said.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let [function, code, count, "slowest", slowest, "us"] = words[..] {
@@ -126,6 +131,6 @@ impl fmt::Display for Tally {
         for ((function, code), (count, slowest)) in &self.0 {
             writeln!(f, "{function:24} {code:12} {count:9}  slowest {slowest:7} us")?;
         }
-        Ok(())
+        self.1.iter().try_for_each(|late| writeln!(f, "{late}"))
     }
 }

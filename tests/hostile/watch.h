@@ -15,7 +15,7 @@
 
 #define MS INT64_C(1000000)
 #define ALLOWANCE (250 * MS)
-#define ROWS_MAX 512
+#define ROWS_MAX 1024
 /* Late calls that are a failure. A machine that stands still for a moment makes one late; a defect makes them so again
    and again. */
 #define LATE_CALLS 3
@@ -103,8 +103,8 @@ static inline int64_t watch_end(const char *function, int64_t timeout_ns, int64_
     if (took > timeout_ns + ALLOWANCE) {
         int64_t ran = took - (watch_delayed() - watch_delayed_before);
         if (ran > timeout_ns + ALLOWANCE) {
-            fprintf(stderr, "%s: took %" PRId64 " ms (%" PRId64 " ms of it ready but not run), deadline %" PRId64 " ms\n",
-                    function, took / MS, (took - ran) / MS, timeout_ns / MS);
+            printf("late: %s took %" PRId64 " ms (%" PRId64 " ms of it ready but not run), deadline %" PRId64 " ms\n",
+                   function, took / MS, (took - ran) / MS, timeout_ns / MS);
             if (++watch_late == LATE_CALLS)
                 check_end(1);
         }
@@ -115,6 +115,10 @@ static inline int64_t watch_end(const char *function, int64_t timeout_ns, int64_
 /* The result of a call that may take so many nanoseconds. */
 #define WATCH(function, timeout_ns, ...) \
     (watch_begin(), watch_end(#function, timeout_ns, (int64_t)function(__VA_ARGS__)))
+
+/* A call without a result. */
+#define WATCH_VOID(function, timeout_ns, ...) \
+    (watch_begin(), function(__VA_ARGS__), (void)watch_end(#function, timeout_ns, 0))
 
 static inline void watch_report(void)
 {
