@@ -68,7 +68,7 @@ fn each_field_that_is_wrong_is_named_with_both_values() {
         ("layout version", 2, "2", "1"),
         ("byte order mark", 0x0D0C_0B0A, "218893066", "168496141"),
         ("word size in bits", 32, "32", "64"),
-        ("kind", 1, "1", "0 (bytes)"),
+        ("kind", 2, "2", "0 (bytes) or 1 (integers)"),
         ("incompatible features", 1 << 63, "0x8000000000000000", "none"),
         ("slots", 0, "0", "1 to 65472"),
         ("slots", 65_473, "65473", "1 to 65472"),
@@ -91,6 +91,18 @@ fn each_field_that_is_wrong_is_named_with_both_values() {
         header.seal();
         assert_eq!(victim.error_with(&header), victim.mismatch(field, found, expected));
     }
+
+    let mut header = pristine.clone();
+    header.set("kind", 1);
+    header.seal();
+    assert_eq!(victim.error_with(&header), victim.mismatch("request_max", "1", "8"));
+    header.set("request_max", 8);
+    header.set("response_max", 9);
+    header.seal();
+    assert_eq!(victim.error_with(&header), victim.mismatch("response_max", "9", "8"));
+    header.set("response_max", 8);
+    header.seal();
+    assert_eq!(victim.error_with(&header), victim.mismatch("kind", "1 (integers)", "0 (bytes)"));
 
     let mut header = pristine.clone();
     header.0[0] = b'X';

@@ -4,12 +4,16 @@
 #[path = "support/channel.rs"]
 mod channel;
 mod support;
+#[path = "support/top.rs"]
+mod top;
 
 use channel::Name;
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::thread;
 use support::compiler::{self, Language, Linkage};
 use support::mode::Mode;
 use support::{found, program};
@@ -29,11 +33,11 @@ fn compiled(name: &str, language: Language, directory: &Path) -> Option<PathBuf>
 struct Server(Child);
 
 impl Server {
-    fn start(program: &Path, channel: &Name) -> Option<Self> {
+    fn start(program: &Path, arguments: &[&OsStr]) -> Option<Self> {
         // The mode's last argument is for the programs of `tests/c/`.
         let mode = Mode::from_environment();
         let mut command = mode.bare_command(program);
-        let spawned = command.arg(channel).stdout(Stdio::piped()).spawn();
+        let spawned = command.args(arguments).stdout(Stdio::piped()).spawn();
         let mut server = Self(found(spawned)?);
         let mut first = String::new();
         BufReader::new(server.0.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
@@ -41,10 +45,14 @@ impl Server {
         Some(server)
     }
 
-    fn end(mut self) {
+    /// Asks it to end; what it said after its first line.
+    fn end(mut self) -> String {
         // SAFETY: the child is not reaped yet, so the number is its own.
         unsafe { libc::kill(self.0.id() as i32, libc::SIGTERM) };
+        let mut said = String::new();
+        self.0.stdout.as_mut().unwrap().read_to_string(&mut said).unwrap();
         assert!(self.0.wait().unwrap().success());
+        said
     }
 }
 
@@ -67,7 +75,7 @@ fn the_examples_check_a_tree_and_end_cleanly() {
     let Some(c) = compiled("checksum_client.c", Language::C, directory.path()) else { return };
     let Some(cpp) = compiled("checksum_client.cpp", Language::Cpp, directory.path()) else { return };
     let channel = Name::new("examples");
-    let Some(server) = Server::start(&server, &channel) else { return };
+    let Some(server) = Server::start(&server, &[channel.as_ref()]) else { return };
     let mode = Mode::from_environment();
     let (files, bytes) = (SIZES.len(), SIZES.iter().sum::<usize>());
     let expected = format!("files={files} bytes={bytes} requests={CHUNKS} resent=0 skipped=0 mismatches=0");
@@ -77,4 +85,72 @@ fn the_examples_check_a_tree_and_end_cleanly() {
         assert!(said.contains(&expected), "{said}");
     }
     server.end();
+}
+
+#[test]
+fn the_epoll_server_serves_clients_that_it_passes_the_channel_and_ends_cleanly() {
+    const CLIENTS: usize = 5;
+    let mode = Mode::from_environment();
+    let texts = if mode == Mode::Plain { 2000 } else { 100 };
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled("epoll_server.c", Language::C, directory.path()) else { return };
+    let socket = directory.path().join("socket");
+    let Some(server) = Server::start(&program, &["server".as_ref(), socket.as_ref()]) else { return };
+    thread::scope(|threads| {
+        for _ in 0..CLIENTS {
+            threads.spawn(|| {
+                let mut command = mode.bare_command(&program);
+                command.arg("client").arg(&socket).arg(texts.to_string());
+                let said = program::run(&mut command, mode.watchdog()).unwrap();
+                assert_eq!(said, format!("{texts} texts came back in capitals\n"));
+            });
+        }
+    });
+    assert_eq!(server.end(), format!("{} replies to {CLIENTS} clients\n", CLIENTS * texts));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn the_in_place_example_finds_every_sum_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled("in_place.c", Language::C, directory.path()) else { return };
+    let mode = Mode::from_environment();
+    let said = program::run(&mut mode.bare_command(&program), mode.watchdog()).unwrap();
+    assert_eq!(said, "1024 KiB there and back in place: 131072 of 131072 sums right\n");
+}
+
+#[test]
+fn rr_top_shows_a_channel_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled("rr_top.c", Language::C, directory.path()) else { return };
+    let command = || Mode::from_environment().bare_command(&program);
+    top::shows_what_a_channel_holds(command);
+    assert!(top::shows_what_happens(command).success());
+    top::takes_both_kinds_and_says_what_is_wrong(command);
+}
+
+#[test]
+fn the_echo_service_replies_until_it_is_asked_to_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled("echo_service.c", Language::C, directory.path()) else { return };
+    let channel = Name::new("echo");
+    let Some(service) = Server::start(&program, &[channel.as_ref()]) else { return };
+    let mode = Mode::from_environment();
+    for text in ["hello", "", "hello again"] {
+        let mut command = mode.bare_command(&program);
+        let said = program::run(command.arg(&channel).arg(text), mode.watchdog()).unwrap();
+        assert_eq!(said, format!("{text}\n"));
+    }
+    assert_eq!(service.end(), "3 replies; the handle was stopped\n");
+}
+
+#[test]
+fn two_processes_that_call_each_other_back_get_all_their_replies() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled("two_way.c", Language::C, directory.path()) else { return };
+    let mode = Mode::from_environment();
+    let chains = if mode == Mode::Plain { 3000 } else { 50 };
+    let mut command = mode.bare_command(&program);
+    let said = program::run(command.arg(chains.to_string()), mode.watchdog()).unwrap();
+    assert_eq!(said, format!("{} chains of 3 calls from each side: all came back\n", 2 * chains));
 }

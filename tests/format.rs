@@ -1,11 +1,12 @@
 //! What stands where in a channel's file, seen from outside: header, sizes, cursors, participants, locks, and that
-//! `docs/FORMAT.md` says the same. What the words of a request mean is pinned in `format_words.rs`.
+//! `docs/FORMAT.md` says the same. What a request writes is pinned in
+//! `format_words.rs`, `format_messages.rs` and `format_states.rs`.
 
 #[path = "support/format.rs"]
 mod format;
 
 use format::{Geometry, HEADER, Header, LOCKS, documented};
-use shmrr::Options;
+use shmrr::{Kind, Options};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -106,6 +107,34 @@ fn the_defaults_are_those_that_the_documents_name() {
     let _server = Options::new().server(&path).unwrap();
     let defaults = Geometry { slots: 64, participants: 256, request_max: 4096, response_max: 4096 };
     assert_eq!(Header::read(&path).0, Header::of(&defaults).0);
+}
+
+#[test]
+fn the_header_of_a_channel_of_integers_says_its_kind_and_its_lengths() {
+    let (_directory, path) = place();
+    let _server = Options::new().kind(Kind::Int).server(&path).unwrap();
+    let mut header = Header::of(&Geometry { slots: 64, participants: 256, request_max: 8, response_max: 8 });
+    header.set("kind", 1);
+    header.seal();
+    assert_eq!(Header::read(&path).0, header.0);
+}
+
+#[test]
+fn the_first_compatible_feature_is_redelivery_and_who_attaches_learns_it_from_there() {
+    let (_directory, path) = place();
+    drop(options(&SAMPLE).redeliver(true).server(&path).unwrap());
+    let mut header = Header::of(&SAMPLE);
+    header.set("compatible features", 1);
+    header.seal();
+    assert_eq!(Header::read(&path).0, header.0);
+
+    let server = options(&SAMPLE).server(&path).unwrap();
+    let client = options(&SAMPLE).client(&path).unwrap();
+    let id = client.send(b"").unwrap();
+    assert_eq!(server.recv(&mut []).unwrap().redeliveries, 0);
+    drop(server);
+    let again = options(&SAMPLE).server(&path).unwrap().recv(&mut []).unwrap();
+    assert_eq!((again.id, again.redeliveries), (id, 1));
 }
 
 #[test]
@@ -230,7 +259,8 @@ fn the_document_lists_every_field_at_its_offset() {
         ("pid", 8, 4),
         ("role", 12, 4),
         ("start time", 16, 8),
-        ("counters", 24, 96),
+        ("counters", 24, 88),
+        ("doorbell", 112, 8),
         ("processor", 120, 8),
     ];
     assert_eq!(documented("## Participants"), listed(&participant));

@@ -1,79 +1,14 @@
 //! What a request writes into a channel's file on its way, seen from outside: words, lines, buffers, ring cells, bells,
 //! counters.
 //!
-//! The sample has 8 slots and 4 spare ones, 4 participants, 64 ring cells, requests of 1000 bytes and responses of 200:
-//! the participants begin at 1024, the ring at 1536, the slots at 2048, and a slot takes 1536 bytes. The server is
-//! participant 1 and the client is participant 2.
 
-use shmrr::{Client, Error, Options, Server, Timeout};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+#[path = "support/sample.rs"]
+mod sample;
+
+use sample::{REPLY, REQUEST_BUFFER, RESPONSE_BUFFER, Sample, sample, slot_of, word_at};
+use shmrr::{Error, Options, Timeout};
 use std::thread;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-struct Sample {
-    client: Client,
-    server: Server,
-    file: File,
-    _directory: TempDir,
-}
-
-impl Sample {
-    fn new(options: &Options) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("channel");
-        let options = options.clone().participants(4).request_max(1000).response_max(200).spin_ns(-1);
-        let server = options.server(&path).unwrap();
-        let client = options.client(&path).unwrap();
-        let file = File::options().read(true).write(true).open(&path).unwrap();
-        Self { client, server, file, _directory: directory }
-    }
-
-    fn bytes(&self, offset: u64, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset).unwrap();
-        bytes
-    }
-
-    fn u32(&self, offset: u64) -> u32 {
-        u32::from_ne_bytes(self.bytes(offset, 4).try_into().unwrap())
-    }
-
-    fn u64(&self, offset: u64) -> u64 {
-        u64::from_ne_bytes(self.bytes(offset, 8).try_into().unwrap())
-    }
-
-    /// Waits until a word of the file is what somebody is about to make it.
-    fn until(&self, offset: u64, value: u64) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while self.u64(offset) != value {
-            assert!(Instant::now() < deadline, "at {offset}: {:#x}, not {value:#x}", self.u64(offset));
-            thread::yield_now();
-        }
-    }
-
-    fn recv(&self) -> u64 {
-        self.server.recv(&mut [0; 1000]).unwrap().id
-    }
-
-    fn get(&self, id: u64) -> shmrr::Result<usize> {
-        self.client.get(id, &mut [0; 1000])
-    }
-}
-
-fn sample() -> Sample {
-    Sample::new(&Options::new().slots(8))
-}
-
-/// Offset of the request line of an id's slot; the reply line and the two buffers follow it.
-fn slot_of(id: u64) -> u64 {
-    2048 + 1536 * (id & 0xFFFF)
-}
-
-const REPLY: u64 = 128;
-const REQUEST_BUFFER: u64 = 256;
-const RESPONSE_BUFFER: u64 = 256 + 1024;
+use std::time::Duration;
 
 #[test]
 fn a_short_request_lies_in_its_line() {
@@ -180,11 +115,7 @@ fn withdrawn_requests_are_cancelled_or_abandoned_and_a_lost_one_failed() {
     assert_eq!(sample.u64(slot_of(given_up) + REPLY), generation | 4, "ABANDONED, nobody");
 
     drop(sample.server);
-    let word = |at| {
-        let mut bytes = [0; 8];
-        sample.file.read_exact_at(&mut bytes, at).unwrap();
-        u64::from_ne_bytes(bytes)
-    };
+    let word = |at| word_at(&sample.file, at);
     assert_eq!(word(slot_of(given_up) + REPLY), generation, "FREE");
     assert_eq!(word(slot_of(lost) + REPLY), lost >> 16 << 20 | 0x203, "FAILED, client 2");
 }
@@ -298,7 +229,7 @@ fn each_counter_has_its_number() {
     let sample = Sample::new(&Options::new().slots(1));
     let counter =
         |participant: u64, number: u64| sample.u64(1024 + 128 * (participant - 1) + 24 + 8 * number);
-    let counters = |participant| [0, 1, 2, 3, 4, 5, 6, 8, 9].map(|number| counter(participant, number));
+    let counters = |participant| [0, 1, 2, 3, 4, 5, 6, 8, 9, 10].map(|number| counter(participant, number));
 
     let id = sample.client.send(b"three").unwrap();
     assert_eq!(sample.client.send(b""), Err(Error::NoSlots));
@@ -312,13 +243,16 @@ fn each_counter_has_its_number() {
     assert_eq!(sample.server.reply(late, b"late"), Err(Error::Stale));
     let timed_out = sample.server.recv_wait(&mut [], Duration::from_nanos(1));
     assert_eq!(timed_out.map(|r| r.id), Err(Error::TimedOut));
+    sample.client.post(b"one", Timeout::NOW).unwrap();
+    let posted = sample.recv();
+    sample.server.release(posted).unwrap();
     // Somebody who is marked live and holds no lock is dead.
-    sample.file.write_all_at(&3_u64.to_ne_bytes(), 1024 + 128 * 3).unwrap();
+    sample.set_u64(1024 + 128 * 3, 3);
     assert_eq!(sample.server.channel().recover(), Ok(1));
 
-    //                                 req rep out can sta ful rec in out
-    assert_eq!(counters(1), [0, 1, 1, 0, 1, 0, 1, 0, 9], "server");
-    assert_eq!(counters(2), [2, 0, 1, 1, 0, 1, 0, 8, 0], "client");
+    //                       req rep out can sta ful rec in out one-way
+    assert_eq!(counters(1), [0, 1, 1, 0, 1, 0, 1, 0, 9, 0], "server");
+    assert_eq!(counters(2), [2, 0, 1, 1, 0, 1, 0, 11, 0, 1], "client");
     assert_eq!(sample.u64(1024 + 128 * 3), 2, "the dead one's entry is free");
 
     let stats = sample.server.channel().stats();

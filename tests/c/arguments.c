@@ -1,8 +1,9 @@
 /*
- * A null pointer in any place, an unknown id, a structure of a wrong size: each call says so and does nothing else. And
- * what the calls tell that need no channel: versions, sentences, geometry.
+ * A null pointer in any place, a structure of a wrong size: the calls that open a channel or tell something about it say so
+ * and do nothing else. And what the calls tell that need no channel: versions, sentences, geometry. The calls of either
+ * side are in arguments_calling.c and arguments_serving.c.
  */
-#include "fixture.h"
+#include "untouched.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -67,30 +68,11 @@ static void freeing_nothing_is_allowed(void)
     rr_client_free(NULL);
 }
 
-static void calls_without_a_handle_say_so(void)
+static void calls_without_a_channel_say_so(void)
 {
-    char buffer[8];
-    uint64_t id;
-    rr_request request;
+    char buffer[8] = "unused";
     rr_stats stats = RR_STATS_INIT;
-    EXPECT(rr_server_stop(NULL), -EINVAL);
-    EXPECT(rr_recv(NULL, buffer, sizeof buffer, &request), -EINVAL);
-    EXPECT(rr_recv_wait(NULL, buffer, sizeof buffer, &request, FOREVER), -EINVAL);
-    EXPECT(rr_reply(NULL, 1, "", 0), -EINVAL);
-    EXPECT(rr_reply_error(NULL, 1, 1, ""), -EINVAL);
-    CHECK(rr_server_channel(NULL) == NULL);
-
-    EXPECT(rr_client_stop(NULL), -EINVAL);
-    EXPECT(rr_client_req(NULL, "", 0, buffer, sizeof buffer, FOREVER), -EINVAL);
-    EXPECT(rr_client_send(NULL, "", 0, &id), -EINVAL);
-    EXPECT(rr_client_send_wait(NULL, "", 0, FOREVER, &id), -EINVAL);
-    EXPECT(rr_client_get(NULL, 1, buffer, sizeof buffer), -EINVAL);
-    EXPECT(rr_client_get_wait(NULL, 1, buffer, sizeof buffer, FOREVER), -EINVAL);
-    EXPECT(rr_client_cancel(NULL, 1), -EINVAL);
-    EXPECT(rr_client_pending(NULL), -EINVAL);
-    EXPECT(rr_client_remote_error(NULL, 0, NULL, buffer, sizeof buffer), -EINVAL);
-    CHECK(rr_client_channel(NULL) == NULL);
-
+    rr_participant participant;
     EXPECT(rr_channel_slots(NULL), -EINVAL);
     EXPECT(rr_channel_request_max(NULL), -EINVAL);
     EXPECT(rr_channel_response_max(NULL), -EINVAL);
@@ -99,90 +81,35 @@ static void calls_without_a_handle_say_so(void)
     EXPECT(rr_channel_path(NULL, buffer, sizeof buffer), -EINVAL);
     EXPECT(rr_channel_fd(NULL), -EINVAL);
     EXPECT(rr_channel_stats(NULL, &stats), -EINVAL);
+    EXPECT(rr_channel_participants(NULL, &participant, 1), -EINVAL);
+    EXPECT(rr_channel_participants(NULL, NULL, 0), -EINVAL);
+    EXPECT(rr_channel_clear(NULL), -EINVAL);
+    EXPECT(rr_channel_sync(NULL), -EINVAL);
     EXPECT(rr_channel_recover(NULL), -EINVAL);
     EXPECT(rr_channel_unlink(NULL), -EINVAL);
+    EXPECT(rr_channel_request_fd(NULL), -EINVAL);
+    EXPECT(rr_channel_reply_fd(NULL), -EINVAL);
+    EXPECT(rr_channel_request_fd_set(NULL, 0), -EINVAL);
+    EXPECT(rr_channel_reply_fd_set(NULL, 0), -EINVAL);
+    EXPECT(rr_channel_notify_requests(NULL), -EINVAL);
+    EXPECT(rr_channel_notify_replies(NULL), -EINVAL);
+    EXPECT(rr_channel_consume_requests(NULL), -EINVAL);
+    EXPECT(rr_channel_consume_replies(NULL), -EINVAL);
     EXPECT(rr_unlink(NULL), -EINVAL);
     EXPECT(rr_options_init(NULL, sizeof(rr_options)), -EINVAL);
+    CHECK(strcmp(buffer, "unused") == 0 && stats.slots == 0);
 }
 
-static void calls_without_a_buffer_or_a_place_say_so_and_change_nothing(void)
+static void asking_without_a_place_for_the_answer_changes_nothing(void)
 {
     pair channel = open_pair(4);
-    char buffer[8];
-    uint64_t id;
-    rr_request request;
-    EXPECT(rr_client_req(channel.client, NULL, 1, buffer, sizeof buffer, FOREVER), -EINVAL);
-    EXPECT(rr_client_req(channel.client, "", 0, NULL, 1, FOREVER), -EINVAL);
-    EXPECT(rr_client_send(channel.client, NULL, 1, &id), -EINVAL);
-    EXPECT(rr_client_send(channel.client, "", 0, NULL), -EINVAL);
-    EXPECT(rr_client_send_wait(channel.client, NULL, 1, FOREVER, &id), -EINVAL);
-    EXPECT(rr_client_send_wait(channel.client, "", 0, FOREVER, NULL), -EINVAL);
-    EXPECT(rr_client_pending(channel.client), 0);
-
-    id = send_text(channel.client, "asked");
-    EXPECT(rr_recv(channel.server, NULL, 8, &request), -EINVAL);
-    EXPECT(rr_recv(channel.server, buffer, sizeof buffer, NULL), -EINVAL);
-    EXPECT(rr_recv_wait(channel.server, NULL, 8, &request, FOREVER), -EINVAL);
-    EXPECT(rr_recv_wait(channel.server, buffer, sizeof buffer, NULL, FOREVER), -EINVAL);
-    uint64_t taken = take_text(channel.server, "asked");
-    EXPECT(rr_reply(channel.server, taken, NULL, 1), -EINVAL);
-    EXPECT(rr_reply_error(channel.server, taken, 1, NULL), -EINVAL);
-    reply_text(channel.server, taken, "told");
-    EXPECT(rr_client_get(channel.client, id, NULL, 8), -EINVAL);
-    EXPECT(rr_client_get_wait(channel.client, id, NULL, 8, FOREVER), -EINVAL);
-    collect_text(channel.client, id, "told");
-
     const rr_channel *handle = rr_client_channel(channel.client);
-    EXPECT(rr_channel_stats(handle, NULL), -EINVAL);
-    EXPECT(rr_channel_path(handle, NULL, 8), -EINVAL);
-    EXPECT(rr_channel_path(handle, NULL, 0), -EINVAL);
-    close_pair(&channel);
-}
-
-static void impossible_lengths_are_too_long(void)
-{
-    pair channel = open_pair(1);
-    uint64_t id;
-    const size_t lengths[] = {4097, UINT32_MAX, SIZE_MAX / 2 + 1, SIZE_MAX};
-    for (size_t k = 0; k < LENGTH(lengths); k++) {
-        /* Refused by its length, before a byte is read. */
-        static const char byte = 0;
-        EXPECT(rr_client_send(channel.client, &byte, lengths[k], &id), -EMSGSIZE);
-    }
-    id = send_text(channel.client, "asked");
-    uint64_t taken = take_text(channel.server, "asked");
-    EXPECT(rr_reply(channel.server, taken, "", SIZE_MAX), -EMSGSIZE);
-    reply_text(channel.server, taken, "told");
-    collect_text(channel.client, id, "told");
-    close_pair(&channel);
-}
-
-static void ids_that_were_never_given_out_are_stale(void)
-{
-    pair channel = open_pair(2);
-    rr_server *other;
-    EXPECT(rr_server_from_fd(rr_channel_fd(rr_server_channel(channel.server)), NULL, &other, NULL), 0);
-    uint64_t held = send_text(channel.client, "taken"), queued = send_text(channel.client, "queued");
-    uint64_t taken = take_text(channel.server, "taken");
-    const uint64_t ids[] = {0, 1, 65535, 65536, 65537,
-                            held + 65536, taken + 1, INT64_MAX, UINT64_MAX - 65535, UINT64_MAX};
-    char buffer[8];
-    for (size_t k = 0; k < LENGTH(ids); k++) {
-        if (ids[k] == held || ids[k] == queued)
-            continue;
-        EXPECT(rr_client_get(channel.client, ids[k], buffer, sizeof buffer), -ESTALE);
-        EXPECT(rr_client_get_wait(channel.client, ids[k], buffer, sizeof buffer, FOREVER), -ESTALE);
-        EXPECT(rr_client_cancel(channel.client, ids[k]), -ESTALE);
-        EXPECT(rr_client_remote_error(channel.client, ids[k], NULL, buffer, sizeof buffer), -ESTALE);
-        EXPECT(rr_reply(channel.server, ids[k], "", 0), -ESTALE);
-        EXPECT(rr_reply_error(channel.server, ids[k], 1, ""), -ESTALE);
-    }
-    EXPECT(rr_reply(channel.server, queued, "", 0), -ESTALE);
-    EXPECT(rr_reply(other, taken, "", 0), -ESTALE);
-    EXPECT(rr_client_pending(channel.client), 2);
-    reply_text(channel.server, taken, "told");
-    collect_text(channel.client, held, "told");
-    rr_server_free(other);
+    const image *before = image_of(handle);
+    REFUSED(before, rr_channel_stats(handle, NULL));
+    REFUSED(before, rr_channel_path(handle, NULL, 8));
+    REFUSED(before, rr_channel_path(handle, NULL, 0));
+    REFUSED(before, rr_channel_participants(handle, NULL, 1));
+    EXPECT(rr_channel_participants(handle, NULL, 0), 2);
     close_pair(&channel);
 }
 
@@ -276,10 +203,8 @@ int main(void)
     RUN(opening_without_a_name_says_so);
     RUN(the_name_of_a_memfd_has_up_to_249_bytes_of_utf_8);
     RUN(freeing_nothing_is_allowed);
-    RUN(calls_without_a_handle_say_so);
-    RUN(calls_without_a_buffer_or_a_place_say_so_and_change_nothing);
-    RUN(impossible_lengths_are_too_long);
-    RUN(ids_that_were_never_given_out_are_stale);
+    RUN(calls_without_a_channel_say_so);
+    RUN(asking_without_a_place_for_the_answer_changes_nothing);
     RUN(a_path_is_told_if_it_fits_with_its_nul);
     RUN(a_channel_without_a_name_has_none_to_tell_or_to_remove);
     RUN(statistics_are_filled_by_the_size_that_the_caller_knows);

@@ -176,16 +176,39 @@ static void the_ends_of_the_ranges_are_accepted(void)
     rr_server_free(server);
 }
 
+static void all_flags_go_together_and_numbers_are_eight_bytes_long(void)
+{
+    rr_options options = with_slots(1);
+    options.flags = RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY;
+    EXPECT(options.flags, 1 | 2 | 4 | 8);
+    rr_server_free(expect_accepted(&options));
+    options.kind = RR_INT;
+    rr_server *server = expect_accepted(&options);
+    EXPECT(rr_channel_kind(rr_server_channel(server)), 1);
+    EXPECT(rr_channel_request_max(rr_server_channel(server)), 8);
+    EXPECT(rr_channel_response_max(rr_server_channel(server)), 8);
+    rr_server_free(server);
+    options.request_max = options.response_max = 8;
+    rr_server_free(expect_accepted(&options));
+    options.request_max = 16;
+    expect_refused(&options, -EINVAL, "request_max: found 16", "8");
+    options.request_max = 0;
+    options.response_max = 7;
+    expect_refused(&options, -EINVAL, "response_max: found 7", "8");
+}
+
 static void unknown_flags_and_kinds_are_refused(void)
 {
     rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_SPARSE | 4;
-    expect_refused(&options, -EINVAL, "flags: found 0x4", "RR_EXCLUSIVE");
+    options.flags = RR_SPARSE | 16;
+    expect_refused(&options, -EINVAL, "flags: found 0x10", "RR_EXCLUSIVE");
     options.flags = UINT32_C(1) << 31;
     expect_refused(&options, -EINVAL, "flags: found 0x80000000", "RR_SPARSE");
     options.flags = 0;
-    options.kind = 1;
-    expect_refused(&options, -EINVAL, "kind: found 1", "RR_BYTES");
+    options.kind = 2;
+    expect_refused(&options, -EINVAL, "kind: found 2", "RR_BYTES");
+    options.kind = UINT32_MAX;
+    expect_refused(&options, -EINVAL, "kind: found 4294967295", "RR_INT");
 }
 
 static void every_way_of_polling_before_sleeping_works(void)
@@ -227,6 +250,7 @@ int main(void)
     RUN(a_later_structure_that_asks_for_something_new_is_refused);
     RUN(numbers_out_of_range_are_refused_and_the_message_says_the_range);
     RUN(the_ends_of_the_ranges_are_accepted);
+    RUN(all_flags_go_together_and_numbers_are_eight_bytes_long);
     RUN(unknown_flags_and_kinds_are_refused);
     RUN(every_way_of_polling_before_sleeping_works);
     RUN(every_mode_in_range_is_accepted_whether_or_not_the_channel_has_a_name);

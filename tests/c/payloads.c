@@ -39,7 +39,7 @@ static void payloads_of_every_length_arrive_as_they_were_sent(void)
         memset(got, CANARY, sizeof got);
         EXPECT(rr_recv(channel.server, got, sizeof got, &request), asked);
         expect_filled(got, sizeof got, asked, 1);
-        CHECK(request.length == asked && request.type == 0 && request.flags == 0 && request.reserved == 0);
+        CHECK(request.length == asked && request.type == 0 && request.flags == 0 && request.redeliveries == 0);
 
         fill(sent, answered, 2);
         EXPECT(rr_reply(channel.server, request.id, sent, answered), 0);
@@ -136,7 +136,10 @@ static void a_reply_longer_than_the_channel_allows_leaves_the_request_waiting(vo
     uint64_t id = send_text(channel.client, "question");
     uint64_t taken = take_text(channel.server, "question");
     EXPECT(rr_reply(channel.server, taken, "eleven byte", 11), -EMSGSIZE);
-    EXPECT(rr_reply_error(channel.server, taken, 1, "eleven byte"), -EMSGSIZE);
+    char text[106];
+    memset(text, 'e', sizeof text - 1);
+    text[105] = 0;
+    EXPECT(rr_reply_error(channel.server, taken, 1, text), -EMSGSIZE);
     EXPECT(rr_client_get(channel.client, id, NULL, 0), -EAGAIN);
     reply_text(channel.server, taken, "ten bytes!");
     collect_text(channel.client, id, "ten bytes!");

@@ -126,6 +126,22 @@ static void a_long_text_arrives_whole(void)
     close_pair(&channel);
 }
 
+static void a_text_of_104_bytes_arrives_even_where_responses_are_shorter(void)
+{
+    rr_options options = RR_OPTIONS_INIT;
+    options.response_max = 1;
+    pair channel = {NULL, NULL};
+    EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
+    channel.client = another_client(&channel);
+    char sent[105], got[105];
+    memset(sent, 'e', sizeof sent - 1);
+    sent[104] = 0;
+    uint64_t id = meet_error(&channel, 1, sent);
+    EXPECT(rr_client_remote_error(channel.client, id, NULL, got, sizeof got), 104);
+    CHECK(strcmp(got, sent) == 0);
+    close_pair(&channel);
+}
+
 static void the_newest_64_are_kept(void)
 {
     pair channel = open_pair(2);
@@ -166,6 +182,7 @@ int main(void)
     RUN(what_0_tells_is_the_calling_threads);
     RUN(the_text_is_cut_to_the_room_and_ends_with_a_nul);
     RUN(a_long_text_arrives_whole);
+    RUN(a_text_of_104_bytes_arrives_even_where_responses_are_shorter);
     RUN(the_newest_64_are_kept);
     RUN(what_met_no_error_has_none);
     return 0;

@@ -1,6 +1,7 @@
 /*
  * Stopping a handle ends its waits and all that it is asked later, and concerns no other handle.
  */
+#include "integers.h"
 #include "waits.h"
 
 static void stop_server(void *server)
@@ -13,31 +14,80 @@ static void stop_client(void *client)
     EXPECT(rr_client_stop((rr_client *)client), 0);
 }
 
-/* All but the calls about the channel. */
+static int never_called(void *context, const rr_view *request, rr_response *response)
+{
+    (void)context, (void)request, (void)response;
+    CHECK(!"called");
+    return RR_SERVE_STOP;
+}
+
+/* What changes something about the channel has ended, and what only tells something goes on. */
+static void expect_channel_stopped(const rr_channel *channel)
+{
+    char path[128];
+    EXPECT(rr_channel_recover(channel), -ESHUTDOWN);
+    EXPECT(rr_channel_clear(channel), -ESHUTDOWN);
+    EXPECT(rr_channel_slots(channel), 1);
+    EXPECT(rr_channel_request_max(channel), 4096);
+    EXPECT(rr_channel_response_max(channel), 4096);
+    EXPECT(rr_channel_kind(channel), RR_BYTES);
+    EXPECT(rr_channel_path(channel, path, sizeof path), 0);
+    CHECK(rr_channel_queued(channel) >= 0 && rr_channel_fd(channel) >= 0);
+    CHECK(stats_of(channel).slots == 1);
+    CHECK(rr_channel_participants(channel, NULL, 0) >= 2);
+    EXPECT(rr_channel_sync(channel), 0);
+    CHECK(rr_channel_request_fd(channel) >= 0);
+    EXPECT(rr_channel_notify_requests(channel), 0);
+    EXPECT(rr_channel_consume_requests(channel), 1);
+}
+
 static void expect_server_stopped(rr_server *server, uint64_t id)
 {
     char buffer[8];
     rr_request request;
+    rr_view views[2];
+    void *room;
+    size_t length;
     EXPECT(rr_recv(server, buffer, sizeof buffer, &request), -ESHUTDOWN);
     EXPECT(rr_recv_wait(server, buffer, sizeof buffer, &request, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_recv_view(server, views, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_recv_batch(server, views, LENGTH(views), FOREVER), -ESHUTDOWN);
+    EXPECT(rr_drain(server, views, LENGTH(views)), -ESHUTDOWN);
+    EXPECT(rr_serve(server, never_called, NULL), -ESHUTDOWN);
     EXPECT(rr_reply(server, id, "", 0), -ESHUTDOWN);
+    EXPECT(rr_reply_msg(server, id, "", 0, 128, RR_UTF8), -ESHUTDOWN);
     EXPECT(rr_reply_error(server, id, 1, ""), -ESHUTDOWN);
-    EXPECT(rr_channel_recover(rr_server_channel(server)), -ESHUTDOWN);
-    EXPECT(rr_channel_slots(rr_server_channel(server)), 1);
+    EXPECT(rr_reply_loan(server, id, &room, &length), -ESHUTDOWN);
+    EXPECT(rr_reply_commit(server, id, 0), -ESHUTDOWN);
+    EXPECT(rr_reply_commit_msg(server, id, 0, 128, RR_UTF8), -ESHUTDOWN);
+    EXPECT(rr_release(server, id), -ESHUTDOWN);
+    expect_channel_stopped(rr_server_channel(server));
 }
 
 static void expect_client_stopped(rr_client *client, uint64_t id)
 {
     char buffer[8];
     uint64_t another;
+    rr_view view;
+    rr_loan loan = {id, buffer, sizeof buffer, 0, 0};
     EXPECT(rr_client_req(client, "", 0, buffer, sizeof buffer, FOREVER), -ESHUTDOWN);
     EXPECT(rr_client_send(client, "", 0, &another), -ESHUTDOWN);
     EXPECT(rr_client_send_wait(client, "", 0, FOREVER, &another), -ESHUTDOWN);
+    EXPECT(rr_client_send_msg(client, "", 0, 128, RR_UTF8, FOREVER, &another), -ESHUTDOWN);
+    EXPECT(rr_client_post(client, "", 0, FOREVER), -ESHUTDOWN);
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESHUTDOWN);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_view(client, id, &view, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_release(client, id), -ESHUTDOWN);
+    const uint64_t one[] = {1};
+    EXPECT(rr_client_wait_any(client, one, 1, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_loan(client, &loan, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_commit(client, &loan, 0, &another), -ESHUTDOWN);
+    EXPECT(rr_client_abort(client, &loan), -ESHUTDOWN);
     EXPECT(rr_client_cancel(client, id), -ESHUTDOWN);
-    EXPECT(rr_channel_recover(rr_client_channel(client)), -ESHUTDOWN);
-    EXPECT(rr_channel_slots(rr_client_channel(client)), 1);
+    CHECK(rr_client_pending(client) >= 0);
+    EXPECT(rr_client_remote_error(client, id, NULL, NULL, 0), -ESTALE);
+    expect_channel_stopped(rr_client_channel(client));
 }
 
 /* The handle that waited does nothing more; the rest of the channel goes on with another in its place. */
@@ -120,6 +170,47 @@ static void a_stop_does_not_end_the_waits_of_another_handle(void)
     close_pair(&channel);
 }
 
+static void the_calls_for_numbers_end_as_well(void)
+{
+    pair channel = open_int_pair(2);
+    int64_t number;
+    rr_request request;
+    uint64_t id = send_number(channel.client, 7);
+    uint64_t taken = take_number(channel.server, 7);
+    EXPECT(rr_server_stop(channel.server), 0);
+    EXPECT(rr_recv_i64(channel.server, &number, &request), -ESHUTDOWN);
+    EXPECT(rr_recv_wait_i64(channel.server, &number, &request, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_reply_i64(channel.server, taken, 70), -ESHUTDOWN);
+    EXPECT(rr_client_stop(channel.client), 0);
+    EXPECT(rr_client_req_i64(channel.client, 7, &number, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_send_i64(channel.client, 7, &id), -ESHUTDOWN);
+    EXPECT(rr_client_get_i64(channel.client, id, &number), -ESHUTDOWN);
+    EXPECT(rr_client_get_wait_i64(channel.client, id, &number, FOREVER), -ESHUTDOWN);
+    close_pair(&channel);
+}
+
+/* What was begun before the stop is not finished by it, and the slots are not lost. */
+static void loans_and_views_of_a_stopped_handle_are_given_back_when_it_is_freed(void)
+{
+    pair channel = open_pair(3);
+    rr_client *stopped = another_client(&channel);
+    rr_loan loan;
+    rr_view view;
+    uint64_t id;
+    EXPECT(rr_client_loan(stopped, &loan, 0), 0);
+    id = send_text(stopped, "viewed");
+    reply_text(channel.server, take_text(channel.server, "viewed"), "told");
+    EXPECT(rr_client_view(stopped, id, &view, 0), 4);
+    EXPECT(rr_client_stop(stopped), 0);
+    EXPECT(rr_client_commit(stopped, &loan, 0, &id), -ESHUTDOWN);
+    CHECK(loan.data != NULL && memcmp(view.data, "told", 4) == 0);
+    EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 2);
+    rr_client_free(stopped);
+    EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 0);
+    expect_works(&channel);
+    close_pair(&channel);
+}
+
 static rr_server *server_to_stop;
 static rr_client *client_to_stop;
 
@@ -162,6 +253,8 @@ int main(void)
     RUN(a_stop_by_another_thread_ends_every_wait_and_every_later_call);
     RUN(a_stop_ends_the_waits_of_all_threads);
     RUN(a_stop_does_not_end_the_waits_of_another_handle);
+    RUN(the_calls_for_numbers_end_as_well);
+    RUN(loans_and_views_of_a_stopped_handle_are_given_back_when_it_is_freed);
     RUN(a_stop_by_a_signal_handler_ends_every_wait_and_every_later_call);
     return 0;
 }
