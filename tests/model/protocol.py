@@ -221,8 +221,8 @@ def judge(state, slot, me, known):
         if again:
             return "requeue", again
         return ("fail", None) if what == "pending" else ("free", withdrawn)
-    if what == "posted" and client_gone and claimable(word, gen):
-        return "publish", None
+    if what == "posted" and client_gone and word[:2] == ("queued", gen):
+        return "requeue", ("requeued", gen, me, word[3])
     if what == "posted" and (cancelled or client_gone and word[1] != gen):
         return "free", None
     if what == "abandoned" and (cancelled or claimable(word, gen) or server_gone):
@@ -252,8 +252,6 @@ def recoverer(s):
             s.to("look", None, 0)
         elif what == "requeue":
             s.to("requeued", req=s.request(s.slot, first))
-        elif what == "publish":
-            s.to("publish")
         elif what == "abandon":
             abandon(s, reply, "look", "look")
         else:
@@ -271,7 +269,7 @@ def recoverer(s):
     elif s.at == "publish":
         s.to("settle", refs=state.refs | {(s.slot, s.gen)})
     elif s.at == "settle":
-        queued = word[:3] == ("requeued", s.gen, me)
+        queued = word[:2] == ("requeued", s.gen)
         s.to("disown", **({"req": s.request(s.slot, ("queued", s.gen, me, word[3]))} if queued else {}))
     elif s.at == "disown":
         what, gen, owner = state.rep[s.slot]
