@@ -229,7 +229,7 @@ static void a_signal_handler_that_runs_ends_a_wait_and_nothing_is_lost(void)
 {
     for (size_t k = 0; k < LENGTH(WAITS); k++) {
         scene at = set_scene(&WAITS[k]);
-        timer_t timer = begin_interrupts();
+        timer_t timer = begin_interrupts(SA_RESTART);
         EXPECT(WAITS[k].call(&at, FOREVER), -EINTR);
         EXPECT(WAITS[k].call(&at, 60 * SECOND), -EINTR);
         end_interrupts(timer);

@@ -11,13 +11,13 @@ static inline void handle_interrupt(int signal_number)
     (void)signal_number;
 }
 
-/* Every few milliseconds. The kernel prefers the main thread, which should be the only one meanwhile. */
-static inline timer_t begin_interrupts(void)
+/* Every few milliseconds, with these flags of sigaction(2). The kernel prefers the main thread, which should be the only one meanwhile. */
+static inline timer_t begin_interrupts(int flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handle_interrupt;
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = flags;
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
     struct sigevent event;
     memset(&event, 0, sizeof event);

@@ -191,7 +191,7 @@ static void a_post_that_is_refused_is_not_sent(void)
     int64_t begun = now();
     EXPECT(rr_client_post(channel.client, "late", 4, 30 * MS), -ETIMEDOUT);
     CHECK(now() - begun >= 30 * MS && now() - begun < 10 * SECOND);
-    timer_t timer = begin_interrupts();
+    timer_t timer = begin_interrupts(SA_RESTART);
     EXPECT(rr_client_post(channel.client, "late", 4, FOREVER), -EINTR);
     EXPECT(rr_client_post(channel.client, "late", 4, 60 * SECOND), -EINTR);
     end_interrupts(timer);

@@ -2,6 +2,7 @@
  * Every wait ends as it should: with what it waited for, at its deadline, when a signal handler ran, or when another
  * thread cancelled its request.
  */
+#include "interrupts.h"
 #include "waits.h"
 
 /* Nothing came of the call that ended early, and all goes on. */
@@ -116,40 +117,16 @@ static void a_request_that_another_thread_cancels_ends_its_wait(void)
     close_pair(&at.channel);
 }
 
-static void ignore(int signal_number)
-{
-    (void)signal_number;
-}
-
-/* Runs a handler every few milliseconds, so that one runs in a sleep, whenever that begins. */
-static timer_t interrupt_again_and_again(int flags)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = ignore;
-    action.sa_flags = flags;
-    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
-    struct sigevent event;
-    memset(&event, 0, sizeof event);
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = SIGUSR1;
-    timer_t timer;
-    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-    const struct itimerspec every = {{0, 5 * MS}, {0, 5 * MS}};
-    CHECK(timer_settime(timer, 0, &every, NULL) == 0);
-    return timer;
-}
-
 static void a_signal_handler_that_runs_ends_a_wait_and_nothing_is_lost(void)
 {
     const int flags[] = {0, SA_RESTART};
     for (size_t f = 0; f < LENGTH(flags); f++) {
         for (size_t k = 0; k < LENGTH(WAITS); k++) {
             scene at = set_scene(&WAITS[k]);
-            timer_t timer = interrupt_again_and_again(flags[f]);
+            timer_t timer = begin_interrupts(flags[f]);
             EXPECT(WAITS[k].call(&at, FOREVER), -EINTR);
             EXPECT(WAITS[k].call(&at, 60 * SECOND), -EINTR);
-            CHECK(timer_delete(timer) == 0);
+            end_interrupts(timer);
             expect_undisturbed(&at);
             close_pair(&at.channel);
         }
@@ -161,9 +138,9 @@ static void a_signal_handler_ends_the_wait_for_a_channel(void)
     rr_options options = RR_OPTIONS_INIT;
     options.connect_timeout_ns = FOREVER;
     rr_client *client;
-    timer_t timer = interrupt_again_and_again(SA_RESTART);
+    timer_t timer = begin_interrupts(SA_RESTART);
     EXPECT(rr_client_new("./never-there", &options, &client, NULL), -EINTR);
-    CHECK(timer_delete(timer) == 0);
+    end_interrupts(timer);
     CHECK(client == NULL);
 }
 

@@ -234,7 +234,7 @@ static void none_yet_is_eagain_and_none_in_time_etimedout(void)
 static void a_signal_handler_that_runs_ends_the_wait(void)
 {
     scene at = sent_and_taken();
-    timer_t timer = begin_interrupts();
+    timer_t timer = begin_interrupts(SA_RESTART);
     EXPECT(wait_any(&at, FOREVER), -EINTR);
     EXPECT(wait_any(&at, 60 * SECOND), -EINTR);
     end_interrupts(timer);
