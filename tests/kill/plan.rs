@@ -3,7 +3,8 @@
 //! | `SHMRR_KILL` | after which |
 //! |---|---|
 //! | none, or `some` | a few of each operation, the same ones in every run |
-//! | `full` | every one |
+//! | `full` | every one, and two thousand of each operation that is long |
+//! | `every` | every one |
 
 use crate::payload::Random;
 use crate::scene::Manner;
@@ -14,7 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 const SEED: u64 = 0x6B69_6C6C;
-const SOME: usize = 48;
+const SOME: usize = 32;
+/// An operation of more instructions is a long one.
+const LONG: usize = 5000;
+const SOME_OF_LONG: usize = 2000;
 /// After so many failures of one operation there is no point in going on.
 const FAILURES_MAX: u32 = 10;
 
@@ -56,8 +60,10 @@ fn report(name: &str, instructions: u64, kills: u64, failures: u32) {
 fn points(trace: &[u64]) -> Vec<Point> {
     let many = match std::env::var("SHMRR_KILL").as_deref() {
         Err(_) | Ok("some") => SOME,
+        Ok("full") if trace.len() > LONG => SOME_OF_LONG,
         Ok("full") => usize::MAX,
-        Ok(other) => panic!("SHMRR_KILL={other}: expected some or full"),
+        Ok("every") => usize::MAX,
+        Ok(other) => panic!("SHMRR_KILL={other}: expected some, full or every"),
     };
     let breakpoints = first_times(trace);
     let point = |after: u64| {

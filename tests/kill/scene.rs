@@ -1,10 +1,12 @@
-//! One victim's life and what follows its death: the survivors prepare what the victim will find, do their part while it
-//! goes on, and afterwards bring every request to its one end.
+//! One victim's life: the survivors prepare what the victim will find, do their part while it goes on, and keep account
+//! of every request. What follows its death is told in `aftermath`.
 
-use crate::survivors::{Answered, BOUND, Outcome, Received, Survivors};
-use crate::survivors::{GEOMETRY, is_of_victim, judge, options, wait_for_reply};
-use crate::tracer::{Point, Steps, Victim};
-use std::collections::HashSet;
+use crate::cast::Player;
+use crate::fate::Fate;
+use crate::survivors::{BOUND, Meeting, Outcome, Received, Survivors, outcome};
+use crate::tracer::{Point, Steps};
+use crate::words::Slot;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::Instant;
 /// What the victim is doing when it is killed, and what surrounds that.
 pub struct Operation {
     pub name: &'static str,
+    pub meeting: Meeting,
     /// The victim's acts; the last one is the operation.
     pub acts: &'static [&'static str],
     /// Brings about what the operation finds. All of the victim's acts but the last are done in it.
@@ -31,7 +34,7 @@ pub enum Manner {
     Attach,
     /// By sending, until there is no slot.
     Exhaust,
-    /// By waiting for a reply.
+    /// By waiting for a reply, or for a request.
     Wait,
 }
 
@@ -39,22 +42,32 @@ impl Manner {
     pub const ALL: [Self; 4] = [Self::Recover, Self::Attach, Self::Exhaust, Self::Wait];
 }
 
+/// A thread that sleeps for a request, and what comes of it.
+pub struct Sleeper {
+    pub id: u64,
+    pub payload: Vec<u8>,
+    pub outcome: Receiver<Outcome>,
+}
+
 pub struct Scene<'a> {
     pub survivors: &'a mut Survivors,
     program: PathBuf,
-    victim: Option<Victim>,
-    /// Other processes, the victim too when it is dead and not reaped.
-    others: Vec<Victim>,
+    victim: Option<Player>,
+    /// Those who die before it.
+    others: Vec<Player>,
     /// Requests of the survivors' that they have to collect.
-    asked: Vec<(u64, Vec<u8>)>,
-    /// One that a thread sleeps for, and its outcome.
-    sleeper: Option<(Vec<u8>, Receiver<Outcome>)>,
+    pub(super) asked: Vec<(u64, Vec<u8>)>,
+    pub(super) sleepers: Vec<Sleeper>,
+    /// One-way messages of the survivors'.
+    pub(super) posted: Vec<(u64, Vec<u8>)>,
     /// Requests that the survivors hold.
-    leases: Vec<Received>,
+    pub(super) leases: Vec<Received>,
     /// Requests of the survivors' that they have replied to.
-    answered: HashSet<Vec<u8>>,
-    /// Requests of victims that the survivors have seen.
-    seen: HashSet<Vec<u8>>,
+    pub(super) answered: HashSet<Vec<u8>>,
+    /// What the survivors have received.
+    pub(super) seen: HashSet<Vec<u8>>,
+    /// What must become of each request, from the victim's death on.
+    pub(super) fates: HashMap<u64, Fate>,
 }
 
 impl<'a> Scene<'a> {
@@ -65,54 +78,85 @@ impl<'a> Scene<'a> {
             victim: None,
             others: Vec::new(),
             asked: Vec::new(),
-            sleeper: None,
+            sleepers: Vec::new(),
+            posted: Vec::new(),
             leases: Vec::new(),
             answered: HashSet::new(),
             seen: HashSet::new(),
+            fates: HashMap::new(),
         }
     }
 
     /// Plays the operation, kills the victim at a point of it and has the survivors go on.
     pub fn play(&mut self, operation: &Operation, point: Point, manner: Manner) -> io::Result<Steps> {
-        self.victim = Some(Victim::spawn(&self.program, &self.survivors.path, operation.acts)?);
+        self.victim = Some(self.enter(operation.acts)?);
         (operation.prepare)(self);
-        let mut victim = self.victim.take().unwrap();
+        let mut process = self.victim().process.take().expect("it is stepped only now");
         let steps = match operation.beside {
-            Some(beside) => victim.step(Point { breakpoint: None, ..point }, || beside(self)),
-            None => victim.step(point, || ()),
+            Some(beside) => process.step(Point { breakpoint: None, ..point }, || beside(self)),
+            None => process.step(point, || ()),
         };
-        victim.kill();
+        process.kill();
         // Reaped or not, dead is dead; all manners of recovery meet both.
         if point.after / 4 % 2 == 0 {
-            drop(victim);
-        } else {
-            self.others.push(victim);
+            process.reap();
+        }
+        let victim = self.victim();
+        victim.process = Some(process);
+        if steps.is_complete {
+            victim.has_acted();
         }
         self.survive(manner);
-        self.others.clear();
         Ok(steps)
+    }
+
+    fn enter(&self, acts: &'static [&'static str]) -> io::Result<Player> {
+        Player::enter(&self.program, &self.survivors.path, self.survivors.meeting, acts)
+    }
+
+    /// All who have entered.
+    pub(super) fn players(&self) -> impl Iterator<Item = &Player> {
+        self.others.iter().chain(&self.victim)
     }
 
     /// The victim's next act, whole.
     pub fn act(&mut self) {
-        self.victim.as_mut().expect("it is not being traced step by step").act();
+        self.victim().act();
     }
 
-    /// Starts another process, which is to die before the victim.
-    pub fn start_another(&mut self, acts: &[&str]) {
-        let another = Victim::spawn(&self.program, &self.survivors.path, acts);
-        self.others.push(another.expect("one was permitted before"));
+    fn victim(&mut self) -> &mut Player {
+        self.victim.as_mut().expect("it has entered first")
     }
 
-    /// The next acts of the other process.
+    /// Starts another process, which is to die before the victim; tells which of the others it is.
+    pub fn start_another(&mut self, acts: &'static [&'static str]) -> usize {
+        let another = self.enter(acts).expect("one was permitted before");
+        self.others.push(another);
+        self.others.len() - 1
+    }
+
+    /// The next acts of the process that was started last.
     pub fn act_another(&mut self, acts: usize) {
+        let another = self.others.last_mut().expect("another was started");
         for _ in 0..acts {
-            self.others[0].act();
+            another.act();
         }
     }
 
     pub fn kill_another(&mut self) {
-        self.others[0].kill();
+        self.others.last_mut().expect("another was started").process().kill();
+    }
+
+    /// Kills one of the others, in its next act, as soon as there is a slot
+    /// like this.
+    pub fn kill_when(&mut self, which: usize, is_there: impl Fn(&Slot) -> bool) {
+        let words = &self.survivors.words;
+        let process = self.others[which].process();
+        assert!(!words.slots().any(|slot| is_there(&slot)), "there is one already");
+        let shortcut = self.survivors.shortcuts.entry(which).or_default();
+        let comes = process.step_until(shortcut, || words.slots().any(|slot| is_there(&slot)));
+        assert!(comes, "it comes to that");
+        process.kill();
     }
 
     /// Sends a request and keeps its id.
@@ -123,6 +167,12 @@ impl<'a> Scene<'a> {
         is_sent
     }
 
+    /// Sends a one-way message.
+    pub fn post(&mut self) {
+        let posted = self.survivors.post();
+        self.posted.push(posted);
+    }
+
     /// Gives up the oldest request.
     pub fn give_up(&mut self) {
         let (id, _) = self.asked.remove(0);
@@ -131,12 +181,26 @@ impl<'a> Scene<'a> {
 
     /// Has a thread of its own sleep until the oldest request has its outcome.
     pub fn sleep(&mut self) {
+        let meeting = self.survivors.meeting;
+        self.sleep_by(move |client, id| outcome(client, meeting, id, BOUND));
+    }
+
+    /// As [`Scene::sleep`], but as one who waits for any of several.
+    pub fn watch(&mut self) {
+        let meeting = self.survivors.meeting;
+        self.sleep_by(move |client, id| {
+            client.wait_any(&[0, id], BOUND)?;
+            outcome(client, meeting, id, BOUND)
+        });
+    }
+
+    fn sleep_by(&mut self, wait: impl FnOnce(&shmrr::Client, u64) -> Outcome + Send + 'static) {
         let (id, payload) = self.asked.remove(0);
-        let (client, (sender, receiver)) = (Arc::clone(&self.survivors.client), mpsc::channel());
-        self.sleeper = Some((payload, receiver));
-        std::thread::spawn(move || sender.send(wait_for_reply(&client, id)));
+        let (client, (sender, outcome)) = (Arc::clone(&self.survivors.client), mpsc::channel());
+        std::thread::spawn(move || sender.send(wait(&client, id)));
+        self.sleepers.push(Sleeper { id, payload, outcome });
         let deadline = Instant::now() + BOUND;
-        while !self.survivors.a_client_sleeps() {
+        while !self.survivors.words.is_slept_for(id) {
             assert!(Instant::now() < deadline, "the client does not fall asleep");
             std::thread::yield_now();
         }
@@ -156,16 +220,35 @@ impl<'a> Scene<'a> {
 
     pub fn receive(&mut self) -> Option<Received> {
         let request = self.survivors.receive()?;
-        let is_own = self.asked.iter().any(|(_, payload)| *payload == request.payload);
-        if !is_own {
-            assert!(is_of_victim(&request.payload), "nobody sent this: {:?}", request.payload);
-        }
-        assert!(
-            self.seen.insert(request.payload.clone()),
-            "a request is served twice: {:?}",
-            request.payload
-        );
+        self.register(&request);
         Some(request)
+    }
+
+    /// Enters what was received into the account.
+    pub(super) fn register(&mut self, request: &Received) {
+        let payload = &request.payload;
+        let is_post = if self.asks(payload) {
+            false
+        } else if self.posted.iter().any(|(_, posted)| posted == payload) {
+            true
+        } else {
+            let act = self.players().find_map(|player| player.sender_of(payload));
+            act.unwrap_or_else(|| panic!("nobody sent this: {request:?}")) == "post"
+        };
+        assert_eq!(request.is_one_way, is_post, "{request:?}");
+        assert!(self.seen.insert(payload.clone()), "it is served twice: {request:?}");
+        if self.survivors.meeting != Meeting::Redelivering {
+            assert_eq!(request.redeliveries, 0, "{request:?}");
+        }
+        if let Some(fate) = self.fates.get(&request.id) {
+            assert_eq!(*fate, Fate::Served { redeliveries: request.redeliveries }, "{request:?}");
+        }
+    }
+
+    /// Whether the survivors ask this.
+    fn asks(&self, payload: &[u8]) -> bool {
+        self.asked.iter().any(|(_, asked)| asked == payload)
+            || self.sleepers.iter().any(|sleeper| sleeper.payload == payload)
     }
 
     /// Takes and answers all that is queued.
@@ -175,51 +258,19 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn answer(&mut self, request: &Received) {
-        let is_own = self.asked.iter().any(|(_, payload)| *payload == request.payload);
+    pub(super) fn answer(&mut self, request: &Received) {
+        let is_own = self.asks(&request.payload);
+        let is_gone = self.fates.get(&request.id) == Some(&Fate::Gone);
+        if request.is_one_way && request.id & 1 == 0 {
+            assert_eq!(self.survivors.server.release(request.id), Ok(()), "it is ours");
+            return;
+        }
         let is_delivered = self.survivors.reply(request);
-        assert!(is_delivered || !is_own, "the client lives, but its reply is refused");
-        if is_own {
+        if is_own || request.is_one_way {
+            assert_eq!(is_delivered, !is_gone, "whether the reply is wanted: {request:?}");
+        }
+        if is_own && is_delivered {
             self.answered.insert(request.payload.clone());
-        }
-    }
-
-    fn survive(&mut self, manner: Manner) {
-        let ids = self.asked.iter().map(|(id, _)| *id);
-        let published: Vec<u64> = ids.filter(|id| self.survivors.is_replied(*id)).collect();
-        match manner {
-            Manner::Recover => drop(self.survivors.server.channel().recover().unwrap()),
-            Manner::Attach => drop(options().client(&self.survivors.path).unwrap()),
-            Manner::Exhaust => {
-                self.hear_sleeper();
-                while self.ask() {}
-                assert_eq!(self.survivors.client.pending(), GEOMETRY.slots, "all slots are ours");
-            }
-            Manner::Wait => {}
-        }
-        self.hear_sleeper();
-        if !matches!(manner, Manner::Wait) {
-            self.survivors.assert_alone(self.asked.len() as u32);
-        }
-        self.serve();
-        for request in std::mem::take(&mut self.leases) {
-            self.answer(&request);
-        }
-        for (id, payload) in std::mem::take(&mut self.asked) {
-            let found = self.survivors.collect(id, &payload);
-            let was_answered = self.answered.contains(&payload);
-            assert_eq!(found == Some(Answered::BySurvivor), was_answered, "{found:?} for {payload:?}");
-            assert!(!published.contains(&id) || found == Some(Answered::ByVictim), "a reply was lost");
-        }
-        self.survivors.server.channel().recover().unwrap();
-        self.survivors.assert_whole();
-    }
-
-    /// What the sleeper waits for was the victim's to give.
-    fn hear_sleeper(&mut self) {
-        if let Some((payload, outcome)) = self.sleeper.take() {
-            let found = judge(outcome.recv_timeout(BOUND).expect("the sleeper wakes up"), &payload);
-            assert_ne!(found, Some(Answered::BySurvivor));
         }
     }
 }

@@ -2,9 +2,9 @@
 //! go, so that whatever leaks adds up and shows.
 
 use crate::format::Geometry;
-use shmrr::{Client, Error, Options, Server};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crate::words::{Reply, Words};
+use shmrr::{Client, Error, Kind, ONE_WAY, Options, Request, Server, Timeout};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,44 +12,64 @@ use std::time::Duration;
 /// How long survivors may take for any one thing.
 pub const BOUND: Duration = Duration::from_secs(2);
 /// As in victim.c.
-pub const LENGTH: usize = 200;
+const LENGTH: usize = 200;
 const ANSWER_OF_VICTIM: u8 = 0x5A;
 const ANSWER_OF_SURVIVOR: u8 = 0xA5;
-/// The doorbell of servers.
-const DOORBELL: u64 = 512;
-/// A bell's bit for sleepers.
-const SLEEPERS: u64 = 1;
-/// A reply word's bit for a client that sleeps.
-const WAITING: u64 = 1 << 4;
-/// A reply word's bits for its state, and one of these.
-const STATE: u64 = 0xF;
-const READY: u64 = 2;
 const SURVIVORS: u32 = 2;
 
-pub const GEOMETRY: Geometry =
-    Geometry { slots: 4, participants: 8, request_max: LENGTH as u64, response_max: LENGTH as u64 };
+/// The channel that they meet on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// One of bytes.
+    Plain,
+    /// The same; victims have RR_NOTIFY.
+    Notifying,
+    /// One of bytes that redelivers.
+    Redelivering,
+    Integers,
+}
 
-pub fn options() -> Options {
-    Options::new()
-        .slots(GEOMETRY.slots)
-        .participants(GEOMETRY.participants)
-        .request_max(GEOMETRY.request_max)
-        .response_max(GEOMETRY.response_max)
+impl Meeting {
+    /// What the victim is told.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Redelivering => "bytes",
+            Self::Notifying => "notifying",
+            Self::Integers => "integers",
+        }
+    }
+
+    /// Of the longest request and response.
+    pub fn length(self) -> usize {
+        if self == Self::Integers { 8 } else { LENGTH }
+    }
+
+    pub fn geometry(self) -> Geometry {
+        let length = self.length() as u64;
+        Geometry { slots: 4, participants: 8, request_max: length, response_max: length }
+    }
+
+    pub fn options(self) -> Options {
+        let geometry = self.geometry();
+        Options::new()
+            .kind(if self == Self::Integers { Kind::Int } else { Kind::Bytes })
+            .redeliver(self == Self::Redelivering)
+            .slots(geometry.slots)
+            .participants(geometry.participants)
+            .request_max(geometry.request_max)
+            .response_max(geometry.response_max)
+    }
 }
 
 pub struct Survivors {
+    pub meeting: Meeting,
     pub path: PathBuf,
     pub server: Server,
     pub client: Arc<Client>,
-    file: File,
+    pub words: Words,
+    /// For each of those that die before the victim, a shortcut to where it does.
+    pub shortcuts: HashMap<usize, Option<u64>>,
     next: u64,
-}
-
-/// Who answered a request of the survivors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    BySurvivor,
-    ByVictim,
 }
 
 /// A request that a server received.
@@ -57,44 +77,88 @@ pub enum Answered {
 pub struct Received {
     pub id: u64,
     pub payload: Vec<u8>,
+    pub is_one_way: bool,
+    pub redeliveries: u32,
 }
 
 impl Survivors {
     /// On the channel of that name, which is made unless it is there.
-    pub fn on(path: &Path) -> Self {
-        let server = options().server(path).unwrap();
-        let client = Arc::new(options().client(path).unwrap());
-        let file = File::open(path).unwrap();
-        Self { path: path.to_owned(), server, client, file, next: 0 }
+    pub fn on(path: &Path, meeting: Meeting) -> Self {
+        let server = meeting.options().server(path).unwrap();
+        let client = Arc::new(meeting.options().client(path).unwrap());
+        let words = Words::of(path, meeting.geometry());
+        Self { meeting, path: path.to_owned(), server, client, words, shortcuts: HashMap::new(), next: 0 }
     }
 
-    /// Sends a request that no other equals, a short or a long one; None if there is no slot.
-    pub fn send(&mut self) -> Option<(u64, Vec<u8>)> {
+    /// A payload that no other equals, a short or a long one.
+    fn compose(&mut self) -> Vec<u8> {
         self.next += 1;
         let mut payload = self.next.to_le_bytes().to_vec();
         if self.next % 2 == 0 {
-            payload.resize(LENGTH, self.next as u8);
+            payload.resize(self.meeting.length(), self.next as u8);
         }
-        match self.client.send(&payload) {
+        payload
+    }
+
+    /// Sends a request; None if there is no slot.
+    pub fn send(&mut self) -> Option<(u64, Vec<u8>)> {
+        let payload = self.compose();
+        let sent = match self.meeting {
+            Meeting::Integers => self.client.send_i64(number(&payload)),
+            _ => self.client.send(&payload),
+        };
+        match sent {
             Ok(id) => Some((id, payload)),
             Err(Error::NoSlots) => None,
             Err(error) => panic!("send: {error}"),
         }
     }
 
+    /// Sends a one-way message.
+    pub fn post(&mut self) -> (u64, Vec<u8>) {
+        let posted = |words: &Words| -> Vec<u64> {
+            words.slots().filter(|slot| slot.reply == Reply::Posted).map(|slot| slot.id).collect()
+        };
+        let payload = self.compose();
+        let before = posted(&self.words);
+        self.client.post(&payload, Timeout::NOW).unwrap();
+        let id = posted(&self.words).into_iter().find(|id| !before.contains(id));
+        (id.expect("nobody has taken it yet"), payload)
+    }
+
     /// Takes the oldest request, if there is one.
     pub fn receive(&self) -> Option<Received> {
+        self.receive_within(Timeout::NOW)
+    }
+
+    /// Takes the oldest request, and waits for one.
+    pub fn receive_within(&self, timeout: impl Into<Timeout>) -> Option<Received> {
         let mut buffer = [0; LENGTH];
-        match self.server.recv(&mut buffer) {
-            Ok(request) => Some(Received { id: request.id, payload: buffer[..request.length].to_vec() }),
-            Err(Error::WouldBlock) => None,
+        let taken = match self.meeting {
+            Meeting::Integers => self.server.recv_wait_i64(timeout).map(|(request, value)| {
+                buffer[..8].copy_from_slice(&value.to_ne_bytes());
+                request
+            }),
+            _ => self.server.recv_wait(&mut buffer, timeout),
+        };
+        match taken {
+            Ok(Request { id, length, flags, redeliveries, .. }) => {
+                let (payload, is_one_way) = (buffer[..length].to_vec(), flags & ONE_WAY != 0);
+                Some(Received { id, payload, is_one_way, redeliveries })
+            }
+            Err(Error::WouldBlock | Error::TimedOut) => None,
             Err(error) => panic!("recv: {error}"),
         }
     }
 
     /// Replies to a request; false if its client is gone or gave up.
     pub fn reply(&self, request: &Received) -> bool {
-        match self.server.reply(request.id, &answer(&request.payload, ANSWER_OF_SURVIVOR)) {
+        let answer = answer(&request.payload, ANSWER_OF_SURVIVOR);
+        let replied = match self.meeting {
+            Meeting::Integers => self.server.reply_i64(request.id, number(&answer)),
+            _ => self.server.reply(request.id, &answer),
+        };
+        match replied {
             Ok(()) => true,
             Err(Error::Stale) => false,
             Err(error) => panic!("reply: {error}"),
@@ -105,14 +169,8 @@ impl Survivors {
     fn serve(&self, payload: &[u8]) {
         let request = self.receive().expect("a request is queued");
         assert_eq!(request.payload, payload, "the oldest request");
+        assert_eq!((request.is_one_way, request.redeliveries), (false, 0));
         assert!(self.reply(&request), "the reply is wanted");
-    }
-
-    /// The outcome of a request of the survivors': whose answer it got, or None if its server died.
-    pub fn collect(&self, id: u64, payload: &[u8]) -> Option<Answered> {
-        let outcome = wait_for_reply(&self.client, id);
-        assert_eq!(self.client.get(id, &mut [0; LENGTH]), Err(Error::Stale), "it is collected");
-        judge(outcome, payload)
     }
 
     /// Nothing is left of those who are gone, and every slot works.
@@ -122,11 +180,12 @@ impl Survivors {
         self.assert_nothing_left();
     }
 
-    /// Nobody else is here, and nothing in flight but so many requests of ours.
+    /// Nobody else is here, and nothing in flight but so many requests.
     pub fn assert_alone(&self, requests: u32) {
         let stats = self.server.channel().stats();
         let found = (stats.in_flight, stats.free, stats.participants);
-        assert_eq!(found, (requests, GEOMETRY.slots - requests, SURVIVORS), "in flight, free, participants");
+        let slots = self.meeting.geometry().slots;
+        assert_eq!(found, (requests, slots - requests, SURVIVORS), "in flight, free, participants");
     }
 
     fn assert_nothing_left(&self) {
@@ -134,10 +193,7 @@ impl Survivors {
         assert_eq!(self.server.channel().queued(), 0);
         assert_eq!(self.client.pending(), 0);
         self.assert_alone(0);
-        for slot in 0..GEOMETRY.total_slots() {
-            let word = self.reply_word(slot);
-            assert_eq!(word & 0xFFFFF, 0, "the reply word of slot {slot} is {word:#x}");
-        }
+        self.words.assert_all_free();
     }
 
     /// The ordinary slots, then the spare ones, while the ordinary ones belong to requests that were given up.
@@ -147,18 +203,21 @@ impl Survivors {
         for (id, _) in &given_up {
             assert_eq!(self.client.cancel(*id), Ok(()));
         }
-        let spare = self.fill(u64::from(GEOMETRY.slots));
+        let spare = self.fill(u64::from(self.meeting.geometry().slots));
         for request in &taken {
             assert!(!self.reply(request), "it was given up");
         }
         for (id, payload) in spare {
-            self.serve(&payload);
-            assert_eq!(self.collect(id, &payload), Some(Answered::BySurvivor));
+            self.serve_and_collect(id, &payload);
         }
         for (id, payload) in self.fill(0) {
-            self.serve(&payload);
-            assert_eq!(self.collect(id, &payload), Some(Answered::BySurvivor));
+            self.serve_and_collect(id, &payload);
         }
+    }
+
+    fn serve_and_collect(&self, id: u64, payload: &[u8]) {
+        self.serve(payload);
+        assert_eq!(judge(outcome(&self.client, self.meeting, id, BOUND), payload), End::BySurvivor);
     }
 
     /// Sends as many requests as there may be; they must use the slots from `first` on.
@@ -166,51 +225,47 @@ impl Survivors {
         let sent: Vec<_> = std::iter::from_fn(|| self.send()).collect();
         let mut slots: Vec<u64> = sent.iter().map(|(id, _)| id & 0xFFFF).collect();
         slots.sort_unstable();
-        let expected: Vec<u64> = (first..first + u64::from(GEOMETRY.slots)).collect();
+        let slots_promised = u64::from(self.meeting.geometry().slots);
+        let expected: Vec<u64> = (first..first + slots_promised).collect();
         assert_eq!(slots, expected, "the slots of the requests sent");
         sent
     }
-
-    fn reply_word(&self, slot: u64) -> u64 {
-        self.word(GEOMETRY.slots_offset() + slot * GEOMETRY.slot_stride() + 128)
-    }
-
-    fn word(&self, offset: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.file.read_exact_at(&mut bytes, offset).unwrap();
-        u64::from_ne_bytes(bytes)
-    }
-
-    /// Whether there is a reply to a request.
-    pub fn is_replied(&self, id: u64) -> bool {
-        self.reply_word(id & 0xFFFF) & STATE == READY
-    }
-
-    /// Whether a server sleeps, or is about to.
-    pub fn a_server_sleeps(&self) -> bool {
-        self.word(DOORBELL) & SLEEPERS != 0
-    }
-
-    /// Whether the client of some request sleeps, or is about to.
-    pub fn a_client_sleeps(&self) -> bool {
-        (0..GEOMETRY.total_slots()).any(|slot| self.reply_word(slot) & WAITING != 0)
-    }
 }
 
-/// What became of a request: a reply, or an error.
+/// How a request of the survivors' ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With a reply, and whose.
+    BySurvivor,
+    ByVictim,
+    /// Its server died.
+    Failed,
+    /// Its server let go of it, or it was cleared while somebody waited.
+    Cancelled,
+    /// It was cleared before.
+    Stale,
+}
+
+/// A reply, or an error.
 pub type Outcome = Result<Vec<u8>, Error>;
 
-pub fn wait_for_reply(client: &Client, id: u64) -> Outcome {
+/// Waits for the outcome of a request.
+pub fn outcome(client: &Client, meeting: Meeting, id: u64, timeout: Duration) -> Outcome {
+    if meeting == Meeting::Integers {
+        return client.get_wait_i64(id, timeout).map(|value| value.to_ne_bytes().to_vec());
+    }
     let mut buffer = [0; LENGTH];
-    client.get_wait(id, &mut buffer, BOUND).map(|length| buffer[..length].to_vec())
+    client.get_wait(id, &mut buffer, timeout).map(|length| buffer[..length].to_vec())
 }
 
-pub fn judge(outcome: Outcome, payload: &[u8]) -> Option<Answered> {
+pub fn judge(outcome: Outcome, payload: &[u8]) -> End {
     match outcome {
-        Ok(reply) if reply == answer(payload, ANSWER_OF_SURVIVOR) => Some(Answered::BySurvivor),
-        Ok(reply) if reply == answer(payload, ANSWER_OF_VICTIM) => Some(Answered::ByVictim),
+        Ok(reply) if reply == answer(payload, ANSWER_OF_SURVIVOR) => End::BySurvivor,
+        Ok(reply) if reply == answer(payload, ANSWER_OF_VICTIM) => End::ByVictim,
         Ok(reply) => panic!("a wrong reply: {reply:?}"),
-        Err(Error::OwnerDead) => None,
+        Err(Error::OwnerDead) => End::Failed,
+        Err(Error::Canceled) => End::Cancelled,
+        Err(Error::Stale) => End::Stale,
         Err(error) => panic!("get: {error}"),
     }
 }
@@ -219,11 +274,6 @@ fn answer(payload: &[u8], key: u8) -> Vec<u8> {
     payload.iter().map(|byte| byte ^ key).collect()
 }
 
-/// Whether this is the request of a victim, and whole.
-pub fn is_of_victim(payload: &[u8]) -> bool {
-    let is_whole = || {
-        let byte = |at: usize| (7 * at).wrapping_add(payload[0].into()) as u8;
-        (5..LENGTH).all(|at| payload[at] == byte(at))
-    };
-    payload.len() == LENGTH && is_whole()
+fn number(payload: &[u8]) -> i64 {
+    i64::from_ne_bytes(payload.try_into().unwrap())
 }

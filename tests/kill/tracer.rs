@@ -6,18 +6,26 @@
 //! A step costs thousands of times what the instruction does. The way to a distant one is therefore not made step by
 //! step: a breakpoint at an instruction a little before it, which is reached there for the first time, ends most of it.
 
+use crate::support::library;
+use std::collections::HashSet;
+use std::fs::File;
 use std::io;
 use std::mem::{offset_of, zeroed};
 use std::ops::Range;
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::ptr::null_mut;
+use std::sync::OnceLock;
 
 const INSTRUCTION_POINTER: usize = offset_of!(libc::user_regs_struct, rip);
 /// As in victim.c: the exit status of a victim that can't be traced.
 const NOT_TRACED: i32 = 77;
 /// The instruction int3.
 const BREAKPOINT: usize = 0xCC;
+
+/// A shortcut ends so many instructions before what it is to lead to.
+const MARGIN: usize = 20;
 
 /// A stopped process; killed and reaped when it is dropped.
 pub struct Victim {
@@ -50,10 +58,11 @@ pub struct Steps {
 
 impl Victim {
     /// Starts a victim, which stops before its first act. An error means that tracing is not allowed here.
-    pub fn spawn(program: &Path, channel: &Path, acts: &[&str]) -> io::Result<Self> {
+    pub fn spawn(program: &Path, channel: &Path, kind: &str, acts: &[&str]) -> io::Result<Self> {
         // Nothing runs between fork and exec, so that the library's fork handlers have no part in this.
         let mut command = Command::new(program);
-        command.arg(channel).args(acts).env("LD_BIND_NOW", "1").stdin(Stdio::null());
+        command.arg(channel).arg(kind).args(acts).env("LD_BIND_NOW", "1").stdin(Stdio::null());
+        command.env("LD_PRELOAD", same_library());
         let spawned = command.spawn().map(|process| process.id() as libc::pid_t);
         let pid = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut victim = Self { pid, text: 0..0, is_reaped: false };
@@ -94,6 +103,29 @@ impl Victim {
         steps
     }
 
+    /// Lets it do its next act until something has come about; false if the act ends before. On the way there it may pass
+    /// by `shortcut`, a place in the library that an earlier process came to first; tells which place the next may take.
+    pub fn step_until(&mut self, shortcut: &mut Option<u64>, mut has_come: impl FnMut() -> bool) -> bool {
+        let mut is_complete = shortcut.is_some_and(|place| !self.go_on_to(self.text.start + place));
+        let mut places = Vec::new();
+        while !is_complete && !has_come() {
+            let address = self.instruction_pointer();
+            self.resume(libc::PTRACE_SINGLESTEP);
+            is_complete = self.has_ended_act();
+            if shortcut.is_none() && self.text.contains(&address) {
+                places.push(address - self.text.start);
+            }
+        }
+        if shortcut.is_none() {
+            *shortcut = newest_place(&places[..places.len().saturating_sub(MARGIN)]);
+        }
+        !is_complete
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid as u32
+    }
+
     /// Lets it go on until it comes to this address. False if the act ends before.
     fn go_on_to(&mut self, address: u64) -> bool {
         let place = address as usize;
@@ -126,6 +158,12 @@ impl Victim {
         // SAFETY: the child is not reaped before it is dropped, so the number is still its own.
         assert_eq!(unsafe { libc::kill(self.pid, libc::SIGKILL) }, 0);
         self.wait_for_death(libc::WNOWAIT);
+    }
+
+    /// Takes note of its death, so that it is no zombie any more.
+    pub fn reap(&mut self) {
+        self.wait_for_death(0);
+        self.is_reaped = true;
     }
 
     fn stopped_by(&mut self) -> i32 {
@@ -162,7 +200,7 @@ impl Drop for Victim {
     fn drop(&mut self) {
         if !self.is_reaped {
             self.kill();
-            self.wait_for_death(0);
+            self.reap();
         }
     }
 }
@@ -173,6 +211,24 @@ fn ptrace(request: libc::c_uint, pid: libc::pid_t, address: usize, data: usize) 
     let result = unsafe { libc::ptrace(request, pid, address, data) };
     // Neither the address of an instruction nor eight of their bytes look like an error.
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A path to the library as it is when the first victim starts. Others may build it anew meanwhile, and then no place in it
+/// is where it was.
+fn same_library() -> &'static Path {
+    static LIBRARY: OnceLock<(File, PathBuf)> = OnceLock::new();
+    let (_, path) = LIBRARY.get_or_init(|| {
+        let file = File::open(library::shared()).unwrap();
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        (file, path.into())
+    });
+    path
+}
+
+/// The last of the places that is not among those before it.
+fn newest_place(places: &[u64]) -> Option<u64> {
+    let mut seen = HashSet::new();
+    places.iter().copied().filter(|place| seen.insert(*place)).last()
 }
 
 /// Where the process has the library's instructions.

@@ -1,0 +1,89 @@
+//! Clearing a channel, looking at it, and signalling by eventfds.
+
+use super::{ORDINARY, acted_twice, calling, serving};
+use crate::scene::Operation;
+use crate::survivors::Meeting;
+
+/// Survivors wait for a request that is claimed and for one that is queued; another request is claimed, and messages are
+/// claimed and queued.
+pub const CLEAR: Operation = Operation {
+    name: "clear",
+    acts: &["client", "clear"],
+    prepare: |scene| {
+        scene.act();
+        scene.ask();
+        scene.post();
+        scene.take();
+        scene.take();
+        scene.sleep();
+        scene.ask();
+        scene.watch();
+        scene.post();
+    },
+    ..ORDINARY
+};
+
+/// What the victim itself has sent is cleared like that of others.
+pub const CLEAR_OWN: Operation = Operation {
+    name: "clear, requests of its own too",
+    acts: &["client", "send", "send", "clear"],
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.act();
+        scene.take();
+        scene.ask();
+    },
+    ..ORDINARY
+};
+
+const LOOKING: Operation = Operation {
+    prepare: |scene| {
+        scene.act();
+        scene.ask();
+        scene.post();
+        scene.take();
+    },
+    ..ORDINARY
+};
+
+pub const STATS: Operation = Operation { name: "stats", acts: &["client", "stats"], ..LOOKING };
+
+pub const PARTICIPANTS: Operation =
+    Operation { name: "participants", acts: &["client", "participants"], ..LOOKING };
+
+pub const SYNC: Operation = Operation { name: "sync", acts: &["client", "sync"], ..LOOKING };
+
+pub const NOTIFY: Operation = Operation {
+    name: "notify_requests",
+    acts: &["client", "send", "request_fd", "notify_requests"],
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.act();
+    },
+    ..ORDINARY
+};
+
+pub const CONSUME: Operation = Operation {
+    name: "consume_requests",
+    acts: &["server", "request_fd", "notify_requests", "consume_requests"],
+    ..NOTIFY
+};
+
+pub const SEND_NOTIFYING: Operation = Operation {
+    name: "send, notifying",
+    meeting: Meeting::Notifying,
+    acts: &["client", "request_fd", "send"],
+    prepare: acted_twice,
+    ..calling::SEND
+};
+
+pub const REPLY_NOTIFYING: Operation = Operation {
+    name: "reply, notifying",
+    meeting: Meeting::Notifying,
+    acts: &["server", "recv", "reply_fd", "reply"],
+    prepare: |scene| {
+        (serving::REPLY_ASLEEP.prepare)(scene);
+        scene.act();
+    },
+    ..ORDINARY
+};

@@ -1,0 +1,90 @@
+//! What a request goes through on its client's side, awake and asleep.
+
+use super::{ORDINARY, acted_twice};
+use crate::scene::Operation;
+
+pub const SEND: Operation = Operation { name: "send", acts: &["client", "send"], ..ORDINARY };
+
+pub const SEND_IN_VAIN: Operation = Operation {
+    name: "send, no slot free",
+    acts: &["client", "send in vain"],
+    prepare: |scene| {
+        scene.act();
+        while scene.ask() {}
+    },
+    ..ORDINARY
+};
+
+pub const SEND_SPARE: Operation = Operation {
+    name: "send, in a spare slot",
+    acts: &["client", "send"],
+    prepare: |scene| {
+        scene.act();
+        while scene.ask() {}
+        while scene.take() {}
+        while scene.asked_any() {
+            scene.give_up();
+        }
+    },
+    ..ORDINARY
+};
+
+pub const GET: Operation = Operation {
+    name: "get",
+    acts: &["client", "send", "get"],
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.serve();
+    },
+    ..ORDINARY
+};
+
+pub const CANCEL_QUEUED: Operation = Operation {
+    name: "cancel, queued",
+    acts: &["client", "send", "cancel"],
+    prepare: acted_twice,
+    ..ORDINARY
+};
+
+pub const CANCEL_CLAIMED: Operation = Operation {
+    name: "cancel, claimed",
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.take();
+    },
+    ..CANCEL_QUEUED
+};
+
+pub const REQ: Operation =
+    Operation { name: "req", acts: &["client", "req"], beside: Some(|scene| scene.serve()), ..ORDINARY };
+
+pub const REQ_ASLEEP: Operation = Operation {
+    name: "req, woken",
+    beside: Some(|scene| {
+        if scene.survivors.words.a_client_sleeps() {
+            scene.serve();
+        }
+    }),
+    ..REQ
+};
+
+pub const WAIT_ANY: Operation = Operation {
+    name: "wait_any",
+    acts: &["client", "send", "send", "wait_any"],
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.act();
+        scene.serve();
+    },
+    ..ORDINARY
+};
+
+pub const WAIT_ANY_ASLEEP: Operation = Operation {
+    name: "wait_any, woken",
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.act();
+    },
+    beside: REQ_ASLEEP.beside,
+    ..WAIT_ANY
+};

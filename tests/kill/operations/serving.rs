@@ -1,0 +1,88 @@
+//! What a request goes through on its server's side, awake and asleep.
+
+use super::{ORDINARY, acted_twice};
+use crate::scene::{Operation, Scene};
+
+pub const RECV: Operation = Operation {
+    name: "recv",
+    acts: &["server", "recv"],
+    prepare: |scene| {
+        scene.act();
+        scene.ask();
+        scene.ask();
+    },
+    ..ORDINARY
+};
+
+pub const RECV_ASLEEP: Operation = Operation {
+    name: "recv, woken",
+    acts: &["server", "recv_wait"],
+    beside: Some(ask_a_sleeper),
+    ..ORDINARY
+};
+
+fn ask_a_sleeper(scene: &mut Scene) {
+    if !scene.asked_any() && scene.survivors.words.a_server_sleeps() {
+        scene.ask();
+    }
+}
+
+pub const RECV_BATCH: Operation = Operation {
+    name: "recv_batch, of four",
+    acts: &["server", "recv_batch"],
+    prepare: |scene| {
+        scene.act();
+        scene.ask();
+        scene.post();
+        scene.ask();
+        scene.ask();
+    },
+    ..ORDINARY
+};
+
+/// The victim has taken a request.
+pub(super) fn taken(scene: &mut Scene) {
+    scene.ask();
+    acted_twice(scene);
+}
+
+fn taken_from_a_sleeper(scene: &mut Scene) {
+    taken(scene);
+    scene.sleep();
+}
+
+pub const REPLY: Operation =
+    Operation { name: "reply", acts: &["server", "recv", "reply"], prepare: taken, ..ORDINARY };
+
+pub const REPLY_ASLEEP: Operation =
+    Operation { name: "reply, to a sleeper", prepare: taken_from_a_sleeper, ..REPLY };
+
+pub const REPLY_WATCHED: Operation = Operation {
+    name: "reply, to one who waits for any",
+    prepare: |scene| {
+        taken(scene);
+        scene.watch();
+    },
+    ..REPLY
+};
+
+pub const REPLY_IN_VAIN: Operation = Operation {
+    name: "reply, given up",
+    acts: &["server", "recv", "reply in vain"],
+    prepare: |scene| {
+        taken(scene);
+        scene.give_up();
+    },
+    ..ORDINARY
+};
+
+pub const RELEASE: Operation =
+    Operation { name: "release, of a call", acts: &["server", "recv", "release"], ..REPLY };
+
+pub const RELEASE_ASLEEP: Operation =
+    Operation { name: "release, of a sleeper's call", prepare: taken_from_a_sleeper, ..RELEASE };
+
+pub const SERVE: Operation = Operation { name: "serve, one request", acts: &["server", "serve"], ..RECV };
+
+pub const SERVE_ASLEEP: Operation =
+    Operation { name: "serve, woken", acts: &["server", "serve"], ..RECV_ASLEEP };

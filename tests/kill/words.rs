@@ -1,0 +1,124 @@
+//! The words of a channel, read from its file: what a killed process left, and what survivors wait for.
+
+use crate::format::Geometry;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// The doorbell of servers.
+const DOORBELL: u64 = 512;
+/// A bell's bit for sleepers.
+const SLEEPERS: u64 = 1;
+/// A reply word's bits for a client that sleeps, for one reply or for any of several.
+const SLEEPS: u64 = 0b11 << 4;
+const STATE: u64 = 0xF;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Free,
+    Pending,
+    Ready,
+    Failed,
+    Abandoned,
+    Posted,
+    Dismissed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Not written, or withdrawn.
+    None,
+    /// A server may take it; it was queued again so many times.
+    Queued { times: u32 },
+    /// A server took it.
+    Claimed { times: u32 },
+}
+
+/// A slot and what its words say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The newest request's.
+    pub id: u64,
+    pub reply: Reply,
+    pub request: Request,
+    /// Whether it is queued again by somebody who did not get to publish that yet.
+    pub is_unpublished_again: bool,
+    /// Whether it is a one-way message of nobody's.
+    pub is_orphan: bool,
+}
+
+pub struct Words {
+    file: File,
+    geometry: Geometry,
+}
+
+impl Words {
+    pub fn of(path: &Path, geometry: Geometry) -> Self {
+        Self { file: File::open(path).unwrap(), geometry }
+    }
+
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        (0..self.geometry.total_slots()).map(|slot| self.slot(slot))
+    }
+
+    fn slot(&self, slot: u64) -> Slot {
+        let request = self.word(self.geometry.slots_offset() + slot * self.geometry.slot_stride());
+        let reply = self.reply(slot);
+        let times = (request >> 4 & 0xF) as u32;
+        let is_current = request >> 20 == reply >> 20;
+        let state = request & STATE;
+        Slot {
+            id: reply >> 20 << 16 | slot,
+            reply: match reply & STATE {
+                0 => Reply::Free,
+                1 => Reply::Pending,
+                2 => Reply::Ready,
+                3 => Reply::Failed,
+                4 => Reply::Abandoned,
+                5 => Reply::Posted,
+                6 => Reply::Dismissed,
+                _ => panic!("the reply word of slot {slot} is {reply:#x}"),
+            },
+            request: match state {
+                1 | 5 if is_current => Request::Queued { times },
+                2 if is_current => Request::Claimed { times },
+                0..=3 | 5 => Request::None,
+                _ => panic!("the request word of slot {slot} is {request:#x}"),
+            },
+            is_unpublished_again: is_current && state == 5,
+            is_orphan: reply & 0xFFFFF == 5,
+        }
+    }
+
+    pub fn assert_all_free(&self) {
+        for slot in 0..self.geometry.total_slots() {
+            let word = self.reply(slot);
+            assert_eq!(word & 0xFFFFF, 0, "the reply word of slot {slot} is {word:#x}");
+        }
+    }
+
+    /// Whether a server sleeps, or is about to.
+    pub fn a_server_sleeps(&self) -> bool {
+        self.word(DOORBELL) & SLEEPERS != 0
+    }
+
+    /// Whether the client of some request sleeps, or is about to.
+    pub fn a_client_sleeps(&self) -> bool {
+        (0..self.geometry.total_slots()).any(|slot| self.reply(slot) & SLEEPS != 0)
+    }
+
+    /// Whether the client of this request sleeps, or is about to.
+    pub fn is_slept_for(&self, id: u64) -> bool {
+        self.reply(id & 0xFFFF) & SLEEPS != 0
+    }
+
+    fn reply(&self, slot: u64) -> u64 {
+        self.word(self.geometry.slots_offset() + slot * self.geometry.slot_stride() + 128)
+    }
+
+    fn word(&self, offset: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, offset).unwrap();
+        u64::from_ne_bytes(bytes)
+    }
+}
