@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
@@ -244,11 +245,29 @@ static void one_that_blocked_before_it_was_adopted_blocks_no_more(void)
     close_pair(&channel);
 }
 
+static void a_process_without_a_descriptor_left_is_told_so_and_can_try_again(void)
+{
+    pair channel = open_pair(1);
+    const rr_channel *handle = rr_server_channel(channel.server);
+    struct rlimit before, none;
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = before;
+    none.rlim_cur = 0;
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    int requests = rr_channel_request_fd(handle), replies = rr_channel_reply_fd(handle);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    EXPECT(requests, -EMFILE);
+    EXPECT(replies, -EMFILE);
+    CHECK(rr_channel_request_fd(handle) >= 0 && rr_channel_reply_fd(handle) >= 0);
+    close_pair(&channel);
+}
+
 int main(void)
 {
     RUN(a_handle_has_one_descriptor_for_requests_and_one_for_replies);
     RUN(the_descriptors_are_closed_with_their_handle);
     RUN(threads_that_ask_first_at_once_get_the_same_descriptor);
+    RUN(a_process_without_a_descriptor_left_is_told_so_and_can_try_again);
     RUN(without_a_channel_every_call_is_refused);
     RUN(without_a_descriptor_there_is_nothing_to_signal_or_to_consume);
     RUN(an_adopted_descriptor_is_duplicated_and_its_owner_may_close_it);

@@ -68,6 +68,26 @@ fn a_message_that_was_queued_when_its_client_died_is_delivered_once_and_its_slot
 }
 
 /// Its number may pass to another: nobody may take the message for one of that other's.
+/// However many sweep, the ring doesn't fill with references to it.
+#[test]
+fn one_of_two_recoverers_publishes_a_message_again() {
+    explore(4, || {
+        let model = Model::new(1, 0, 4);
+        assert_eq!(PosterDied::Queued.act(&model), (None, 0));
+        let look = |model: &Model, number| {
+            let by = Recoverer { number, redelivers: false };
+            mend(&model.words, 0, by, |owner| owner == DEAD)
+        };
+        let other = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || look(&model, RECOVERER + 1))
+        };
+        let (mine, others) = (look(&model, RECOVERER), other.join().unwrap());
+        let publishes = |mended: &Mended| matches!(mended, Mended::Unpublished(_));
+        assert!(publishes(&mine) != publishes(&others), "{mine:?}, {others:?}");
+    });
+}
+
 #[test]
 fn a_message_that_was_swept_up_after_is_nobodys() {
     explore(3, || {
