@@ -110,13 +110,29 @@ fn the_epoll_server_serves_clients_that_it_passes_the_channel_and_ends_cleanly()
     assert!(!socket.exists());
 }
 
+/// Runs an example that needs nothing else, and checks what it says.
+fn says(name: &str, expected: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(program) = compiled(name, Language::C, directory.path()) else { return };
+    let mode = Mode::from_environment();
+    if let Some(said) = found(program::run(&mut mode.bare_command(&program), mode.watchdog())) {
+        assert_eq!(said, expected);
+    }
+}
+
 #[test]
 fn the_in_place_example_finds_every_sum_right() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(program) = compiled("in_place.c", Language::C, directory.path()) else { return };
-    let mode = Mode::from_environment();
-    let said = program::run(&mut mode.bare_command(&program), mode.watchdog()).unwrap();
-    assert_eq!(said, "1024 KiB there and back in place: 131072 of 131072 sums right\n");
+    says("in_place.c", "1024 KiB there and back in place: 131072 of 131072 sums right\n");
+}
+
+#[test]
+fn the_pipeline_example_gets_every_answer_right() {
+    says("pipeline.c", "2000 jobs, 2000 answers right\n");
+}
+
+#[test]
+fn the_counter_example_adds_everything_up() {
+    says("counter.c", "4 clients added up to 2002000, expected 2002000\n");
 }
 
 #[test]
