@@ -50,18 +50,20 @@
 // process that touches a new page by SIGBUS.
 #define RR_SPARSE 2
 
-// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of failing
-// with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
+// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of
+// failing with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
 #define RR_REDELIVER 4
 
-// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
-// it has one; see rr_channel_request_fd.
+// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies,
+// if it has one; see rr_channel_request_fd.
 #define RR_NOTIFY 8
 
 // Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
 #define RR_UTF8 1
 
-// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it.
+// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end is
+// aligned to 128 bytes if request_max, or response_max, is a multiple of them. Payloads of up to 104 bytes are moved,
+// to where they begin at a multiple of 8.
 #define RR_END_ALIGNED 2
 
 // Message flag that receivers see: nobody waits for a reply. Set by rr_client_post only.
@@ -93,8 +95,9 @@ typedef struct rr_server rr_server;
 
 // How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
 //
-// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters only
-// to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an error.
+// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters
+// only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an
+// error.
 typedef struct {
     // sizeof(rr_options) of the caller.
     uint32_t size;
@@ -141,8 +144,8 @@ typedef struct {
     uint32_t redeliveries;
 } rr_request;
 
-// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none does
-// that keeps to the format: what a decision depends on is best copied first.
+// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
+// does that keeps to the format: what a decision depends on is best copied first.
 typedef struct {
     // The request's id. Positive as an int64_t, never 0.
     uint64_t id;
@@ -178,10 +181,10 @@ typedef struct {
 // returns, or later if it is answered later.
 //
 // Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
-// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's: the client's call
-// fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length bytes that were written
-// to data, or, if that is 0, what rr_strerror says about it. Any other number fails the request likewise, with -EINVAL, and
-// so does a reply whose length, type or flags can't be sent.
+// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's:
+// the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
+// bytes that were written to data, or, if that is 0, what rr_strerror says about it. Any other number fails the
+// request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
 typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_response *response);
 
 // Room in the channel's memory for a request, to be written in place.
@@ -343,8 +346,8 @@ void rr_server_free(rr_server *srv);
 void rr_client_free(rr_client *cli);
 
 // Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
-// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that rr_serve has
-// called still gets its reply sent. Other handles are not concerned.
+// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that
+// rr_serve has called still gets its reply sent. Other handles are not concerned.
 //
 // Async-signal-safe: a signal handler may call it.
 //
@@ -353,8 +356,8 @@ void rr_client_free(rr_client *cli);
 int rr_server_stop(rr_server *srv);
 
 // Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
-// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending, rr_client_remote_error
-// and those about the channel. Other handles are not concerned.
+// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
+// rr_client_remote_error and those about the channel. Other handles are not concerned.
 //
 // Async-signal-safe: a signal handler may call it.
 //
@@ -392,8 +395,8 @@ int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int
 
 // Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
 //
-// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a one-way
-// message is dropped, and the message released.
+// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
+// one-way message is dropped, and the message released.
 //
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
@@ -402,15 +405,15 @@ int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len);
 
-// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are RR_UTF8,
-// RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
+// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are
+// RR_UTF8, RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
 //
 // Return value: as rr_reply, and
 // -EINVAL: type is 1 to 127, or flags has others set.
 int rr_reply_msg(rr_server *srv, uint64_t id, const void *data, size_t len, uint32_t type, uint32_t flags);
 
-// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message: its
-// slot is free.
+// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message:
+// its slot is free.
 //
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
@@ -463,12 +466,12 @@ int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t n, int64_t timeout_
 int64_t rr_drain(rr_server *srv, rr_view *views, size_t n);
 
 // Lends room for the reply to a request, in the channel's memory: *ptr tells where, aligned to 128 bytes, and *cap how
-// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it. The
-// room may be written to until then, or until the request ends otherwise.
+// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it.
+// The room may be written to until then, or until the request ends otherwise.
 //
 // Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view has
-// ended with it;
+// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
+// has ended with it;
 // -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
@@ -482,8 +485,8 @@ int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_commit(rr_server *srv, uint64_t id, size_t len);
 
-// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the last
-// len bytes of the room that are sent.
+// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the
+// last len bytes of the room that are sent.
 //
 // Return value: as rr_reply_commit, and
 // -EINVAL: type is 1 to 127, or flags has others set than RR_UTF8 and RR_END_ALIGNED.
@@ -492,10 +495,10 @@ int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, 
 // Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
 // stopped or a handler says RR_SERVE_STOP; see rr_handler. ctx is passed on to the handler.
 //
-// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another thread
-// or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes in answer to
-// a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call that it is
-// returned to.
+// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
+// thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
+// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call
+// that it is returned to.
 //
 // Return value: 0 after RR_SERVE_STOP, or
 // -ESHUTDOWN: the handle was stopped;
@@ -507,8 +510,8 @@ int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 // if len is 0, and buf if cap is 0.
 //
 // timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on the
-// request, or not.
+// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on
+// the request, or not.
 //
 // Return value: the reply's length, 0 for an empty one, or
 // -ETIMEDOUT: the deadline passed;
@@ -547,15 +550,15 @@ int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
 // -EINTR: a signal handler ran while the call slept; nothing was sent.
 int rr_client_send_wait(rr_client *cli, const void *data, size_t len, int64_t timeout_ns, uint64_t *id);
 
-// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for none;
-// flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
+// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for
+// none; flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
 //
 // Return value: as rr_client_send_wait, and
 // -EINVAL: type is 1 to 127, or flags has others set.
 int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t type, uint32_t flags, int64_t timeout_ns, uint64_t *id);
 
-// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a free
-// slot, and not for a server. data may be NULL if len is 0.
+// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a
+// free slot, and not for a server. data may be NULL if len is 0.
 //
 // The message is delivered even if this process ends before a server takes it. One that a server held when it died is
 // lost, but in a channel with RR_REDELIVER. It holds its slot until its server is done with it.
@@ -598,8 +601,8 @@ int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, int64_t timeout_ns);
 
-// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the outcome
-// is. Ids that are 0 are passed over. Of several with an outcome it is the first.
+// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
+// outcome is. Ids that are 0 are passed over. Of several with an outcome it is the first.
 //
 // timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 //
@@ -608,8 +611,8 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // -ETIMEDOUT: none had one in time;
 // -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
 // -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
-// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody cleared
-// the channel;
+// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
+// cleared the channel;
 // -EINVAL: cli or ids is null, or all ids are 0, or n is;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_t timeout_ns);
@@ -618,8 +621,8 @@ int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_
 // will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
 // request gets -ECANCELED.
 //
-// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at least
-// and 64 at most; when servers hold more than that, each takes the place of a request in flight.
+// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
+// least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
 //
 // Return value: 0 if it was withdrawn, or
 // -EALREADY: its reply, or another outcome, is there: collect it;
@@ -628,8 +631,8 @@ int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_cancel(rr_client *cli, uint64_t id);
 
-// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are not
-// among them.
+// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are
+// not among them.
 //
 // Return value: their number, or
 // -EINVAL: cli is null.
@@ -647,7 +650,8 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 
 // Takes a slot and lends room in it for a request to be written in place; waits for a free slot. loan tells where.
 //
-// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do either.
+// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do
+// either.
 //
 // timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 //
@@ -659,8 +663,9 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
 
-// Sends the first len bytes of what was written to a loan, with the type and flags that were set in it; with RR_END_ALIGNED
-// the last len bytes. The reply is collected by the number stored in id. The loan has ended: its data is set to NULL.
+// Sends the first len bytes of what was written to a loan, with the type and flags that were set in it; with
+// RR_END_ALIGNED the last len bytes. The reply is collected by the number stored in id. The loan has ended: its data
+// is set to NULL.
 //
 // Return value: 0, or
 // -ESTALE: the loan has ended before, or is none of this handle's;
@@ -679,8 +684,8 @@ int rr_client_commit(rr_client *cli, rr_loan *loan, size_t len, uint64_t *id);
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_abort(rr_client *cli, rr_loan *loan);
 
-// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may be
-// read until rr_client_release, or any other call that collects the id.
+// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may
+// be read until rr_client_release, or any other call that collects the id.
 //
 // timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 //
@@ -708,7 +713,8 @@ int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, int64_t timeo
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_release(rr_client *cli, uint64_t id);
 
-// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in req.
+// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in
+// req.
 //
 // Return value: 0, or
 // -EAGAIN: there is none;
@@ -846,16 +852,16 @@ int rr_channel_fd(const rr_channel *ch);
 // -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
 int rr_channel_stats(const rr_channel *ch, rr_stats *stats);
 
-// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is 0. A
-// snapshot.
+// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is
+// 0. A snapshot.
 //
 // Return value: how many there are, be it more than n, or
 // -EINVAL: ch is null, or out is null and n is not 0.
 int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t n);
 
-// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers hold
-// is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets -ECANCELED, at
-// once, and whoever asks for one later -ESTALE. Queued one-way messages are dropped.
+// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
+// hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets it back at
+// once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
 //
 // Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
 //
@@ -864,8 +870,8 @@ int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_
 // -ESHUTDOWN: the handle was stopped.
 int rr_channel_clear(const rr_channel *ch);
 
-// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without this:
-// it is for what a power failure shall not take. Nothing happens to a channel in memory.
+// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
+// this: it is for what a power failure shall not take. Nothing happens to a channel in memory.
 //
 // Return value: 0, or
 // -EINVAL: ch is null;
@@ -887,23 +893,24 @@ int rr_channel_recover(const rr_channel *ch);
 // -ENOENT, -EACCES and others from the system, as unlink(2).
 int rr_channel_unlink(const rr_channel *ch);
 
-// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first call,
-// the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it. It never
-// blocks, and is closed on exec.
+// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first
+// call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
+// It never blocks, and is closed on exec.
 //
-// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a Unix
-// socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
-// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals nothing:
-// a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks again.
+// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a
+// Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals
+// nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks
+// again.
 //
 // Return value: the descriptor, or
 // -EINVAL: ch is null;
 // -EMFILE and others from the system, as eventfd(2).
 int rr_channel_request_fd(const rr_channel *ch);
 
-// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that shall
-// signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each other's
-// signals.
+// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
+// shall signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
+// other's signals.
 //
 // Return value: as rr_channel_request_fd.
 int rr_channel_reply_fd(const rr_channel *ch);
@@ -917,7 +924,8 @@ int rr_channel_reply_fd(const rr_channel *ch);
 // -EINVAL: ch is null, or fd is not an eventfd.
 int rr_channel_request_fd_set(const rr_channel *ch, int fd);
 
-// Makes an eventfd that this process inherited or was passed this handle's one for replies, as rr_channel_request_fd_set.
+// Makes an eventfd that this process inherited or was passed this handle's one for replies, as
+// rr_channel_request_fd_set.
 //
 // Return value: as rr_channel_request_fd_set.
 int rr_channel_reply_fd_set(const rr_channel *ch, int fd);

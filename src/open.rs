@@ -11,9 +11,9 @@ impl Options {
     /// Creates the channel of that name, or attaches to it. A name without a slash is one in `/dev/shm`.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] for options out of range, [`crate::Error::Protocol`] for a file that is no channel of this layout,
-    /// [`crate::Error::Crowded`] for one with no place left, [`crate::Error::System`] from the system: `ENOSPC` if the pages can't be
-    /// reserved, `EEXIST` if it must not exist, `EACCES`, `ELOOP` for a symbolic link.
+    /// [`crate::Error::Invalid`] for options out of range, [`crate::Error::Protocol`] for a file that is no channel of
+    /// this layout, [`crate::Error::Crowded`] for one with no place left, [`crate::Error::System`] from the system:
+    /// `ENOSPC` if the pages can't be reserved, `EEXIST` if it must not exist, `EACCES`, `ELOOP` for a symbolic link.
     pub fn server(&self, name: impl AsRef<Path>) -> Result<Server> {
         attach::create_or_open(name.as_ref(), self).map(Server::new)
     }

@@ -5,8 +5,8 @@ use super::types::{RR_CLIENT, RR_SERVER, rr_channel, rr_participant};
 use crate::{ParticipantInfo, Role};
 use std::ffi::c_int;
 
-/// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is 0. A
-/// snapshot.
+/// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is
+/// 0. A snapshot.
 ///
 /// Return value: how many there are, be it more than n, or
 /// -EINVAL: ch is null, or out is null and n is not 0.
@@ -50,9 +50,9 @@ fn describe(participant: &ParticipantInfo) -> rr_participant {
     }
 }
 
-/// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers hold
-/// is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets -ECANCELED, at
-/// once, and whoever asks for one later -ESTALE. Queued one-way messages are dropped.
+/// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
+/// hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets it back at
+/// once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
 ///
 /// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
 ///
@@ -65,8 +65,8 @@ pub unsafe extern "C" fn rr_channel_clear(ch: *const rr_channel) -> c_int {
     count(|| unsafe { channel(ch) }?.clear()) as c_int
 }
 
-/// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without this:
-/// it is for what a power failure shall not take. Nothing happens to a channel in memory.
+/// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
+/// this: it is for what a power failure shall not take. Nothing happens to a channel in memory.
 ///
 /// Return value: 0, or
 /// -EINVAL: ch is null;

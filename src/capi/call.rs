@@ -10,8 +10,8 @@ use std::ffi::{c_char, c_int, c_void};
 /// if len is 0, and buf if cap is 0.
 ///
 /// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on the
-/// request, or not.
+/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on
+/// the request, or not.
 ///
 /// Return value: the reply's length, 0 for an empty one, or
 /// -ETIMEDOUT: the deadline passed;
@@ -87,8 +87,8 @@ pub unsafe extern "C" fn rr_client_send_wait(
     status(|| unsafe { send(cli, data, len, Timeout::from_nanos(timeout_ns), id) })
 }
 
-/// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for none;
-/// flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
+/// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for
+/// none; flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
 ///
 /// Return value: as rr_client_send_wait, and
 /// -EINVAL: type is 1 to 127, or flags has others set.
@@ -113,8 +113,8 @@ pub unsafe extern "C" fn rr_client_send_msg(
     })
 }
 
-/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a free
-/// slot, and not for a server. data may be NULL if len is 0.
+/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a
+/// free slot, and not for a server. data may be NULL if len is 0.
 ///
 /// The message is delivered even if this process ends before a server takes it. One that a server held when it died is
 /// lost, but in a channel with RR_REDELIVER. It holds its slot until its server is done with it.
@@ -212,8 +212,8 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
     unsafe { client.0.get_into(Kind::Bytes, id, buf, cap, timeout) }
 }
 
-/// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the outcome
-/// is. Ids that are 0 are passed over. Of several with an outcome it is the first.
+/// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
+/// outcome is. Ids that are 0 are passed over. Of several with an outcome it is the first.
 ///
 /// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 ///
@@ -222,8 +222,8 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// -ETIMEDOUT: none had one in time;
 /// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
 /// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
-/// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody cleared
-/// the channel;
+/// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
+/// cleared the channel;
 /// -EINVAL: cli or ids is null, or all ids are 0, or n is;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -246,8 +246,8 @@ pub unsafe extern "C" fn rr_client_wait_any(
 /// will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
 /// request gets -ECANCELED.
 ///
-/// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at least
-/// and 64 at most; when servers hold more than that, each takes the place of a request in flight.
+/// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
+/// least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
 ///
 /// Return value: 0 if it was withdrawn, or
 /// -EALREADY: its reply, or another outcome, is there: collect it;
@@ -260,8 +260,8 @@ pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int
     status(|| unsafe { handle(cli) }?.0.cancel(id))
 }
 
-/// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are not
-/// among them.
+/// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are
+/// not among them.
 ///
 /// Return value: their number, or
 /// -EINVAL: cli is null.

@@ -8,7 +8,8 @@ use std::ptr::null_mut;
 
 /// Takes a slot and lends room in it for a request to be written in place; waits for a free slot. loan tells where.
 ///
-/// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do either.
+/// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do
+/// either.
 ///
 /// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 ///
@@ -31,8 +32,9 @@ pub unsafe extern "C" fn rr_client_loan(cli: *mut rr_client, loan: *mut rr_loan,
     })
 }
 
-/// Sends the first len bytes of what was written to a loan, with the type and flags that were set in it; with RR_END_ALIGNED
-/// the last len bytes. The reply is collected by the number stored in id. The loan has ended: its data is set to NULL.
+/// Sends the first len bytes of what was written to a loan, with the type and flags that were set in it; with
+/// RR_END_ALIGNED the last len bytes. The reply is collected by the number stored in id. The loan has ended: its data
+/// is set to NULL.
 ///
 /// Return value: 0, or
 /// -ESTALE: the loan has ended before, or is none of this handle's;
@@ -79,8 +81,8 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, loan: *mut rr_loan
     })
 }
 
-/// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may be
-/// read until rr_client_release, or any other call that collects the id.
+/// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may
+/// be read until rr_client_release, or any other call that collects the id.
 ///
 /// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 ///

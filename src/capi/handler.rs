@@ -11,10 +11,10 @@ use std::slice;
 /// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
 /// stopped or a handler says RR_SERVE_STOP; see rr_handler. ctx is passed on to the handler.
 ///
-/// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another thread
-/// or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes in answer to
-/// a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call that it is
-/// returned to.
+/// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
+/// thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
+/// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call
+/// that it is returned to.
 ///
 /// Return value: 0 after RR_SERVE_STOP, or
 /// -ESHUTDOWN: the handle was stopped;

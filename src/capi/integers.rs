@@ -7,7 +7,8 @@ use crate::Timeout;
 use crate::error::Result;
 use std::ffi::c_int;
 
-/// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in req.
+/// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in
+/// req.
 ///
 /// Return value: 0, or
 /// -EAGAIN: there is none;

@@ -7,14 +7,15 @@ use super::types::rr_channel;
 use rustix::fd::AsRawFd;
 use std::ffi::c_int;
 
-/// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first call,
-/// the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it. It never
-/// blocks, and is closed on exec.
+/// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first
+/// call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
+/// It never blocks, and is closed on exec.
 ///
-/// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a Unix
-/// socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
-/// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals nothing:
-/// a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks again.
+/// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a
+/// Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+/// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals
+/// nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks
+/// again.
 ///
 /// Return value: the descriptor, or
 /// -EINVAL: ch is null;
@@ -25,9 +26,9 @@ pub unsafe extern "C" fn rr_channel_request_fd(ch: *const rr_channel) -> c_int {
     count(|| unsafe { channel(ch) }?.request_fd().map(|fd| fd.as_raw_fd())) as c_int
 }
 
-/// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that shall
-/// signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each other's
-/// signals.
+/// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
+/// shall signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
+/// other's signals.
 ///
 /// Return value: as rr_channel_request_fd.
 #[unsafe(no_mangle)]
@@ -49,7 +50,8 @@ pub unsafe extern "C" fn rr_channel_request_fd_set(ch: *const rr_channel, fd: c_
     status(|| unsafe { channel(ch) }?.request_fd_set(borrow(fd)?))
 }
 
-/// Makes an eventfd that this process inherited or was passed this handle's one for replies, as rr_channel_request_fd_set.
+/// Makes an eventfd that this process inherited or was passed this handle's one for replies, as
+/// rr_channel_request_fd_set.
 ///
 /// Return value: as rr_channel_request_fd_set.
 #[unsafe(no_mangle)]

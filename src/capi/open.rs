@@ -186,8 +186,8 @@ pub unsafe extern "C" fn rr_client_free(cli: *mut rr_client) {
 }
 
 /// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
-/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that rr_serve has
-/// called still gets its reply sent. Other handles are not concerned.
+/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that
+/// rr_serve has called still gets its reply sent. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///
@@ -200,8 +200,8 @@ pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
 }
 
 /// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
-/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending, rr_client_remote_error
-/// and those about the channel. Other handles are not concerned.
+/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
+/// rr_client_remote_error and those about the channel. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///

@@ -87,8 +87,8 @@ pub(super) fn describe(request: &Request) -> rr_request {
 
 /// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
 ///
-/// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a one-way
-/// message is dropped, and the message released.
+/// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
+/// one-way message is dropped, and the message released.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
@@ -101,8 +101,8 @@ pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_v
     status(|| unsafe { handle(srv) }?.0.reply(id, unsafe { payload(data, len) }?))
 }
 
-/// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are RR_UTF8,
-/// RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
+/// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are
+/// RR_UTF8, RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
 ///
 /// Return value: as rr_reply, and
 /// -EINVAL: type is 1 to 127, or flags has others set.
@@ -124,8 +124,8 @@ pub unsafe extern "C" fn rr_reply_msg(
     })
 }
 
-/// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message: its
-/// slot is free.
+/// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message:
+/// its slot is free.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;

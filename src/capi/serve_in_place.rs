@@ -85,12 +85,12 @@ fn view_of(server: &Server, request: &Request) -> rr_view {
 }
 
 /// Lends room for the reply to a request, in the channel's memory: *ptr tells where, aligned to 128 bytes, and *cap how
-/// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it. The
-/// room may be written to until then, or until the request ends otherwise.
+/// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it.
+/// The room may be written to until then, or until the request ends otherwise.
 ///
 /// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view has
-/// ended with it;
+/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
+/// has ended with it;
 /// -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -124,8 +124,8 @@ pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, id: u64, len: usiz
     status(|| unsafe { handle(srv) }?.0.commit_reply(id, len, 0, 0))
 }
 
-/// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the last
-/// len bytes of the room that are sent.
+/// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the
+/// last len bytes of the room that are sent.
 ///
 /// Return value: as rr_reply_commit, and
 /// -EINVAL: type is 1 to 127, or flags has others set than RR_UTF8 and RR_END_ALIGNED.

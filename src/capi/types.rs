@@ -34,16 +34,18 @@ pub const RR_EXCLUSIVE: u32 = 1;
 /// Option flag: pages are not reserved when the channel is created. A file system that fills up later then ends a
 /// process that touches a new page by SIGBUS.
 pub const RR_SPARSE: u32 = 2;
-/// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of failing
-/// with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
+/// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of
+/// failing with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
 pub const RR_REDELIVER: u32 = 4;
-/// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
-/// it has one; see rr_channel_request_fd.
+/// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies,
+/// if it has one; see rr_channel_request_fd.
 pub const RR_NOTIFY: u32 = 8;
 
 /// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
 pub const RR_UTF8: u32 = 1;
-/// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it.
+/// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end is
+/// aligned to 128 bytes if request_max, or response_max, is a multiple of them. Payloads of up to 104 bytes are moved,
+/// to where they begin at a multiple of 8.
 pub const RR_END_ALIGNED: u32 = 2;
 /// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post only.
 pub const RR_ONE_WAY: u32 = 4;
@@ -65,8 +67,9 @@ pub const RR_CLIENT: u32 = 2;
 
 /// How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
 ///
-/// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters only
-/// to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an error.
+/// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters
+/// only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an
+/// error.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_options {
@@ -124,8 +127,8 @@ pub struct rr_request {
     pub redeliveries: u32,
 }
 
-/// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none does
-/// that keeps to the format: what a decision depends on is best copied first.
+/// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
+/// does that keeps to the format: what a decision depends on is best copied first.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_view {
@@ -179,10 +182,10 @@ pub struct rr_response {
 /// returns, or later if it is answered later.
 ///
 /// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
-/// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's: the client's call
-/// fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length bytes that were written
-/// to data, or, if that is 0, what rr_strerror says about it. Any other number fails the request likewise, with -EINVAL, and
-/// so does a reply whose length, type or flags can't be sent.
+/// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's:
+/// the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
+/// bytes that were written to data, or, if that is 0, what rr_strerror says about it. Any other number fails the
+/// request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
 pub type rr_handler = Option<
     unsafe extern "C" fn(ctx: *mut c_void, request: *const rr_view, response: *mut rr_response) -> c_int,
 >;

@@ -126,8 +126,8 @@ impl Channel {
         if self.stopped.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// As [`Channel::check_running`], for a thread that has just announced in a shared word that it will sleep. Either it
-    /// sees that the handle was stopped, or `stop` sees the announcement: the two fences order both sides.
+    /// As [`Channel::check_running`], for a thread that has just announced in a shared word that it will sleep. Either
+    /// it sees that the handle was stopped, or `stop` sees the announcement: the two fences order both sides.
     pub(crate) fn check_running_before_sleep(&self) -> Result<()> {
         fence(SeqCst);
         self.check_running()

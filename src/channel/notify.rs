@@ -1,8 +1,8 @@
 //! Notification: an eventfd for requests and one for replies, by which programs that wait with epoll and its like learn
 //! that there is something to take. Nothing is signalled unless a caller asks for it.
 //!
-//! The descriptors are this handle's, not the channel's: another process takes part if it inherits one, or is passed one
-//! and adopts it.
+//! The descriptors are this handle's, not the channel's: another process takes part if it inherits one, or is passed
+//! one and adopts it.
 
 use super::Channel;
 use super::membership::Role;

@@ -68,8 +68,8 @@ impl RequestLoan<'_> {
         self
     }
 
-    /// Gives the message flags, as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last bytes of the room that
-    /// are sent.
+    /// Gives the message flags, as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last bytes of the room
+    /// that are sent.
     pub fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
         self
@@ -78,8 +78,8 @@ impl RequestLoan<'_> {
     /// Sends the first `length` bytes; the reply is collected by the id that this returns.
     ///
     /// # Errors
-    /// [`Error::MessageSize`] if that is more than there is room for; [`Error::Invalid`] for a type or flags that no sender
-    /// may give; [`Error::Stopped`]. The slot is given back.
+    /// [`Error::MessageSize`] if that is more than there is room for; [`Error::Invalid`] for a type or flags that no
+    /// sender may give; [`Error::Stopped`]. The slot is given back.
     pub fn commit(self, length: usize) -> Result<u64> {
         self.client.commit_loan(self.id, length, self.message_type, self.flags)?;
         let id = self.id;

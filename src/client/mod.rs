@@ -69,9 +69,9 @@ impl Client {
     /// [`Error::MessageSize`] if the request is longer than the channel allows, and is not sent, or if the reply is
     /// longer than the buffer, and is dropped; [`Error::WouldBlock`] or [`Error::NoSlots`] if the timeout is 0;
     /// [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::OwnerDead`] if the server died with the request;
-    /// [`Error::Remote`] if it replied with an error; [`Error::Canceled`] if it let go of the request without a reply, or
-    /// somebody cleared the channel; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of these
-    /// that come after the sending the server may have acted on the request.
+    /// [`Error::Remote`] if it replied with an error; [`Error::Canceled`] if it let go of the request without a reply,
+    /// or somebody cleared the channel; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of
+    /// these that come after the sending the server may have acted on the request.
     pub fn req(&self, data: &[u8], buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe { self.req_into(Kind::Bytes, data, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
@@ -136,8 +136,8 @@ impl Client {
     }
 
     /// Sends a one-way message: nobody replies to it, and nothing is left to be collected. Waits for a free slot, and
-    /// not for a server: the message is delivered even if this process ends before one takes it. A message that a server
-    /// held when it died is lost, unless the channel redelivers.
+    /// not for a server: the message is delivered even if this process ends before one takes it. A message that a
+    /// server held when it died is lost, unless the channel redelivers.
     ///
     /// # Errors
     /// As [`Client::send_wait`].

@@ -17,8 +17,8 @@ impl Client {
         Id::from_u64(number, self.channel.view().total_slots()).ok_or(Error::Stale)
     }
 
-    /// Takes a slot, writes the request and publishes it. One function on purpose: what it is made of is always inlined, so
-    /// that nothing on the way passes through memory.
+    /// Takes a slot, writes the request and publishes it. One function on purpose: what it is made of is always
+    /// inlined, so that nothing on the way passes through memory.
     pub(super) fn begin(
         &self,
         kind: Kind,
@@ -265,8 +265,8 @@ impl Client {
         }
     }
 
-    /// Ends a request that only this call knows and whose wait failed; or, if its outcome came at the last moment, yields
-    /// that after all. If the request is gone, somebody cleared the channel.
+    /// Ends a request that only this call knows and whose wait failed; or, if its outcome came at the last moment,
+    /// yields that after all. If the request is gone, somebody cleared the channel.
     pub(super) fn withdraw_unless_done(&self, me: Participant, id: Id, error: Error) -> Result<Progress> {
         match (self.withdraw(me, id), error) {
             (Withdrawn::TooLate, _) => {

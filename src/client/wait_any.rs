@@ -8,13 +8,14 @@ use crate::protocol::{Id, Participant};
 use crate::wait::{Deadline, Timeout, deadline};
 
 impl Client {
-    /// Waits until one of several requests has its outcome; returns the index of the first that has. Collecting it tells
-    /// what the outcome is. Ids that are 0 are passed over.
+    /// Waits until one of several requests has its outcome; returns the index of the first that has. Collecting it
+    /// tells what the outcome is. Ids that are 0 are passed over.
     ///
     /// # Errors
     /// [`Error::WouldBlock`] if the timeout is 0 and none has; [`Error::TimedOut`]; [`Error::Interrupted`];
     /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled before;
-    /// [`Error::Canceled`] if one was cancelled or collected during the wait; [`Error::Invalid`] if there is no id; [`Error::Stopped`].
+    /// [`Error::Canceled`] if one was cancelled or collected during the wait; [`Error::Invalid`] if there is no id;
+    /// [`Error::Stopped`].
     pub fn wait_any(&self, ids: &[u64], timeout: impl Into<Timeout>) -> Result<usize> {
         self.channel.check_running()?;
         let me = self.channel.me()?;

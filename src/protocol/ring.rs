@@ -132,8 +132,8 @@ pub(crate) struct Found {
     position: u64,
 }
 
-/// Laps that one look for a request walks at most. It takes one to reach what the ring holds and one to see all of that;
-/// more only where others fill it meanwhile, and then the next look goes on from there.
+/// Laps that one look for a request walks at most. It takes one to reach what the ring holds and one to see all of
+/// that; more only where others fill it meanwhile, and then the next look goes on from there.
 const LAPS_PER_LOOK: u64 = 2;
 
 /// Steps of a [`glance`].
@@ -144,15 +144,15 @@ pub(crate) fn find<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
     look(memory, known, LAPS_PER_LOOK * memory.cells())
 }
 
-/// As [`find`], but goes a few steps only, and on from there the next time: for polling, where the clock has to be looked
-/// at now and then.
+/// As [`find`], but goes a few steps only, and on from there the next time: for polling, where the clock has to be
+/// looked at now and then.
 #[inline(always)]
 pub(crate) fn glance<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
     look(memory, known, STEPS_PER_GLANCE)
 }
 
-/// Always inlined: what it finds must stay in registers. Returned through memory, the parts are read back wider than they
-/// were written, and that waits until every earlier store has reached its line.
+/// Always inlined: what it finds must stay in registers. Returned through memory, the parts are read back wider than
+/// they were written, and that waits until every earlier store has reached its line.
 #[inline(always)]
 fn look<M: Memory>(memory: &M, known: &Known, steps: u64) -> Option<Found> {
     let cells = memory.cells();

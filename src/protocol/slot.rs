@@ -51,8 +51,8 @@ pub(crate) fn queue<M: Memory>(memory: &M, id: Id, client: Participant) {
     memory.request(id.slot).store(RequestWord::queued(id.generation, client).0, Release);
 }
 
-/// Ends a loan, whose id several threads may know: the first of them may write the request's lines, and then [`queue`]s it.
-/// Until then it looks as if it was cancelled, and is freed with its client.
+/// Ends a loan, whose id several threads may know: the first of them may write the request's lines, and then [`queue`]s
+/// it. Until then it looks as if it was cancelled, and is freed with its client.
 pub(crate) fn end_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
     let request = memory.request(id.slot);
     // Acquire, and before the reply word: a word of a later generation can't be taken for one from before the loan.
@@ -140,7 +140,8 @@ fn finish<M: Memory>(memory: &M, id: Id, outcome: impl Fn(u64, Participant) -> R
             break;
         }
         let next = outcome(id.generation, found.owner());
-        // Release: the client that sees READY sees the reply's bytes. SeqCst: as a slot that comes free, see `allocate`.
+        // Release: the client that sees READY sees the reply's bytes. SeqCst: as a slot that comes free, see
+        // `allocate`.
         match word.compare_exchange(found.0, next.0, SeqCst, Acquire) {
             Ok(_) => return Replied::Delivered { before: found },
             Err(now) => found = ReplyWord(now),
@@ -352,8 +353,8 @@ pub(crate) fn current<M: Memory>(memory: &M, slot: u32) -> Id {
     Id { slot, generation: ReplyWord(memory.reply(slot).load(Acquire)).generation() }
 }
 
-/// Ends a request, whosever it is. A queued one is claimed first, so that if `me` dies in between, it is recovered as that
-/// of a server.
+/// Ends a request, whosever it is. A queued one is claimed first, so that if `me` dies in between, it is recovered as
+/// that of a server.
 pub(crate) fn clear<M: Memory>(memory: &M, id: Id, me: Participant) -> Cleared {
     for _ in 0..TRANSITIONS_MAX {
         let before = ReplyWord(memory.reply(id.slot).load(Acquire));

@@ -31,8 +31,8 @@
 //! | POSTED | FREE(g) | anyone | its client died before it was QUEUED |
 //! | POSTED | POSTED(g, 0) | anyone | its client is gone, and its reference is published for certain |
 //!
-//! **Request word.** It says nothing unless its generation is the reply word's. Its flags are the number of times that the
-//! request was queued again, so that no value comes back.
+//! **Request word.** It says nothing unless its generation is the reply word's. Its flags are the number of times that
+//! the request was queued again, so that no value comes back.
 //!
 //! | from | to | who | when |
 //! |---|---|---|---|

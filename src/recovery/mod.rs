@@ -25,8 +25,9 @@
 //! | ABANDONED, QUEUED or REQUEUED | anyone | request word CANCELLED, then reply word FREE |
 //! | ABANDONED or POSTED, CANCELLED | anyone | reply word FREE |
 //!
-//! A reference that is published twice is harmless, so whoever can't know publishes. Two recoverers may know of different
-//! deaths, and one free what the other queues again: so both begin with the request word, and one of them fails.
+//! A reference that is published twice is harmless, so whoever can't know publishes. Two recoverers may know of
+//! different deaths, and one free what the other queues again: so both begin with the request word, and one of them
+//! fails.
 
 #[cfg(test)]
 mod models;
@@ -64,8 +65,8 @@ pub(crate) enum Mended {
 /// A slot changes at most this often while it is looked at, unless somebody overwrites its words at random.
 const LOOKS_MAX: u32 = 16;
 
-/// Finishes or undoes what participants that are gone left in one slot. `gone` is asked only about owners that were read
-/// before.
+/// Finishes or undoes what participants that are gone left in one slot. `gone` is asked only about owners that were
+/// read before.
 pub(crate) fn mend<M: Memory>(
     memory: &M,
     slot: u32,
@@ -141,7 +142,8 @@ pub(crate) fn mend<M: Memory>(
     Mended::Nothing
 }
 
-/// Makes a request claimable again. False if it changed meanwhile, or if its client has given it up: then it is withdrawn.
+/// Makes a request claimable again. False if it changed meanwhile, or if its client has given it up: then it is
+/// withdrawn.
 fn queue_again<M: Memory>(memory: &M, id: Id, found: RequestWord, again: RequestWord) -> bool {
     if memory.request(id.slot).compare_exchange(found.0, again.0, SeqCst, Acquire).is_err() {
         return false;
@@ -151,8 +153,8 @@ fn queue_again<M: Memory>(memory: &M, id: Id, found: RequestWord, again: Request
     !withdraw_abandoned(memory, id)
 }
 
-/// After the reference to a REQUEUED request is published: nobody need publish it again. Should this not happen, somebody
-/// does.
+/// After the reference to a REQUEUED request is published: nobody need publish it again. Should this not happen,
+/// somebody does.
 pub(crate) fn settle<M: Memory>(memory: &M, id: Id, by: Participant, gone: impl Fn(Participant) -> bool) {
     let request = RequestWord(memory.request(id.slot).load(Acquire));
     if request.is(RequestState::Requeued, id.generation) {

@@ -44,8 +44,8 @@ impl ReplyLoan<'_> {
         self
     }
 
-    /// Gives the message flags, as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last bytes of the room that
-    /// are sent.
+    /// Gives the message flags, as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last bytes of the room
+    /// that are sent.
     pub fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
         self

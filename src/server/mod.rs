@@ -37,8 +37,8 @@ pub struct Request {
     pub length: usize,
     /// The application's number for what kind of message this is; 0 if the client gave none.
     pub message_type: u32,
-    /// The client's flags: [`crate::UTF8`], [`crate::END_ALIGNED`]; and [`crate::ONE_WAY`] for a message that nobody waits
-    /// for a reply to.
+    /// The client's flags: [`crate::UTF8`], [`crate::END_ALIGNED`]; and [`crate::ONE_WAY`] for a message that nobody
+    /// waits for a reply to.
     pub flags: u32,
     /// The participant number of the client.
     pub client: u32,

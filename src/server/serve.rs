@@ -108,8 +108,8 @@ impl Response<'_> {
 
 impl Server {
     /// Takes requests one after the other, calls the handler with each, and sends the reply that it wrote, until the
-    /// handler says [`Response::stop`]. What the handler fails with goes to the request's client, and the loop goes on. A
-    /// handler that has been called gets its reply sent even if the handle is stopped meanwhile. Several threads may
+    /// handler says [`Response::stop`]. What the handler fails with goes to the request's client, and the loop goes on.
+    /// A handler that has been called gets its reply sent even if the handle is stopped meanwhile. Several threads may
     /// serve at once, each with a handler of its own.
     ///
     /// ```

@@ -64,8 +64,8 @@ impl<'s> RequestView<'s> {
         self.server.reply_error(self.request.id, code, text)
     }
 
-    /// Room for the reply, in place. When it is committed, the request is over, and the bytes of this view may be those of
-    /// another: drop it then.
+    /// Room for the reply, in place. When it is committed, the request is over, and the bytes of this view may be those
+    /// of another: drop it then.
     ///
     /// # Errors
     /// As [`Server::reply_loan`].
@@ -101,8 +101,8 @@ impl Server {
         self.view_next(&Deadline::new(timeout.into()))
     }
 
-    /// Takes up to `most` requests in their order, and appends them to `views`; waits for the first only. Returns how many
-    /// it took.
+    /// Takes up to `most` requests in their order, and appends them to `views`; waits for the first only. Returns how
+    /// many it took.
     ///
     /// # Errors
     /// As [`Server::recv_view`]; [`crate::Error::Invalid`] if `most` is 0.
