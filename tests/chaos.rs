@@ -1,11 +1,11 @@
 //! Six clients, four servers and one who looks after the channel and clears it now and then, all processes of their own,
 //! while a killer stops, kills and replaces them at random: no acknowledged reply or one-way message is lost, nothing is
 //! executed or delivered twice, no reply is wrong, no call overstays its deadline and nothing is left behind. Likewise in a
-//! channel that redelivers: there a server's death fails no request, and may have it executed again.
+//! channel that redelivers: there a server's death fails no request, and may have it executed again; and in one of integers.
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `SHMRR_CHAOS_SECS` | how long, in seconds, half of it in each of the two channels | 20 |
+//! | `SHMRR_CHAOS_SECS` | how long, in seconds, a third of it in each of the three channels | 20 |
 //! | `SHMRR_CHAOS_SEED` | where the random choices begin; they are those of the killer and of each process, but when a signal hits is up to the machine | another each time, printed |
 
 #[path = "support/channel.rs"]
@@ -16,6 +16,8 @@ mod child;
 mod client;
 #[path = "chaos/conduct.rs"]
 mod conduct;
+#[path = "chaos/integers.rs"]
+mod integers;
 #[path = "chaos/killer.rs"]
 mod killer;
 #[path = "chaos/ledger.rs"]
@@ -30,6 +32,8 @@ mod payload;
 mod remains;
 #[path = "chaos/server.rs"]
 mod server;
+#[path = "chaos/signals.rs"]
+mod signals;
 #[path = "chaos/verdict.rs"]
 mod verdict;
 #[path = "chaos/watch.rs"]
@@ -39,7 +43,7 @@ use channel::Name;
 use child::Child;
 use killer::Killer;
 use ledger::{CLIENTS, Ledger, MANAGER, SEATS};
-use shmrr::Options;
+use shmrr::{Kind, Options};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -62,7 +66,39 @@ struct Part {
     /// Which of all processes of the run this is.
     life: u32,
     seed: u64,
-    redelivers: bool,
+    form: Form,
+}
+
+/// What kind of channel it is all in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// As it is by default.
+    Plain,
+    /// Requests are served again whose server died.
+    Redelivers,
+    /// The payloads are numbers.
+    Integers,
+}
+
+impl Form {
+    fn named(name: &OsStr) -> Self {
+        let forms = [Self::Plain, Self::Redelivers, Self::Integers];
+        forms.into_iter().find(|form| name.to_str() == Some(&form.name())).expect("a form")
+    }
+
+    fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    fn redelivers(self) -> bool {
+        self == Self::Redelivers
+    }
+
+    /// What opens such a channel; every message signals.
+    fn options(self) -> Options {
+        let kind = if self == Self::Integers { Kind::Int } else { Kind::Bytes };
+        Options::new().kind(kind).redeliver(self.redelivers()).notify(true)
+    }
 }
 
 fn number<T: std::str::FromStr>(text: &OsStr) -> T {
@@ -75,27 +111,31 @@ fn from_environment(name: &str, default: impl FnOnce() -> u64) -> u64 {
 
 #[test]
 fn processes_stopped_and_killed_at_random_lose_double_delay_and_leave_nothing() {
-    rage_in(Name::new("chaos"), false);
+    rage_in(Name::new("chaos"), Form::Plain);
 }
 
 #[test]
 fn in_a_channel_that_redelivers_a_servers_death_fails_no_request() {
-    rage_in(Name::new("chaos-again"), true);
+    rage_in(Name::new("chaos-again"), Form::Redelivers);
 }
 
-fn rage_in(name: Name, redelivers: bool) {
+#[test]
+fn nor_do_they_in_a_channel_of_integers() {
+    rage_in(Name::new("chaos-int"), Form::Integers);
+}
+
+fn rage_in(name: Name, form: Form) {
     // One at a time: each wants the processors for itself.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let seconds = from_environment("SHMRR_CHAOS_SECS", || SECONDS).div_ceil(2);
+    let seconds = from_environment("SHMRR_CHAOS_SECS", || SECONDS).div_ceil(3);
     let seed = from_environment("SHMRR_CHAOS_SEED", ledger::now);
-    println!("SHMRR_CHAOS_SEED={seed}, {seconds} s, redelivers: {redelivers}");
+    println!("SHMRR_CHAOS_SEED={seed}, {seconds} s, {form:?}");
 
-    let options = Options::new().slots(SLOTS).participants(PARTICIPANTS).redeliver(redelivers);
-    let keeper = options.server(&name).unwrap();
+    let keeper = form.options().slots(SLOTS).participants(PARTICIPANTS).server(&name).unwrap();
     let (_file, path) = Ledger::create(seconds + TO_FINISH);
     let ledger = Ledger::open(&path);
-    let form = if redelivers { "redelivers" } else { "" };
+    let form_name = form.name();
     let spawn = |seat: usize, life: u32, seed: u64| {
         let role = match seat {
             ..CLIENTS => "client",
@@ -110,7 +150,7 @@ fn rage_in(name: Name, redelivers: bool) {
             ("SEAT", seat.as_ref()),
             ("LIFE", life.as_ref()),
             ("SEED", seed.as_ref()),
-            ("FORM", form.as_ref()),
+            ("FORM", form_name.as_ref()),
         ];
         Child::spawn_for((seconds + TO_FINISH) as u32, role, &settings)
     };
@@ -125,7 +165,7 @@ fn rage_in(name: Name, redelivers: bool) {
     });
 
     let most_unknown = |client: usize| u64::from(killer.kills[client]) * (client::WINDOW + 1);
-    let tally = verdict::read(&ledger, redelivers, most_unknown);
+    let tally = verdict::read(&ledger, form.redelivers(), most_unknown);
     println!("{tally}");
     let kills = [&killer.kills[..CLIENTS], &killer.kills[CLIENTS..MANAGER], &killer.kills[MANAGER..]];
     let kills: [u32; 3] = kills.map(|kills| kills.iter().sum());
@@ -146,10 +186,12 @@ fn rage_in(name: Name, redelivers: bool) {
     );
     let at_once = u64::from(SLOTS + SLOTS / 4);
     // What a server took and did not note is served again where that is promised.
-    tally.compare(clears, at_once, if redelivers { 0 } else { killer.unnoted });
+    tally.compare(clears, at_once, if form.redelivers() { 0 } else { killer.unnoted });
     assert!(recoveries <= kills.iter().sum::<u32>().into(), "{recoveries} recoveries from {kills:?} deaths");
-    remains::assert_none(&keeper, name.as_ref());
-    let happened = [tally.received, tally.posted, kills[0].into(), kills[1].into(), killer.stops.into()];
+    remains::assert_none(&keeper, name.as_ref(), form);
+    // Integers are not posted.
+    let posted = if form == Form::Integers { 1 } else { tally.posted };
+    let happened = [tally.received, posted, kills[0].into(), kills[1].into(), killer.stops.into()];
     assert!(!happened.contains(&0), "there was no chaos: {happened:?}");
 }
 
@@ -170,7 +212,7 @@ fn part() -> Part {
         seat: number(&child::setting("SEAT")),
         life: number(&child::setting("LIFE")),
         seed: number(&child::setting("SEED")),
-        redelivers: child::setting("FORM") == "redelivers",
+        form: Form::named(&child::setting("FORM")),
     }
 }
 

@@ -4,9 +4,10 @@
 use crate::conduct::label_of;
 use crate::ledger::{self, Ledger, RUNNING};
 use crate::payload::{Payload, Random};
+use crate::signals::Signals;
 use crate::watch::{Limit, Watch};
-use crate::{LARGEST, Part};
-use shmrr::{Client, END_ALIGNED, Error, Message, Options, Result};
+use crate::{Form, LARGEST, Part};
+use shmrr::{Client, END_ALIGNED, Error, Message, Result};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ pub struct Calling<'a> {
     pub seat: usize,
     pub random: Random,
     pub flight: Vec<(u64, Sent)>,
-    /// Whether the channel serves requests again whose server died.
-    pub redelivers: bool,
+    pub form: Form,
+    pub signals: Signals,
 }
 
 /// A request, and what had happened before it was sent.
@@ -42,11 +43,17 @@ pub struct Sent {
 pub fn call(part: &Part) {
     let ledger = &part.ledger;
     let watch = Watch::new(ledger, part.seat);
-    let client = Options::new().client(&part.channel).unwrap();
+    let client = part.form.options().client(&part.channel).unwrap();
+    client.channel().request_fd().unwrap();
     let random = Random::new(part.seed);
-    let (seat, redelivers) = (part.seat, part.redelivers);
-    let mut calling = Calling { ledger, watch, client, seat, random, flight: Vec::new(), redelivers };
+    let (seat, form, signals) = (part.seat, part.form, Signals::default());
+    let mut calling = Calling { ledger, watch, client, seat, random, flight: Vec::new(), form, signals };
     while ledger.phase() == RUNNING {
+        calling.signals.check(|| calling.client.channel().consume_requests().unwrap());
+        if form == Form::Integers {
+            calling.exchange_numbers();
+            continue;
+        }
         match calling.random.below(16) {
             0..4 => calling.request(),
             4 => calling.post(),
@@ -77,7 +84,7 @@ impl Calling<'_> {
 
     /// A limit for a call that takes a slot. Replies to this very client may be what fills the slots, so that it must
     /// not wait for ever.
-    fn limit_for_slot(&mut self) -> Limit {
+    pub fn limit_for_slot(&mut self) -> Limit {
         match self.limit() {
             Limit::Forever if !self.flight.is_empty() => Limit::Now,
             limit => limit,
@@ -85,7 +92,7 @@ impl Calling<'_> {
     }
 
     /// A request with a number that no other has.
-    fn next(&mut self, kind: u32) -> Sent {
+    pub fn next(&mut self, kind: u32) -> Sent {
         let number = self.ledger.seat(self.seat).numbered.fetch_add(1, SeqCst);
         let size = match self.random.below(16) {
             0 => self.random.below(LARGEST as u64 + 1),
@@ -114,8 +121,14 @@ impl Calling<'_> {
         let (result, span) = self.watch.call("req", limit, call);
         match result {
             Err(Error::NoSlots) => self.settle(&sent, ledger::NOT_SENT),
-            Err(Error::TimedOut | Error::WouldBlock) => self.settle(&sent, ledger::WITHDRAWN),
-            result => self.end(&sent, result.map(|length| &buffer[..length]), span),
+            Err(Error::TimedOut | Error::WouldBlock) => {
+                self.signals.may_come();
+                self.settle(&sent, ledger::WITHDRAWN);
+            }
+            result => {
+                self.signals.comes();
+                self.end(&sent, result.map(|length| &buffer[..length]), span);
+            }
         }
     }
 
@@ -123,13 +136,16 @@ impl Calling<'_> {
         let (limit, sent) = (self.limit_for_slot(), self.next(ledger::ONE_WAY));
         let bytes = sent.payload.request();
         match self.watch.call("post", limit, || self.client.post(&bytes, limit)).0 {
-            Ok(()) => self.settle(&sent, ledger::POSTED),
+            Ok(()) => {
+                self.signals.comes();
+                self.settle(&sent, ledger::POSTED);
+            }
             Err(Error::NoSlots | Error::TimedOut) => self.settle(&sent, ledger::NOT_SENT),
             Err(error) => panic!("post: {error}"),
         }
     }
 
-    fn pipeline(&mut self) {
+    pub fn pipeline(&mut self) {
         self.send();
         if self.random.below(CANCELS) == 0 {
             self.cancel_one();
@@ -159,12 +175,16 @@ impl Calling<'_> {
         let (message_type, flags) = label_of(&sent.payload);
         let message = Message { data: &bytes, message_type, flags };
         let result = match self.random.below(3) {
+            _ if self.form == Form::Integers => self.send_number(&sent),
             0 => self.watch.call("send", limit, || self.client.send_wait(&bytes, limit)).0,
             1 => self.watch.call("send_msg", limit, || self.client.send_msg(&message, limit)).0,
             _ => self.send_in_place(&message, limit),
         };
         match result {
-            Ok(id) => self.flight.push((id, sent)),
+            Ok(id) => {
+                self.signals.comes();
+                self.flight.push((id, sent));
+            }
             Err(Error::NoSlots | Error::TimedOut) => self.settle(&sent, ledger::NOT_SENT),
             Err(error) => panic!("send: {error}"),
         }
@@ -216,7 +236,7 @@ impl Calling<'_> {
         match self.watch.call("cancel", Limit::Now, || self.client.cancel(id)).0 {
             Ok(()) => {
                 self.settle(&sent, ledger::CANCELLED);
-                assert_eq!(self.client.get(id, &mut [0; LARGEST]), Err(Error::Stale), "cancelled {sent:?}");
+                assert_eq!(self.client.cancel(id), Err(Error::Stale), "cancelled {sent:?}");
             }
             Err(Error::AlreadyReplied) => {
                 let collected = self.collect(id, &sent, Limit::Now);

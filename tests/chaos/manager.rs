@@ -5,7 +5,7 @@ use crate::ledger::RUNNING;
 use crate::payload::Random;
 use crate::watch::{Limit, Watch};
 use crate::{PARTICIPANTS, Part, SLOTS};
-use shmrr::{Channel, Options, Role};
+use shmrr::{Channel, Role};
 use std::time::Duration;
 
 /// Longest time between two deeds, in milliseconds.
@@ -15,10 +15,10 @@ const CLEARS: u64 = 8;
 
 pub fn manage(part: &Part) {
     if part.life % 2 == 0 {
-        let client = Options::new().client(&part.channel).unwrap();
+        let client = part.form.options().client(&part.channel).unwrap();
         look_after(part, client.channel(), Role::Client);
     } else {
-        let server = Options::new().server(&part.channel).unwrap();
+        let server = part.form.options().server(&part.channel).unwrap();
         look_after(part, server.channel(), Role::Server);
     }
 }

@@ -1,11 +1,11 @@
 //! What the calls of the chaos test's clients came to. The ledger says what servers made of a request, and what both
 //! sides saw must agree.
 
-use crate::LARGEST;
 use crate::client::{Calling, Sent};
 use crate::conduct::{Answer, answer_to, check_label};
 use crate::ledger;
 use crate::watch::{Limit, Span};
+use crate::{Form, LARGEST};
 use shmrr::{Error, Result};
 
 /// One reply in so many is asked for once more.
@@ -17,7 +17,9 @@ impl Calling<'_> {
     /// False if the request is still pending.
     pub fn collect(&mut self, id: u64, sent: &Sent, limit: Limit) -> bool {
         let was_done = self.is_done(sent);
-        let is_pending = if self.random.below(2) == 0 {
+        let is_pending = if self.form == Form::Integers {
+            self.collect_number(id, sent, limit)
+        } else if self.random.below(2) == 0 {
             self.collect_copy(id, sent, limit)
         } else {
             self.collect_in_place(id, sent, limit)
@@ -27,11 +29,7 @@ impl Calling<'_> {
             return false;
         }
         if self.random.below(REPEATS) == 0 {
-            assert_eq!(
-                self.client.get(id, &mut [0; LARGEST]),
-                Err(Error::Stale),
-                "delivered twice: {sent:?}"
-            );
+            assert_eq!(self.client.cancel(id), Err(Error::Stale), "delivered twice: {sent:?}");
         }
         true
     }
@@ -159,7 +157,7 @@ impl Calling<'_> {
     fn mourn(&self, sent: &Sent, span: Span) {
         self.settle(sent, ledger::OWNER_DEAD);
         let deaths = self.ledger.condemned() - sent.buried;
-        let least = if self.redelivers { DELIVERIES } else { 1 };
+        let least = if self.form.redelivers() { DELIVERIES } else { 1 };
         assert!(deaths >= least, "failed after {deaths} deaths, not {least}: {sent:?}");
         let Some(life) = self.ledger.executor(self.seat, sent.payload.number) else { return };
         assert!(self.ledger.is_condemned(life), "a server was taken for dead that lives: {sent:?}");

@@ -1,7 +1,7 @@
 //! What is left of the chaos test's channel.
 
-use crate::SLOTS;
-use shmrr::{Client, Error, Options, Server};
+use crate::{Form, SLOTS};
+use shmrr::{Client, Error, Server};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,11 @@ pub fn wait_until_served(keeper: &Server) {
 }
 
 /// The channel that all but `keeper` left or died in holds nothing and has room for all that it promises.
-pub fn assert_none(keeper: &Server, name: &Path) {
+pub fn assert_none(keeper: &Server, name: &Path, form: Form) {
     keeper.channel().recover().unwrap();
     assert_empty(keeper, name);
-    let client = Options::new().client(name).unwrap();
-    fill(&client);
+    let client = form.options().client(name).unwrap();
+    fill(&client, form);
     drop(client);
     assert_empty(keeper, name);
 }
@@ -40,9 +40,10 @@ fn assert_empty(keeper: &Server, name: &Path) {
     assert!(held.is_empty(), "slots and reply words that are not free: {held:x?}");
 }
 
-fn fill(client: &Client) {
-    let ids: Vec<u64> = (0..SLOTS).map(|_| client.send(b"").expect("a slot is free")).collect();
-    assert_eq!(client.send(b""), Err(Error::NoSlots));
+fn fill(client: &Client, form: Form) {
+    let send = || if form == Form::Integers { client.send_i64(0) } else { client.send(b"") };
+    let ids: Vec<u64> = (0..SLOTS).map(|_| send().expect("a slot is free")).collect();
+    assert_eq!(send(), Err(Error::NoSlots));
     for id in ids {
         client.cancel(id).unwrap();
     }

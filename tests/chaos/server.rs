@@ -4,10 +4,11 @@
 use crate::conduct::{Answer, answer_to, check_label, label_of};
 use crate::ledger::{self, Ledger, SERVERS_FINISH};
 use crate::payload::{Payload, Random};
+use crate::signals::Signals;
 use crate::watch::{Limit, Watch};
-use crate::{LARGEST, Part};
+use crate::{Form, LARGEST, Part};
 use shmrr::server::view::RequestView;
-use shmrr::{END_ALIGNED, Error, Message, ONE_WAY, Options, Request, Result, Server};
+use shmrr::{END_ALIGNED, Error, Message, ONE_WAY, Request, Result, Server};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -20,16 +21,17 @@ const NAPS: u64 = 16;
 const NAP: u64 = 4000;
 const PATIENCE: Limit = Limit::Within(Duration::from_millis(100));
 
-struct Serving<'a> {
+pub struct Serving<'a> {
     ledger: &'a Ledger,
-    watch: Watch<'a>,
-    server: Server,
+    pub watch: Watch<'a>,
+    pub server: Server,
     seat: usize,
     life: u32,
-    redelivers: bool,
+    form: Form,
+    signals: Signals,
 }
 
-struct Held<'s> {
+pub struct Held<'s> {
     id: u64,
     payload: Payload,
     is_one_way: bool,
@@ -40,10 +42,13 @@ struct Held<'s> {
 pub fn serve(part: &Part) {
     let (ledger, seat) = (&part.ledger, part.seat);
     let watch = Watch::new(ledger, seat);
-    let server = Options::new().server(&part.channel).unwrap();
-    let serving = Serving { ledger, watch, server, seat, life: part.life, redelivers: part.redelivers };
+    let server = part.form.options().server(&part.channel).unwrap();
+    server.channel().reply_fd().unwrap();
+    let signals = Signals::default();
+    let serving = Serving { ledger, watch, server, seat, life: part.life, form: part.form, signals };
     let mut random = Random::new(part.seed);
     while ledger.phase() != SERVERS_FINISH {
+        serving.signals.check(|| serving.server.channel().consume_replies().unwrap());
         let wanted = if random.below(4) == 0 { 1 + random.below(HELD) as usize } else { 1 };
         let mut held = Vec::new();
         while held.len() < wanted {
@@ -67,8 +72,10 @@ pub fn serve(part: &Part) {
 impl Serving<'_> {
     fn take(&self, limit: Limit, most: usize, way: u64) -> Vec<Held<'_>> {
         let taking = &self.ledger.seat(self.seat).taking;
-        taking.store(if way == 2 { most as u32 } else { 1 }, SeqCst);
+        let is_batch = way == 2 && self.form != Form::Integers;
+        taking.store(if is_batch { most as u32 } else { 1 }, SeqCst);
         let held = match way {
+            _ if self.form == Form::Integers => self.take_number(limit),
             0 => self.take_copy(limit),
             1 => self.take_view(limit),
             _ => self.take_batch(limit, most),
@@ -102,7 +109,7 @@ impl Serving<'_> {
     }
 
     /// Notes in the ledger that this server executes a request.
-    fn hold<'s>(&self, request: Request, bytes: &[u8], view: Option<RequestView<'s>>) -> Held<'s> {
+    pub fn hold<'s>(&self, request: Request, bytes: &[u8], view: Option<RequestView<'s>>) -> Held<'s> {
         let payload = Payload::check(bytes).unwrap_or_else(|why| panic!("a request is {why}"));
         check_label(&payload, request.message_type, request.flags & !ONE_WAY);
         let last = self.ledger.executor(payload.client as usize, payload.number);
@@ -111,7 +118,7 @@ impl Serving<'_> {
         assert!(marks & ledger::SENT != 0, "a request was never sent: {payload:?}");
         assert_eq!(request.flags & ONE_WAY != 0, is_one_way, "{payload:?}");
         let before = ledger::executions(marks);
-        if self.redelivers {
+        if self.form.redelivers() {
             assert!(before <= request.redeliveries, "{payload:?}: executed {before} times, {request:?}");
             let is_excused = |life| before == 0 || self.ledger.is_condemned(life);
             assert!(last.is_none_or(is_excused), "executed by two that live: {payload:?}");
@@ -129,7 +136,13 @@ impl Serving<'_> {
         }
         let (client, number) = (payload.client as usize, payload.number);
         match self.answer(id, &payload, is_one_way, random.below(3)) {
-            Ok(mark) => self.ledger.acknowledge(client, number, mark),
+            Ok(mark) => {
+                // Nobody waits for the end of a one-way message.
+                if !is_one_way {
+                    self.signals.comes();
+                }
+                self.ledger.acknowledge(client, number, mark);
+            }
             Err(Error::Stale) => drop(self.ledger.mark(client, number, ledger::REFUSED)),
             Err(error) => panic!("reply: {error}"),
         }
@@ -162,6 +175,7 @@ impl Serving<'_> {
         let (message_type, flags) = label_of(payload);
         let message = Message { data: &bytes, message_type, flags };
         match way {
+            _ if self.form == Form::Integers => self.reply_number(id, payload),
             0 => self.watch.call("reply", Limit::Now, || self.server.reply(id, &bytes)).0,
             1 => self.watch.call("reply_msg", Limit::Now, || self.server.reply_msg(id, &message)).0,
             _ => {
