@@ -6,8 +6,9 @@
 //! A participant number is used again after its owner's death, so a word that names a number proves nothing unless it
 //! was read while that number belonged to the dead. The order that proves it: read the participant's own word (it names
 //! an incarnation), ask the kernel (dead), read a slot's words, then read the participant's word again (the same
-//! incarnation). `still_gone` below is that last read. A slot's words never come back to a value that they had, so the
-//! compare-and-swap that follows changes just what was judged.
+//! incarnation). The function `gone` that [`mend`] is given makes that last read. A word that names an owner who has
+//! something to finish never comes back to a value that it had, so the compare-and-swap that follows changes just what
+//! was judged; only REQUEUED and QUEUED may take turns, and whoever meets either may publish or claim.
 //!
 //! | found | owner gone | what happens |
 //! |---|---|---|

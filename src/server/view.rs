@@ -9,7 +9,7 @@ use crate::layout::geometry::Kind;
 use crate::wait::{Deadline, Timeout};
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
-/// [`crate::Error::Canceled`]. Its bytes can't be read after its reply, when they may be another request's:
+/// [`crate::Error::Canceled`]. A view that was replied by is gone, for its bytes may be another request's then:
 ///
 /// ```compile_fail,E0505
 /// # use shmrr::{Options, Timeout};
@@ -87,7 +87,6 @@ impl<'s> RequestView<'s> {
 
 impl Drop for RequestView<'_> {
     fn drop(&mut self) {
-        // Stale if it has been replied to.
         self.server.let_go_unless_ended(self.request.id);
     }
 }
