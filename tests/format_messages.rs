@@ -79,17 +79,17 @@ fn what_was_written_in_place_lies_where_it_would_if_it_had_been_copied() {
         let bytes = vec![length as u8; length as usize];
         let in_room = |capacity: usize| if flags == 0 { 0 } else { capacity - length as usize };
 
-        let mut loan = sample.client.loan(Timeout::NOW).unwrap().message_type(TYPE).flags(flags);
-        loan.write_at(in_room(1000), &bytes).unwrap();
-        let id = loan.commit(length as usize).unwrap();
+        let mut loan = sample.client.loan(Timeout::NOW).unwrap();
+        loan.room().write_at(in_room(1000), &bytes).unwrap();
+        let id = loan.commit_msg(length as usize, TYPE, flags).unwrap();
         let line = slot_of(id);
         assert_eq!(sample.bytes(place(line, line + REQUEST_BUFFER, 1000), length as usize), bytes);
         assert_eq!((sample.u32(line + 8), label(&sample, line)), (length as u32, (TYPE, flags)));
 
         sample.recv();
-        let mut loan = sample.server.reply_loan(id).unwrap().message_type(TYPE).flags(flags);
-        loan.write_at(in_room(200), &bytes).unwrap();
-        loan.commit(length as usize).unwrap();
+        let mut loan = sample.server.reply_loan(id).unwrap();
+        loan.room().write_at(in_room(200), &bytes).unwrap();
+        loan.commit_msg(length as usize, TYPE, flags).unwrap();
         let reply = line + REPLY;
         assert_eq!(sample.bytes(place(reply, line + RESPONSE_BUFFER, 200), length as usize), bytes);
         assert_eq!((sample.u32(reply + 8), label(&sample, reply)), (length as u32, (TYPE, flags)));

@@ -54,20 +54,19 @@ fn what_is_built_in_place_arrives_both_ways() {
     let (server, client) = open(1);
     for (seed, (&asked, &answered)) in REQUEST_LENGTHS.iter().zip(&RESPONSE_LENGTHS).enumerate() {
         for flags in ALIGNMENTS {
-            let mut loan = client.loan(Timeout::NOW).unwrap().message_type(200).flags(flags | UTF8);
-            assert_eq!(loan.capacity(), REQUEST_MAX);
-            loan.write_at(start(REQUEST_MAX, asked, flags), &pattern(asked, seed)).unwrap();
-            let id = loan.commit(asked).unwrap();
+            let mut loan = client.loan(Timeout::NOW).unwrap();
+            assert_eq!(loan.room().capacity(), REQUEST_MAX);
+            loan.room().write_at(start(REQUEST_MAX, asked, flags), &pattern(asked, seed)).unwrap();
+            let id = loan.commit_msg(asked, 200, flags | UTF8).unwrap();
 
             let view = take(&server);
             let request = view.request();
             assert_eq!((request.length, request.message_type, request.flags), (asked, 200, flags | UTF8));
             assert_eq!(view.bytes().to_vec(), pattern(asked, seed));
-            let mut room = view.reply_loan().unwrap().message_type(201).flags(flags);
+            let mut room = view.reply_room().unwrap();
             assert_eq!(room.capacity(), RESPONSE_MAX);
             room.write_at(start(RESPONSE_MAX, answered, flags), &pattern(answered, seed + 1)).unwrap();
-            room.commit(answered).unwrap();
-            drop(view);
+            view.reply_commit_msg(answered, 201, flags).unwrap();
 
             let reply = client.view(id, Timeout::NOW).unwrap();
             assert_eq!((reply.message_type(), reply.flags()), (201, flags));
@@ -85,18 +84,17 @@ fn what_does_not_fit_into_a_room_is_not_written() {
     let limit = REQUEST_MAX;
     for (offset, length) in [(0, limit + 1), (limit, 1), (limit + 1, 0), (usize::MAX, 1)] {
         let end = offset.saturating_add(length);
-        let refused = loan.write_at(offset, &vec![0; length]);
+        let refused = loan.room().write_at(offset, &vec![0; length]);
         assert_eq!(refused, Err(Error::MessageSize { length: end, limit }));
     }
-    loan.write_at(limit, b"").unwrap();
-    loan.write_at(limit - 1, b"!").unwrap();
+    loan.room().write_at(limit, b"").unwrap();
+    loan.room().write_at(limit - 1, b"!").unwrap();
     let id = loan.commit(limit).unwrap();
     let view = take(&server);
-    let mut room = view.reply_loan().unwrap();
+    let mut room = view.reply_room().unwrap();
     let refused = room.write_at(RESPONSE_MAX - 1, b"ab");
     assert_eq!(refused, Err(Error::MessageSize { length: RESPONSE_MAX + 1, limit: RESPONSE_MAX }));
-    room.commit(0).unwrap();
-    drop(view);
+    view.reply_commit(0).unwrap();
     assert!(client.view(id, Timeout::NOW).unwrap().bytes().is_empty());
 }
 
@@ -133,7 +131,7 @@ fn a_loan_that_is_dropped_aborted_or_refused_gives_its_slot_back() {
                 let refused = loan.commit(REQUEST_MAX + 1);
                 assert_eq!(refused, Err(Error::MessageSize { length: REQUEST_MAX + 1, limit: REQUEST_MAX }));
             }
-            _ => assert!(matches!(loan.message_type(127).commit(0), Err(Error::Invalid(_)))),
+            _ => assert!(matches!(loan.commit_msg(0, 127, 0), Err(Error::Invalid(_)))),
         }
         assert_eq!(server.recv_view(Timeout::NOW).err(), Some(Error::WouldBlock));
         assert_works(&server, &client);
@@ -154,7 +152,7 @@ fn a_loan_may_be_written_and_committed_by_another_thread() {
     let mut loan = client.loan(Timeout::NOW).unwrap();
     let id = thread::scope(|threads| {
         let writer = threads.spawn(move || {
-            loan.write_at(0, b"from there").unwrap();
+            loan.room().write_at(0, b"from there").unwrap();
             loan.commit(10).unwrap()
         });
         writer.join().unwrap()
@@ -228,14 +226,30 @@ fn a_request_that_is_dropped_or_released_is_canceled_at_once() {
 #[test]
 fn a_request_whose_reply_is_refused_is_canceled() {
     let (server, client) = open(1);
-    let id = client.send(b"question").unwrap();
-    let refused = take(&server).reply(&[0; RESPONSE_MAX + 1]);
-    assert_eq!(refused, Err(Error::MessageSize { length: RESPONSE_MAX + 1, limit: RESPONSE_MAX }));
-    assert_eq!(client.get(id, &mut []), Err(Error::Canceled));
-    let id = client.send(b"question").unwrap();
-    let message = Message { message_type: 1, ..Message::of(b"") };
-    assert!(matches!(take(&server).reply_msg(&message), Err(Error::Invalid(_))));
-    assert_eq!(client.get(id, &mut []), Err(Error::Canceled));
+    let refusals: [fn(RequestView<'_>) -> shmrr::Result<()>; 5] = [
+        |view| view.reply(&[0; RESPONSE_MAX + 1]),
+        |view| {
+            view.reply_room()?;
+            view.reply_commit(RESPONSE_MAX + 1)
+        },
+        |view| view.reply_msg(&Message { message_type: 1, ..Message::of(b"") }),
+        |view| {
+            view.reply_room()?;
+            view.reply_commit_msg(0, 1, 0)
+        },
+        |view| view.reply_commit(0),
+    ];
+    for (number, reply) in refusals.iter().enumerate() {
+        let id = client.send(b"question").unwrap();
+        match reply(take(&server)).unwrap_err() {
+            Error::MessageSize { length, limit } => {
+                assert_eq!((length, limit), (RESPONSE_MAX + 1, RESPONSE_MAX));
+                assert!(number < 2);
+            }
+            why => assert!(number >= 2 && matches!(why, Error::Invalid(_)), "{number}: {why:?}"),
+        }
+        assert_eq!(client.get(id, &mut []), Err(Error::Canceled));
+    }
     assert_works(&server, &client);
 }
 
@@ -258,7 +272,7 @@ fn a_request_that_is_given_up_while_it_is_viewed_stays_readable_and_its_slot_com
     let (server, client) = open(1);
     let endings: [fn(RequestView<'_>); 3] = [
         |view| assert_eq!(view.reply(b"late"), Err(Error::Stale)),
-        |view| assert_eq!(view.reply_loan().err(), Some(Error::Stale)),
+        |view| assert_eq!(view.reply_room().err(), Some(Error::Stale)),
         |view| view.release(),
     ];
     for end in endings {
@@ -276,18 +290,19 @@ fn a_request_that_is_given_up_while_it_is_viewed_stays_readable_and_its_slot_com
 }
 
 #[test]
-fn a_room_that_is_dropped_sends_nothing_and_the_request_still_waits() {
+fn a_room_that_is_not_committed_sends_nothing_and_the_request_still_waits() {
     let (server, client) = open(1);
     let id = client.send(b"question").unwrap();
     let view = take(&server);
-    let mut room = view.reply_loan().unwrap();
-    room.write_at(0, b"never sent").unwrap();
-    drop(room);
+    view.reply_room().unwrap().write_at(0, b"never sent").unwrap();
     assert_eq!(client.get(id, &mut []), Err(Error::WouldBlock));
-    let refused = view.reply_loan().unwrap().commit(RESPONSE_MAX + 1);
+    let request = view.keep();
+    server.reply_loan(request.id).unwrap().room().write_at(0, b"neither is this").unwrap();
+    assert_eq!(client.get(id, &mut []), Err(Error::WouldBlock));
+    let refused = server.reply_loan(request.id).unwrap().commit(RESPONSE_MAX + 1);
     assert_eq!(refused, Err(Error::MessageSize { length: RESPONSE_MAX + 1, limit: RESPONSE_MAX }));
     assert_eq!(client.get(id, &mut []), Err(Error::WouldBlock));
-    view.reply(b"copied").unwrap();
+    server.reply(request.id, b"copied").unwrap();
     assert_eq!(client.view(id, Timeout::NOW).unwrap().bytes().to_vec(), b"copied");
     assert_works(&server, &client);
 }

@@ -29,8 +29,8 @@ pub unsafe extern "C" fn rr_serve(srv: *mut rr_server, handler: rr_handler, ctx:
         server.0.serve(|request, response| {
             let request = request_view(&request.request(), request.bytes());
             let mut written = rr_response {
-                data: response.as_mut_ptr().cast(),
-                capacity: response.capacity(),
+                data: response.room().as_mut_ptr().cast(),
+                capacity: response.room().capacity(),
                 length: 0,
                 r#type: 0,
                 flags: 0,
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn rr_serve(srv: *mut rr_server, handler: rr_handler, ctx:
 /// `written.data` must be readable for the capacity of the response.
 unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>) -> Result<(), Failure> {
     if code < 0 {
-        let length = written.length.min(response.capacity());
+        let length = written.length.min(response.room().capacity());
         // SAFETY: the caller's; this server's alone until the reply is sent.
         return Err(unsafe { failure(code, written.data, length) });
     }

@@ -105,8 +105,8 @@ pub unsafe extern "C" fn rr_reply_loan(
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let (ptr, cap) = (unsafe { place("ptr", ptr) }?, unsafe { place("cap", cap) }?);
-        let room = server.0.lend_reply(id)?;
-        (*ptr, *cap) = (room.start.cast(), room.capacity);
+        let mut room = server.0.lend_reply(id)?;
+        (*ptr, *cap) = (room.as_mut_ptr().cast(), room.capacity());
         Ok(())
     })
 }

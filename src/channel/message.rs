@@ -127,19 +127,47 @@ impl fmt::Debug for Bytes<'_> {
     }
 }
 
-/// Room for a message in the channel's memory, to be written in place.
+/// Room for a message in the channel's memory, to be written in place. It is its loan's, and gone when that ends.
 #[derive(Debug)]
-pub(crate) struct Room {
-    pub start: *mut u8,
-    pub capacity: usize,
+pub struct Room<'a> {
+    start: *mut u8,
+    capacity: usize,
+    _loan: PhantomData<&'a mut ()>,
 }
 
 // SAFETY: a pointer to shared memory that is the holder's to write, in whatever thread.
-unsafe impl Send for Room {}
-// SAFETY: shared references to it only tell the pointer.
-unsafe impl Sync for Room {}
+unsafe impl Send for Room<'_> {}
+// SAFETY: shared references to it only tell how much there is.
+unsafe impl Sync for Room<'_> {}
 
-impl Room {
+impl Room<'_> {
+    /// # Safety
+    /// `start` must be writable for `capacity` bytes during the lifetime.
+    pub(crate) unsafe fn new(start: *mut u8, capacity: usize) -> Self {
+        Self { start, capacity, _loan: PhantomData }
+    }
+
+    /// The same room, for as long as this one is borrowed.
+    pub(crate) fn reborrow(&mut self) -> Room<'_> {
+        Room { ..*self }
+    }
+
+    /// Bytes there is room for: the channel's longest request or response.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Where they are to be written; what is there now is left from an earlier message.
+    #[must_use]
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.start
+    }
+
+    /// Writes `data` from byte `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::MessageSize`] if it does not fit.
     pub fn write_at(&mut self, offset: usize, data: &[u8]) -> Result<()> {
         let end = offset.saturating_add(data.len());
         if end > self.capacity {

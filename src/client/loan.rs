@@ -15,7 +15,7 @@ use crate::wait::{Deadline, Timeout};
 /// # let server = Options::new().anonymous()?;
 /// # let client = Options::new().client_from_server(&server)?;
 /// let mut loan = client.loan(Timeout::FOREVER)?;
-/// loan.write_at(0, b"hello")?;
+/// loan.room().write_at(0, b"hello")?;
 /// let id = loan.commit(5)?;
 /// # client.cancel(id)?;
 /// # Ok::<(), shmrr::Error>(())
@@ -29,59 +29,37 @@ use crate::wait::{Deadline, Timeout};
 /// # let client = Options::new().client_from_server(&server)?;
 /// let mut loan = client.loan(Timeout::FOREVER)?;
 /// let id = loan.commit(5)?;
-/// loan.write_at(0, b"hello")?;
+/// loan.room().write_at(0, b"hello")?;
 /// # Ok::<(), shmrr::Error>(())
 /// ```
 #[must_use = "dropping a loan gives its slot back"]
 pub struct RequestLoan<'c> {
     client: &'c Client,
     id: u64,
-    room: Room,
-    message_type: u32,
-    flags: u32,
+    room: Room<'c>,
 }
 
 impl RequestLoan<'_> {
-    /// Bytes there is room for: the channel's longest request.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.room.capacity
-    }
-
-    /// Where they are to be written; what is there now is left from an earlier request.
-    #[must_use]
-    pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.room.start
-    }
-
-    /// Writes `data` from byte `offset` on.
-    ///
-    /// # Errors
-    /// [`Error::MessageSize`] if it does not fit.
-    pub fn write_at(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        self.room.write_at(offset, data)
-    }
-
-    /// Gives the message a type, as in [`crate::Message`].
-    pub fn message_type(mut self, message_type: u32) -> Self {
-        self.message_type = message_type;
-        self
-    }
-
-    /// Gives the message flags, as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last bytes of the room
-    /// that are sent.
-    pub fn flags(mut self, flags: u32) -> Self {
-        self.flags = flags;
-        self
+    /// Where the request is to be written.
+    pub fn room(&mut self) -> Room<'_> {
+        self.room.reborrow()
     }
 
     /// Sends the first `length` bytes; the reply is collected by the id that this returns.
     ///
     /// # Errors
-    /// [`Error::MessageSize`] if that is more than there is room for; [`Error::Invalid`] for a type or flags that no
-    /// sender may give; [`Error::Stopped`]. The slot is given back.
+    /// [`Error::MessageSize`] if that is more than there is room for; [`Error::Stopped`]. The slot is given back.
     pub fn commit(self, length: usize) -> Result<u64> {
-        self.client.commit_loan(self.id, length, self.message_type, self.flags)?;
+        self.commit_msg(length, 0, 0)
+    }
+
+    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the
+    /// last bytes of the room that are sent.
+    ///
+    /// # Errors
+    /// Those of [`RequestLoan::commit`]; [`Error::Invalid`] for a type or flags that no sender may give.
+    pub fn commit_msg(self, length: usize, message_type: u32, flags: u32) -> Result<u64> {
+        self.client.commit_loan(self.id, length, message_type, flags)?;
         let id = self.id;
         std::mem::forget(self);
         Ok(id)
@@ -104,13 +82,15 @@ impl Client {
     /// As [`Client::send_wait`], but for the length.
     pub fn loan(&self, timeout: impl Into<Timeout>) -> Result<RequestLoan<'_>> {
         let (id, room) = self.take_loan(timeout.into())?;
-        Ok(RequestLoan { client: self, id, room, message_type: 0, flags: 0 })
+        Ok(RequestLoan { client: self, id, room })
     }
 
-    pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Room)> {
+    pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Room<'_>)> {
         let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, &Deadline::new(timeout))?;
         let start = self.channel.view().request_buffer(id.slot);
-        Ok((id.to_u64(), Room { start, capacity: self.channel.request_max() }))
+        // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
+        let room = unsafe { Room::new(start, self.channel.request_max()) };
+        Ok((id.to_u64(), room))
     }
 
     /// Sends what was written in place.

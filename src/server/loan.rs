@@ -12,51 +12,30 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 pub struct ReplyLoan<'s> {
     server: &'s Server,
     id: u64,
-    room: Room,
-    message_type: u32,
-    flags: u32,
+    room: Room<'s>,
 }
 
 impl ReplyLoan<'_> {
-    /// Bytes there is room for: the channel's longest response.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.room.capacity
-    }
-
-    /// Where they are to be written; what is there now is left from an earlier reply.
-    #[must_use]
-    pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.room.start
-    }
-
-    /// Writes `data` from byte `offset` on.
-    ///
-    /// # Errors
-    /// [`Error::MessageSize`] if it does not fit.
-    pub fn write_at(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        self.room.write_at(offset, data)
-    }
-
-    /// Gives the message a type, as in [`crate::Message`].
-    pub fn message_type(mut self, message_type: u32) -> Self {
-        self.message_type = message_type;
-        self
-    }
-
-    /// Gives the message flags, as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last bytes of the room
-    /// that are sent.
-    pub fn flags(mut self, flags: u32) -> Self {
-        self.flags = flags;
-        self
+    /// Where the reply is to be written.
+    pub fn room(&mut self) -> Room<'_> {
+        self.room.reborrow()
     }
 
     /// Replies with the first `length` bytes.
     ///
     /// # Errors
-    /// As [`Server::reply_msg`].
+    /// As [`Server::reply`].
     pub fn commit(self, length: usize) -> Result<()> {
-        self.server.commit_reply(self.id, length, self.message_type, self.flags)
+        self.commit_msg(length, 0, 0)
+    }
+
+    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last
+    /// bytes of the room that are sent.
+    ///
+    /// # Errors
+    /// As [`Server::reply_msg`].
+    pub fn commit_msg(self, length: usize, message_type: u32, flags: u32) -> Result<()> {
+        self.server.commit_reply(self.id, length, message_type, flags)
     }
 }
 
@@ -68,16 +47,16 @@ impl Server {
     /// integers; [`Error::Stopped`].
     pub fn reply_loan(&self, id: u64) -> Result<ReplyLoan<'_>> {
         let room = self.lend_reply(id)?;
-        Ok(ReplyLoan { server: self, id, room, message_type: 0, flags: 0 })
+        Ok(ReplyLoan { server: self, id, room })
     }
 
-    pub(crate) fn lend_reply(&self, number: u64) -> Result<Room> {
+    pub(crate) fn lend_reply(&self, number: u64) -> Result<Room<'_>> {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
         self.lend_reply_of_taken(number)
     }
 
-    pub(super) fn lend_reply_of_taken(&self, number: u64) -> Result<Room> {
+    pub(super) fn lend_reply_of_taken(&self, number: u64) -> Result<Room<'_>> {
         let id = self.id(number)?;
         let me = self.channel.me()?;
         let view = self.channel.view();
@@ -85,7 +64,8 @@ impl Server {
             self.ended(&replied)?;
         }
         self.loans[id.slot as usize].store(id.generation, Relaxed);
-        Ok(Room { start: view.response_buffer(id.slot), capacity: self.channel.response_max() })
+        // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
+        Ok(unsafe { Room::new(view.response_buffer(id.slot), self.channel.response_max()) })
     }
 
     pub(crate) fn commit_reply(

@@ -6,7 +6,6 @@ use crate::channel::message::{Room, check_label};
 use crate::error::{Error, Result};
 use crate::layout::lines::INLINE;
 use crate::wait::{Deadline, Timeout};
-use std::marker::PhantomData;
 
 /// Why a request failed, for its client to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +39,8 @@ impl Failure {
 /// # Ok::<(), shmrr::Error>(())
 /// ```
 pub struct Response<'r> {
-    room: Room,
     /// Each call of a handler has a lifetime of its own, so that no other response can be put in this one's place.
-    _request: PhantomData<&'r ()>,
+    room: Room<'r>,
     length: usize,
     message_type: u32,
     flags: u32,
@@ -51,16 +49,9 @@ pub struct Response<'r> {
 }
 
 impl Response<'_> {
-    /// Bytes there is room for: the channel's longest response.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.room.capacity
-    }
-
-    /// Where they are to be written; what is there now is left from an earlier reply.
-    #[must_use]
-    pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.room.start
+    /// Where the reply is to be written, if not by [`Response::write`]: its length must be set then.
+    pub fn room(&mut self) -> Room<'_> {
+        self.room.reborrow()
     }
 
     /// Adds `data` to the end of the reply.
@@ -73,13 +64,14 @@ impl Response<'_> {
         Ok(())
     }
 
-    /// Sets the reply's length, after it was written through the pointer.
+    /// Sets the reply's length: its first bytes in the room, or its last ones with [`crate::END_ALIGNED`].
     ///
     /// # Errors
     /// [`Error::MessageSize`] if that is more than there is room for.
     pub fn set_length(&mut self, length: usize) -> Result<()> {
-        if length > self.room.capacity {
-            return Err(Error::MessageSize { length, limit: self.room.capacity });
+        let limit = self.room.capacity();
+        if length > limit {
+            return Err(Error::MessageSize { length, limit });
         }
         self.length = length;
         Ok(())
@@ -141,15 +133,8 @@ impl Server {
             let request = self.view_next(&forever)?;
             let id = request.request().id;
             let Ok(room) = self.lend_reply_of_taken(id) else { continue };
-            let mut response = Response {
-                room,
-                _request: PhantomData,
-                length: 0,
-                message_type: 0,
-                flags: 0,
-                is_later: false,
-                is_last: false,
-            };
+            let mut response =
+                Response { room, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
             let result = handler(&request, &mut response);
             let is_later = response.is_later && result.is_ok();
             // That its client gave up is no concern of the loop's.

@@ -1,9 +1,8 @@
 //! Reading requests in place, one or several at a time.
 
-use super::loan::ReplyLoan;
 use super::take::Received;
 use super::{Request, Server};
-use crate::channel::message::{Bytes, Message};
+use crate::channel::message::{Bytes, Message, Room};
 use crate::error::Result;
 use crate::layout::geometry::Kind;
 use crate::wait::{Deadline, Timeout};
@@ -64,13 +63,56 @@ impl<'s> RequestView<'s> {
         self.server.reply_error(self.request.id, code, text)
     }
 
-    /// Room for the reply, in place. When it is committed, the request is over, and the bytes of this view may be those
-    /// of another: drop it then.
+    /// Room for the reply, to be written in place and sent by [`RequestView::reply_commit`]; the request stays readable
+    /// meanwhile.
+    ///
+    /// ```
+    /// # use shmrr::{Options, Timeout};
+    /// # let server = Options::new().anonymous()?;
+    /// # let client = Options::new().client_from_server(&server)?;
+    /// # let id = client.send(b"hello")?;
+    /// let view = server.recv_view(Timeout::FOREVER)?;
+    /// let mut room = view.reply_room()?;
+    /// room.write_at(0, &view.bytes().to_vec())?;
+    /// room.write_at(5, b" back")?;
+    /// view.reply_commit(10)?;
+    /// # assert_eq!(client.view(id, Timeout::NOW)?.bytes().to_vec(), b"hello back");
+    /// # Ok::<(), shmrr::Error>(())
+    /// ```
+    ///
+    /// What was committed is the client's, and can't be written to any more:
+    ///
+    /// ```compile_fail,E0505
+    /// # use shmrr::{Options, Timeout};
+    /// # let server = Options::new().anonymous()?;
+    /// let view = server.recv_view(Timeout::FOREVER)?;
+    /// let mut room = view.reply_room()?;
+    /// view.reply_commit(10)?;
+    /// room.write_at(5, b" back")?;
+    /// # Ok::<(), shmrr::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Server::reply_loan`].
-    pub fn reply_loan(&self) -> Result<ReplyLoan<'_>> {
-        self.server.reply_loan(self.request.id)
+    pub fn reply_room(&self) -> Result<Room<'_>> {
+        self.server.lend_reply(self.request.id)
+    }
+
+    /// Replies with the first `length` bytes of the room.
+    ///
+    /// # Errors
+    /// As [`RequestView::reply`]; [`crate::Error::Invalid`] if [`RequestView::reply_room`] was not called.
+    pub fn reply_commit(self, length: usize) -> Result<()> {
+        self.reply_commit_msg(length, 0, 0)
+    }
+
+    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`crate::END_ALIGNED`] it is the last
+    /// bytes of the room that are sent.
+    ///
+    /// # Errors
+    /// As [`RequestView::reply_commit`] and [`Server::reply_msg`].
+    pub fn reply_commit_msg(self, length: usize, message_type: u32, flags: u32) -> Result<()> {
+        self.server.commit_reply(self.request.id, length, message_type, flags)
     }
 
     /// Ends the request without a reply, as dropping it does.

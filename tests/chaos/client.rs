@@ -193,14 +193,15 @@ impl Calling<'_> {
     fn send_in_place(&mut self, message: &Message, limit: Limit) -> Result<u64> {
         let nap = self.nap();
         let loan = self.watch.call("loan", limit, || self.client.loan(limit)).0;
-        let mut loan = loan?.message_type(message.message_type).flags(message.flags);
+        let mut loan = loan?;
         let length = message.data.len();
-        let start = if message.flags & END_ALIGNED != 0 { loan.capacity() - length } else { 0 };
+        let start = if message.flags & END_ALIGNED != 0 { loan.room().capacity() - length } else { 0 };
         let (first, last) = message.data.split_at(length / 2);
-        loan.write_at(start, first).unwrap();
+        loan.room().write_at(start, first).unwrap();
         nap();
-        loan.write_at(start + first.len(), last).unwrap();
-        Ok(self.watch.call("commit", Limit::Now, || loan.commit(length)).0.expect("a loan can be committed"))
+        loan.room().write_at(start + first.len(), last).unwrap();
+        let commit = || loan.commit_msg(length, message.message_type, message.flags);
+        Ok(self.watch.call("commit", Limit::Now, commit).0.expect("a loan can be committed"))
     }
 
     /// Takes a slot and gives it back.
@@ -208,8 +209,8 @@ impl Calling<'_> {
         let (limit, nap) = (self.limit_for_slot(), self.nap());
         match self.watch.call("loan", limit, || self.client.loan(limit)).0 {
             Ok(mut loan) => {
-                let garbage = vec![0xEE; loan.capacity()];
-                loan.write_at(0, &garbage).unwrap();
+                let garbage = vec![0xEE; loan.room().capacity()];
+                loan.room().write_at(0, &garbage).unwrap();
                 nap();
                 self.watch.call("abort", Limit::Now, || loan.abort());
             }

@@ -180,10 +180,11 @@ impl Serving<'_> {
             1 => self.watch.call("reply_msg", Limit::Now, || self.server.reply_msg(id, &message)).0,
             _ => {
                 let loan = self.watch.call("reply_loan", Limit::Now, || self.server.reply_loan(id)).0;
-                let mut loan = loan?.message_type(message_type).flags(flags);
-                let start = if flags & END_ALIGNED != 0 { loan.capacity() - bytes.len() } else { 0 };
-                loan.write_at(start, &bytes).unwrap();
-                self.watch.call("reply_commit", Limit::Now, || loan.commit(bytes.len())).0
+                let mut loan = loan?;
+                let start = if flags & END_ALIGNED != 0 { loan.room().capacity() - bytes.len() } else { 0 };
+                loan.room().write_at(start, &bytes).unwrap();
+                let commit = || loan.commit_msg(bytes.len(), message_type, flags);
+                self.watch.call("reply_commit", Limit::Now, commit).0
             }
         }
     }
