@@ -263,7 +263,7 @@ static inline void until_asleep(pid_t thread)
 {
     for (;;) {
         char path[64], line[512];
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
+        snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)thread, (int)thread);
         FILE *file = fopen(path, "re");
         CHECK(file != NULL);
         size_t length = fread(line, 1, sizeof line - 1, file);
