@@ -155,7 +155,7 @@ static void requests_longer_than_the_channel_allows_reach_no_server(void)
  * Fills the whole ring, at its second lap, with references to one request that waits: producers walk round and round to
  * carry them on, and find no place for their own.
  */
-static void clog(const memory *mapped, uint64_t id)
+static void obstruct(const memory *mapped, uint64_t id)
 {
     for (size_t cell = 0; cell < CELLS; cell++)
         write_u64(mapped, mapped->ring + 8 * cell, UINT64_C(1) << 32 | (id >> 16 & 0xFFFF) << 16 | (id & 0xFFFF));
@@ -187,7 +187,7 @@ static void where_a_request_finds_no_place_in_the_order_sending_is_eproto_and_no
         pair channel = open_pair(2);
         memory mapped = map_memory(rr_client_channel(channel.client));
         uint64_t waits = send_text(channel.client, "waits"), id;
-        clog(&mapped, waits);
+        obstruct(&mapped, waits);
         EXPECT(send_somehow(way, &channel, &id), -EPROTO);
         EXPECT(rr_client_pending(channel.client), 1);
         EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 1);
@@ -206,7 +206,7 @@ static void so_it_is_with_one_way_messages(void)
     pair channel = open_pair(2);
     memory mapped = map_memory(rr_client_channel(channel.client));
     uint64_t waits = send_text(channel.client, "waits");
-    clog(&mapped, waits);
+    obstruct(&mapped, waits);
     EXPECT(rr_client_post(channel.client, "", 0, FOREVER), -EPROTO);
     EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 1);
     unmap_memory(&mapped);
@@ -219,7 +219,7 @@ static void so_it_is_with_numbers(void)
     memory mapped = map_memory(rr_client_channel(channel.client));
     uint64_t waits = send_number(channel.client, 7), id;
     int64_t number;
-    clog(&mapped, waits);
+    obstruct(&mapped, waits);
     EXPECT(rr_client_send_i64(channel.client, 8, &id), -EPROTO);
     EXPECT(rr_client_req_i64(channel.client, 8, &number, FOREVER), -EPROTO);
     EXPECT(rr_client_pending(channel.client), 1);

@@ -11,7 +11,10 @@ impl Name {
     pub fn new(test: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self(format!("/dev/shm/shmrr-test-{test}-{}-{count}", std::process::id()).into())
+        let name = Self(format!("/dev/shm/shmrr-test-{test}-{}-{count}", std::process::id()).into());
+        // A process of the same number that was killed may have left its own.
+        let _ = std::fs::remove_file(&name.0);
+        name
     }
 }
 

@@ -22,9 +22,6 @@ pub enum Linkage {
 
 const FLAGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-pthread"];
 
-/// What the static library needs of the system where the C library does not hold it all.
-const NATIVE_LIBRARIES: &[&str] = &["-lpthread", "-ldl", "-lm"];
-
 impl Language {
     fn flags(self) -> &'static [&'static str] {
         match self {
@@ -43,20 +40,21 @@ pub fn compile(
     mode: Mode,
     directory: &Path,
 ) -> Result<PathBuf, String> {
-    let mut command = compiler(language)?;
+    let platform = mode.platform();
+    let mut command = platform.compiler(language, || compiler(language))?;
     let program = directory.join(source.file_stem().unwrap());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     command.args(FLAGS).args(mode.compiler_flags());
     command.arg(concat!("-DEXPECTED_VERSION=\"", env!("CARGO_PKG_VERSION"), "\""));
     command.arg("-I").arg(root.join("include"));
     command.args(language.flags()).arg(source).args(["-x", "none", "-o"]).arg(&program);
-    match linkage {
+    match platform.linkage(linkage) {
         Linkage::Shared => {
-            let libraries = library::directory().to_str().unwrap();
+            let libraries = library::directory(platform).to_str().unwrap();
             command.args([&format!("-L{libraries}"), &format!("-Wl,-rpath,{libraries}"), "-lshmrr"]);
         }
         Linkage::Static => {
-            command.arg(library::archive()).args(NATIVE_LIBRARIES);
+            command.arg(library::archive(platform)).args(platform.native_libraries());
         }
     }
     let output = match command.output() {

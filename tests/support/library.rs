@@ -4,6 +4,7 @@
 //! Cargo builds a cdylib for integration tests, but tells them no path. A nested build into the same target directory
 //! finds most of its work done, and its messages name the files.
 
+use super::platform::Platform;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
@@ -16,42 +17,50 @@ pub const SONAME: &str = "libshmrr.so.0";
 pub const LINK_NAME: &str = "libshmrr.so";
 pub const ARCHIVE: &str = "libshmrr.a";
 
-/// The directory that holds the three.
-pub fn directory() -> &'static Path {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(|| {
-        let files = build();
-        let built = |extension: &str| {
-            let is_it = |file: &&PathBuf| file.extension().is_some_and(|found| found == extension);
-            files.iter().find(is_it).unwrap_or_else(|| panic!("no .{extension} among {files:?}"))
-        };
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("library-{}", profile()));
+/// What cargo asks for the program that links a shared library for another processor.
+const LINKERS: [(&str, &str); 1] =
+    [("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")];
+
+/// The directory that holds the three for a platform.
+pub fn directory(platform: Platform) -> &'static Path {
+    static DIRECTORIES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
+    DIRECTORIES[platform as usize].get_or_init(|| {
+        let files = build(platform);
+        let name = format!("library-{}-{}", profile(), platform.target().unwrap_or("here"));
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&directory).unwrap();
-        for (name, file) in [(LINK_NAME, built("so")), (SONAME, built("so")), (ARCHIVE, built("a"))] {
-            point(&directory.join(name), file);
+        for (name, extension) in [(LINK_NAME, "so"), (SONAME, "so"), (ARCHIVE, "a")] {
+            let is_it = |file: &&PathBuf| file.extension().is_some_and(|found| found == extension);
+            match files.iter().find(is_it) {
+                Some(file) => point(&directory.join(name), file),
+                None => assert_eq!((platform, extension), (Platform::Musl, "so"), "not among {files:?}"),
+            }
         }
         directory
     })
 }
 
+/// That for this machine.
 pub fn shared() -> PathBuf {
-    directory().join(SONAME)
+    directory(Platform::Here).join(SONAME)
 }
 
-pub fn archive() -> PathBuf {
-    directory().join(ARCHIVE)
+pub fn archive(platform: Platform) -> PathBuf {
+    directory(platform).join(ARCHIVE)
 }
 
 fn profile() -> &'static str {
     if cfg!(debug_assertions) { "dev" } else { "release" }
 }
 
-fn build() -> Vec<PathBuf> {
+fn build(platform: Platform) -> Vec<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let output = Command::new(cargo)
         .args(["build", "--lib", "--message-format=json", "--quiet", "--profile", profile(), "--target-dir"])
         .arg(target)
+        .args(platform.target().map(|name| ["--target", name]).into_iter().flatten())
+        .envs(LINKERS)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()

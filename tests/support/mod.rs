@@ -6,7 +6,8 @@
 //! | [`library`] | the shared and the static library, built once and named as they are installed |
 //! | [`compiler`] | the C and C++ compilers that are here |
 //! | [`program`] | running a program with a watchdog |
-//! | [`mode`] | the same programs as they are, under valgrind or with sanitizers |
+//! | [`mode`] | the same programs as they are, under valgrind, with sanitizers or on another platform |
+//! | [`platform`] | what they are compiled for, and with what |
 
 // Each test uses the part it needs.
 #![allow(dead_code)]
@@ -14,6 +15,7 @@
 pub mod compiler;
 pub mod library;
 pub mod mode;
+pub mod platform;
 pub mod program;
 
 /// Whether a test can go on with what it asked for. A tool that is not here ends it with a word about why; where tests

@@ -5,8 +5,11 @@
 //! | none, or `plain` | as they are |
 //! | `valgrind` | under valgrind: every memory error and every definite leak is a failure |
 //! | `sanitize` | compiled with the compiler's address and undefined-behaviour sanitizers |
+//! | `aarch64` | compiled for that processor, and run by an emulator of it |
+//! | `musl` | compiled for the C library musl, statically |
 
 use super::compiler::Language;
+use super::platform::Platform;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -16,6 +19,7 @@ pub enum Mode {
     Plain,
     Valgrind,
     Sanitize,
+    Elsewhere(Platform),
 }
 
 impl Mode {
@@ -24,18 +28,26 @@ impl Mode {
             Err(_) | Ok("plain") => Self::Plain,
             Ok("valgrind") => Self::Valgrind,
             Ok("sanitize") => Self::Sanitize,
-            Ok(other) => panic!("SHMRR_C_TESTS={other}: expected plain, valgrind or sanitize"),
+            Ok("aarch64") => Self::Elsewhere(Platform::Aarch64),
+            Ok("musl") => Self::Elsewhere(Platform::Musl),
+            Ok(other) => {
+                panic!("SHMRR_C_TESTS={other}: expected plain, valgrind, sanitize, aarch64 or musl")
+            }
         }
+    }
+
+    pub fn platform(self) -> Platform {
+        if let Self::Elsewhere(platform) = self { platform } else { Platform::Here }
     }
 
     /// Valgrind sees machine code, and that is the same from both languages.
     pub fn concerns(self, language: Language) -> bool {
-        self != Self::Valgrind || language == Language::C
+        language == Language::C || self != Self::Valgrind && self.platform() != Platform::Musl
     }
 
     pub fn compiler_flags(self) -> &'static [&'static str] {
         match self {
-            Self::Plain => &[],
+            Self::Plain | Self::Elsewhere(_) => &[],
             // What a child still holds when it ends must be seen on its stack, or it counts as leaked.
             Self::Valgrind => &["-O0"],
             Self::Sanitize => {
@@ -54,7 +66,7 @@ impl Mode {
     /// The command that runs a program.
     pub fn bare_command(self, program: &Path) -> Command {
         if self != Self::Valgrind {
-            return Command::new(program);
+            return self.platform().run(program);
         }
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]);
