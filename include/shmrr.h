@@ -30,7 +30,6 @@
  * exec. After a fork the requests of the parent's handle stay the parent's.
  */
 
-
 #ifndef SHMRR_H
 #define SHMRR_H
 
@@ -259,10 +258,6 @@ typedef struct {
     uint32_t reserved;
 } rr_participant;
 
-
-
-
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -291,8 +286,9 @@ int rr_server_new(const char *path, const rr_options *opts, rr_server **srv, rr_
 //
 // name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
 //
-// Return value: as rr_server_new, and
-// -EINVAL: name is null, longer than 249 bytes, or not UTF-8.
+// Return value: 0, or
+// -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
+// -E2BIG, -EFBIG, -EMFILE and others as rr_server_new.
 int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **srv, rr_error *err);
 
 // Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
@@ -300,8 +296,10 @@ int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **sr
 //
 // The other arguments are those of rr_server_new.
 //
-// Return value: as rr_server_new, and
-// -EBADF: fd is not an open descriptor.
+// Return value: 0, or
+// -EBADF: fd is not an open descriptor;
+// -EINVAL: srv is null, or an option is out of range or unknown;
+// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
 int rr_server_from_fd(int fd, const rr_options *opts, rr_server **srv, rr_error *err);
 
 // Attaches a client handle to an existing channel; never creates one.
@@ -322,16 +320,19 @@ int rr_client_new(const char *path, const rr_options *opts, rr_client **cli, rr_
 //
 // The other arguments are those of rr_client_new.
 //
-// Return value: as rr_client_new, and
-// -EBADF: fd is not an open descriptor.
+// Return value: 0, or
+// -EBADF: fd is not an open descriptor;
+// -EINVAL: cli is null, or an option is out of range or unknown;
+// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
 int rr_client_from_fd(int fd, const rr_options *opts, rr_client **cli, rr_error *err);
 
 // Attaches a client handle to the channel of a server handle of this process.
 //
 // The other arguments are those of rr_client_new.
 //
-// Return value: as rr_client_new, and
-// -EINVAL: srv is null.
+// Return value: 0, or
+// -EINVAL: srv or cli is null, or an option is out of range or unknown;
+// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
 int rr_client_from_server(const rr_server *srv, const rr_options *opts, rr_client **cli, rr_error *err);
 
 // Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,

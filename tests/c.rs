@@ -43,6 +43,28 @@ fn keeps_its_promises(name: &str, language: Language, linkage: Linkage) {
     }
 }
 
+#[test]
+fn a_warning_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("unused.c");
+    std::fs::write(&source, "int main(void) { int nobody_reads_this; return 0; }\n").unwrap();
+    for language in [Language::C, Language::Cpp] {
+        let mode = Mode::from_environment();
+        let compile = || compiler::compile(&source, language, Linkage::Shared, mode, directory.path());
+        match std::panic::catch_unwind(compile) {
+            Ok(Err(why)) => println!("skipped: {why}"),
+            Ok(Ok(program)) => panic!("{} was compiled", program.display()),
+            Err(said) => {
+                let said = said.downcast::<String>().unwrap();
+                assert!(
+                    said.contains("nobody_reads_this") && said.contains("-Werror=unused-variable"),
+                    "{said}"
+                );
+            }
+        }
+    }
+}
+
 macro_rules! families {
     ($($name:ident),+ $(,)?) => {
         mod c11 {
@@ -88,6 +110,7 @@ families! {
     messages,
     notification,
     opening,
+    openings,
     options,
     overwritten,
     passing,

@@ -13,7 +13,11 @@ fn the_committed_header_is_the_one_that_the_source_generates() {
         .generate()
         .expect("src/capi can be read by cbindgen")
         .write(&mut generated);
-    let generated = String::from_utf8(generated).unwrap();
+    let mut generated = String::from_utf8(generated).unwrap();
+    // What is left out leaves its empty lines.
+    while generated.contains("\n\n\n") {
+        generated = generated.replace("\n\n\n", "\n\n");
+    }
     let path = root.join("include/shmrr.h");
     if std::env::var_os("SHMRR_WRITE_HEADER").is_some() {
         std::fs::write(&path, &generated).unwrap();

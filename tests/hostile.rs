@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `SHMRR_HOSTILE_SECS` | how long everything is overwritten at random, in seconds; 5 by default |
 //! | `SHMRR_HOSTILE_SEED` | where the random numbers begin; 1 by default |
-//! | `SHMRR_HOSTILE` | `plain`, the default, or `valgrind`: the victims run under valgrind instead of with sanitizers |
+//! | `SHMRR_HOSTILE` | `plain`, the default, or `valgrind`: the victims run under valgrind instead of with sanitizers, and their calls may be later |
 
 #[path = "support/channel.rs"]
 mod channel;

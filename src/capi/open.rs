@@ -48,8 +48,9 @@ pub unsafe extern "C" fn rr_server_new(
 ///
 /// name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
 ///
-/// Return value: as rr_server_new, and
-/// -EINVAL: name is null, longer than 249 bytes, or not UTF-8.
+/// Return value: 0, or
+/// -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
+/// -E2BIG, -EFBIG, -EMFILE and others as rr_server_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_new_memfd(
     name: *const c_char,
@@ -73,8 +74,10 @@ pub unsafe extern "C" fn rr_server_new_memfd(
 ///
 /// The other arguments are those of rr_server_new.
 ///
-/// Return value: as rr_server_new, and
-/// -EBADF: fd is not an open descriptor.
+/// Return value: 0, or
+/// -EBADF: fd is not an open descriptor;
+/// -EINVAL: srv is null, or an option is out of range or unknown;
+/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_from_fd(
     fd: c_int,
@@ -125,8 +128,10 @@ pub unsafe extern "C" fn rr_client_new(
 ///
 /// The other arguments are those of rr_client_new.
 ///
-/// Return value: as rr_client_new, and
-/// -EBADF: fd is not an open descriptor.
+/// Return value: 0, or
+/// -EBADF: fd is not an open descriptor;
+/// -EINVAL: cli is null, or an option is out of range or unknown;
+/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_from_fd(
     fd: c_int,
@@ -147,8 +152,9 @@ pub unsafe extern "C" fn rr_client_from_fd(
 ///
 /// The other arguments are those of rr_client_new.
 ///
-/// Return value: as rr_client_new, and
-/// -EINVAL: srv is null.
+/// Return value: 0, or
+/// -EINVAL: srv or cli is null, or an option is out of range or unknown;
+/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_from_server(
     srv: *const rr_server,

@@ -369,6 +369,42 @@ static void syncing_a_channel_in_memory_is_allowed(void)
     expect_syncs(&anonymous);
 }
 
+/* From now on the system calls fail in this process with that error: see seccomp(2) and, for the filter, bpf(2). */
+static void let_fail(uint32_t system_call, uint32_t error)
+{
+    enum { LOAD = 0x20, JUMP_IF_EQUAL = 0x15, RETURN = 0x06, NUMBER = 0, MODE_FILTER = 2 };
+    const uint32_t fail = UINT32_C(0x00050000), allow = UINT32_C(0x7FFF0000);
+    const struct {
+        uint16_t code;
+        uint8_t if_so, if_not;
+        uint32_t operand;
+    } filter[] = {
+        {LOAD, 0, 0, NUMBER}, {JUMP_IF_EQUAL, 0, 1, system_call}, {RETURN, 0, 0, fail | error}, {RETURN, 0, 0, allow}};
+    const struct {
+        unsigned short length;
+        const void *filter;
+    } program = {LENGTH(filter), filter};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, MODE_FILTER, &program) == 0);
+}
+
+static void what_the_system_says_of_a_sync_is_passed_on(void)
+{
+    static const int errors[] = {EIO, ENOMEM};
+    for (size_t k = 0; k < LENGTH(errors); k++) {
+        pid_t child = fork_child();
+        if (child == 0) {
+            pair channel = open_pair(1);
+            let_fail(SYS_msync, (uint32_t)errors[k]);
+            EXPECT(rr_channel_sync(rr_client_channel(channel.client)), -errors[k]);
+            expect_works(&channel);
+            close_pair(&channel);
+            child_ends();
+        }
+        expect_ended_well(child);
+    }
+}
+
 static void administration_without_a_channel_says_so(void)
 {
     rr_participant found;
@@ -392,6 +428,7 @@ int main(void)
     RUN(the_statistics_count_all_that_happens_once);
     RUN(a_channel_on_disk_is_in_its_file_after_a_sync);
     RUN(syncing_a_channel_in_memory_is_allowed);
+    RUN(what_the_system_says_of_a_sync_is_passed_on);
     RUN(administration_without_a_channel_says_so);
     return 0;
 }

@@ -180,6 +180,7 @@ static void a_handle_that_has_a_descriptor_adopts_no_other(void)
     EXPECT(rr_channel_notify_requests(adopted), 0);
     CHECK(is_ready(first) && !is_ready(second));
     EXPECT(rr_channel_reply_fd_set(made, second), 0);
+    EXPECT(rr_channel_reply_fd_set(made, first), -EEXIST);
     close(first);
     close(second);
     close_pair(&channel);

@@ -11,7 +11,7 @@
 static void post_some(void *client)
 {
     for (int k = 0; k < COUNT; k++) {
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "post %d", k);
         post_text((rr_client *)client, text);
     }
@@ -20,7 +20,7 @@ static void post_some(void *client)
 static void expect_some(rr_server *server)
 {
     for (int k = 0; k < COUNT; k++) {
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "post %d", k);
         expect_post(server, text);
     }

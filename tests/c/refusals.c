@@ -4,7 +4,6 @@
  */
 #include "fixture.h"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -141,84 +140,6 @@ static void descriptors_that_are_no_channels_are_refused(void)
     }
 }
 
-static void a_channel_with_all_entries_taken_is_eusers_until_somebody_leaves(void)
-{
-    rr_options two = RR_OPTIONS_INIT;
-    two.participants = 2;
-    rr_server *server;
-    rr_client *client, *third;
-    rr_error error;
-    EXPECT(rr_server_new(NULL, &two, &server, NULL), 0);
-    EXPECT(rr_client_from_server(server, NULL, &client, NULL), 0);
-    EXPECT(rr_client_from_server(server, NULL, &third, &error), -EUSERS);
-    CHECK_CONTAINS(error.message, "participants: found 2");
-    rr_client_free(client);
-    EXPECT(rr_client_from_server(server, NULL, &third, NULL), 0);
-    rr_client_free(third);
-    rr_server_free(server);
-}
-
-static void a_process_without_permission_gets_eacces(void)
-{
-    const char *name = new_name();
-    char path[128];
-    make_channel(name);
-    snprintf(path, sizeof path, "/dev/shm/%s", name);
-    CHECK(chmod(path, 0) == 0);
-    pid_t child = fork_child();
-    if (child == 0) {
-        /* Root may open anything. */
-        if (geteuid() == 0)
-            CHECK(setgid(65534) == 0 && setuid(65534) == 0);
-        expect_refused(path, -EACCES, "Permission denied");
-        child_ends();
-    }
-    expect_ended_well(child);
-}
-
-static void too_many_open_descriptors_is_emfile_and_leaks_none(void)
-{
-    const char *name = new_name();
-    make_channel(name);
-    pid_t child = fork_child();
-    if (child == 0) {
-        int lowest = dup(0), room = 0, refused = 0;
-        close(lowest);
-        for (; room < 8; room++) {
-            struct rlimit limit;
-            CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-            limit.rlim_cur = (rlim_t)(lowest + room);
-            CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-            rr_client *client;
-            int code = rr_client_new(name, NULL, &client, NULL);
-            if (code == 0)
-                break;
-            EXPECT(code, -EMFILE);
-            refused++;
-        }
-        CHECK(refused > 0 && room < 8);
-        child_ends();
-    }
-    expect_ended_well(child);
-}
-
-static void a_channel_larger_than_the_process_may_write_is_efbig(void)
-{
-    pid_t child = fork_child();
-    if (child == 0) {
-        struct rlimit limit = {4096, 4096};
-        rr_server *server;
-        rr_error error;
-        CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-        EXPECT(rr_server_new(NULL, NULL, &server, &error), -EFBIG);
-        EXPECT(rr_server_new("./too-large", NULL, &server, &error), -EFBIG);
-        CHECK_CONTAINS(error.message, "./too-large");
-        CHECK(access("too-large", F_OK) != 0);
-        child_ends();
-    }
-    expect_ended_well(child);
-}
-
 static void a_channel_larger_than_the_file_system_is_enospc_and_leaves_no_file(void)
 {
     rr_options large = RR_OPTIONS_INIT;
@@ -261,10 +182,6 @@ int main(void)
     RUN(a_header_that_was_changed_is_eproto_and_the_field_is_named);
     RUN(a_file_that_was_cut_or_has_grown_is_eproto);
     RUN(descriptors_that_are_no_channels_are_refused);
-    RUN(a_channel_with_all_entries_taken_is_eusers_until_somebody_leaves);
-    RUN(a_process_without_permission_gets_eacces);
-    RUN(too_many_open_descriptors_is_emfile_and_leaks_none);
-    RUN(a_channel_larger_than_the_process_may_write_is_efbig);
     RUN(a_channel_larger_than_the_file_system_is_enospc_and_leaves_no_file);
     RUN(a_message_that_is_too_long_is_cut_and_ends_with_a_nul);
     return 0;

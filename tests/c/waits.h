@@ -25,6 +25,12 @@ static inline int64_t wait_to_send(scene *at, int64_t timeout_ns)
     return rr_client_send_wait(at->channel.client, "sent", 4, timeout_ns, &id);
 }
 
+static inline int64_t wait_to_send_with_a_type(scene *at, int64_t timeout_ns)
+{
+    uint64_t id;
+    return rr_client_send_msg(at->channel.client, "sent", 4, 200, 0, timeout_ns, &id);
+}
+
 static inline int64_t wait_to_collect(scene *at, int64_t timeout_ns)
 {
     char buffer[16];
@@ -69,6 +75,7 @@ static const struct wait {
 } WAITS[] = {
     {wait_to_receive, 0, 1},
     {wait_to_send, 1, 0},
+    {wait_to_send_with_a_type, 1, 0},
     {wait_to_collect, 1, 0},
     {wait_for_request, 0, 0},
     {wait_for_request, 1, 0},

@@ -4,8 +4,9 @@
  * told of bytes outside the channel, or returned what include/shmrr.h does not document for it; and says how often
  * each call ended how.
  *
- * victim ROLE CHANNEL SECONDS SEED DIRECTORY. The directory holds the file codes, as watch.h reads it. When the victim
- * is ready it makes the file ready-SEED there, and begins when there is one called go.
+ * victim ROLE CHANNEL SECONDS SEED DIRECTORY ALLOWANCE. The directory holds the file codes, as watch.h reads it. When the
+ * victim is ready it makes the file ready-SEED there, and begins when there is one called go. The allowance is what a
+ * call may take beyond its deadline, in milliseconds.
  */
 #include "client.h"
 #include "numbers.h"
@@ -24,7 +25,7 @@ static void call_the_rest(void)
 {
     rr_options options;
     EXPECT(WATCH(rr_options_init, AT_ONCE, &options, sizeof options), 0);
-    CHECK(WATCH(rr_abi_version, AT_ONCE) >= 0);
+    CHECK(WATCH_BARE(rr_abi_version, AT_ONCE) >= 0);
     rr_error error;
     rr_server *own = NULL;
     EXPECT(WATCH(rr_server_new_memfd, AT_ONCE, "victim", &options, &own, &error), 0);
@@ -77,12 +78,13 @@ int main(int arguments, char **argument)
         const char *name;
         void (*be)(void);
     } roles[] = {{"client", be_client}, {"server", be_server}, {"guest", be_guest}, {"number", be_number}};
-    CHECK(arguments == 6);
+    CHECK(arguments == 7);
     const char *role = argument[1];
     channel = argument[2];
     lifetime = atoi(argument[3]) * 1000 * MS;
     seed = state = strtoull(argument[4], NULL, 10);
     directory = argument[5];
+    watch_allowance = atoi(argument[6]) * MS;
     watch_read(in_directory("codes", 0));
     check_running(role);
     int found = 0;

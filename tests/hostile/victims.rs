@@ -51,6 +51,11 @@ pub fn compile() -> Option<Victims> {
 }
 
 impl Victims {
+    /// How far past its deadline a call may end, in milliseconds: under valgrind all takes some 20 times as long.
+    fn allowance(&self) -> u32 {
+        if self.mode == Mode::Valgrind { 20 * 250 } else { 250 }
+    }
+
     /// Runs one victim of each role at the same time, and begins when all are ready; all must end well.
     pub fn run(
         &self,
@@ -64,7 +69,7 @@ impl Victims {
         let run = |role: Role, seed: u64| {
             let mut command: Command = self.mode.bare_command(&self.program);
             command.arg(format!("{role:?}").to_lowercase()).arg(channel).arg(seconds.to_string());
-            command.arg(seed.to_string()).arg(self.directory.path());
+            command.arg(seed.to_string()).arg(self.directory.path()).arg(self.allowance().to_string());
             found(program::run(&mut command, watchdog))
         };
         let run = &run;

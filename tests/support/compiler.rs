@@ -78,10 +78,12 @@ fn compiler(language: Language) -> Result<Command, String> {
         .host(&host)
         .cargo_metadata(false)
         .cargo_warnings(false)
-        .warnings(false)
         .try_get_compiler()
         .map_err(|error| format!("no compiler: {error}"))?;
-    Ok(tool.to_command())
+    // Its environment is this process's; in a command it would be part of every message.
+    let mut command = Command::new(tool.path());
+    command.args(tool.args());
+    Ok(command)
 }
 
 fn environment() -> &'static str {
