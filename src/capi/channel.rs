@@ -2,7 +2,7 @@
 
 use super::convert::{channel, check_size, copy_text, count, of_channel, place, status};
 use super::types::{rr_channel, rr_client, rr_server, rr_stats};
-use crate::error::Error;
+use crate::channel::message::check_length;
 use rustix::fd::AsRawFd;
 use std::ffi::{c_char, c_int};
 use std::mem::{offset_of, size_of};
@@ -89,9 +89,7 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
         // SAFETY: as above.
         let buf = unsafe { place("buf", buf) }?;
         let bytes = path.map_or(&b""[..], |path| path.as_os_str().as_bytes());
-        if bytes.len() >= cap {
-            return Err(Error::MessageSize { length: bytes.len() + 1, limit: cap });
-        }
+        check_length(bytes.len() + 1, cap)?;
         // SAFETY: the caller's buffer has room for `cap` bytes.
         Ok(unsafe { copy_text(bytes, buf, cap) })
     })

@@ -4,6 +4,7 @@ use super::types::{
     RR_BYTES, RR_EXCLUSIVE, RR_INT, RR_NOTIFY, RR_REDELIVER, RR_SPARSE, rr_channel, rr_error, rr_options,
     rr_view,
 };
+use crate::channel::message::check_length;
 use crate::error::{Error, Result};
 use crate::{Bytes, Channel, Kind, Options, Request, Timeout};
 use rustix::fd::BorrowedFd;
@@ -97,10 +98,7 @@ pub(super) unsafe fn payload<'a>(pointer: *const c_void, length: usize) -> Resul
     if pointer.is_null() {
         return Err(null("data"));
     }
-    let limit = isize::MAX as usize;
-    if length > limit {
-        return Err(Error::MessageSize { length, limit });
-    }
+    check_length(length, isize::MAX as usize)?;
     // SAFETY: the caller's.
     Ok(unsafe { slice::from_raw_parts(pointer.cast(), length) })
 }

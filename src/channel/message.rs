@@ -49,6 +49,15 @@ pub(crate) fn check_label(message_type: u32, flags: u32) -> Result<()> {
     Ok(())
 }
 
+/// That a message of this length fits.
+#[inline]
+pub(crate) fn check_length(length: usize, limit: usize) -> Result<()> {
+    if length > limit {
+        return Err(Error::MessageSize { length, limit });
+    }
+    Ok(())
+}
+
 /// Bytes that lie in the channel's memory, to be read in place.
 ///
 /// Another process could write to them at any time, though none does that keeps to the format: so there is no safe
@@ -169,10 +178,7 @@ impl Room<'_> {
     /// # Errors
     /// [`Error::MessageSize`] if it does not fit.
     pub fn write_at(&mut self, offset: usize, data: &[u8]) -> Result<()> {
-        let end = offset.saturating_add(data.len());
-        if end > self.capacity {
-            return Err(Error::MessageSize { length: end, limit: self.capacity });
-        }
+        check_length(offset.saturating_add(data.len()), self.capacity)?;
         // SAFETY: within the capacity.
         let to = unsafe { self.start.add(offset) };
         // SAFETY: as above.

@@ -1,7 +1,7 @@
 //! Writing a request in place.
 
 use super::Client;
-use crate::channel::message::{Room, check_label};
+use crate::channel::message::{Room, check_label, check_length};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Id;
@@ -103,10 +103,7 @@ impl Client {
     ) -> Result<()> {
         self.channel.check_running()?;
         check_label(message_type, flags)?;
-        let limit = self.channel.request_max();
-        if length > limit {
-            return Err(Error::MessageSize { length, limit });
-        }
+        check_length(length, self.channel.request_max())?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
         let view = self.channel.view();

@@ -2,7 +2,7 @@
 //! or withdraw it.
 
 use super::Client;
-use crate::channel::message::{Bytes, Message, RECEIVERS_FLAGS};
+use crate::channel::message::{Bytes, Message, RECEIVERS_FLAGS, check_length};
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
@@ -237,9 +237,7 @@ impl Client {
         capacity: usize,
     ) -> Result<usize> {
         let Reply { bytes, length, .. } = self.outcome(id, progress)?;
-        if length > capacity {
-            return Err(Error::MessageSize { length, limit: capacity });
-        }
+        check_length(length, capacity)?;
         // SAFETY: the length is within the slot's bytes and, checked above, within the buffer.
         unsafe { bytes.copy_to_nonoverlapping(buffer, length) };
         Ok(length)

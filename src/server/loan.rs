@@ -1,7 +1,7 @@
 //! Writing a reply in place.
 
 use super::Server;
-use crate::channel::message::{Room, check_label};
+use crate::channel::message::{Room, check_label, check_length};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::slot;
@@ -78,10 +78,7 @@ impl Server {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
         check_label(message_type, flags)?;
-        let limit = self.channel.response_max();
-        if length > limit {
-            return Err(Error::MessageSize { length, limit });
-        }
+        check_length(length, self.channel.response_max())?;
         self.send_in_place(number, length, message_type, flags)
     }
 

@@ -15,7 +15,7 @@ mod take;
 pub mod view;
 
 use crate::channel::Channel;
-use crate::channel::message::Message;
+use crate::channel::message::{Message, check_length};
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
@@ -132,10 +132,7 @@ impl Server {
     fn reply_of_kind(&self, kind: Kind, id: u64, message: &Message<'_>) -> Result<()> {
         self.channel.check_running()?;
         self.channel.check_kind(kind)?;
-        let limit = self.channel.response_max();
-        if message.data.len() > limit {
-            return Err(Error::MessageSize { length: message.data.len(), limit });
-        }
+        check_length(message.data.len(), self.channel.response_max())?;
         self.send(id, message, 0)
     }
 
@@ -150,10 +147,7 @@ impl Server {
 
     pub(crate) fn reply_error_bytes(&self, id: u64, code: i32, text: &[u8]) -> Result<()> {
         self.channel.check_running()?;
-        let limit = self.channel.response_max().max(INLINE);
-        if text.len() > limit {
-            return Err(Error::MessageSize { length: text.len(), limit });
-        }
+        check_length(text.len(), self.channel.response_max().max(INLINE))?;
         self.send_error(id, code, text)
     }
 

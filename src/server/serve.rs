@@ -2,8 +2,8 @@
 
 use super::Server;
 use super::view::RequestView;
-use crate::channel::message::{Room, check_label};
-use crate::error::{Error, Result};
+use crate::channel::message::{Room, check_label, check_length};
+use crate::error::Result;
 use crate::layout::lines::INLINE;
 use crate::wait::{Deadline, Timeout};
 
@@ -69,10 +69,7 @@ impl Response<'_> {
     /// # Errors
     /// [`Error::MessageSize`] if that is more than there is room for.
     pub fn set_length(&mut self, length: usize) -> Result<()> {
-        let limit = self.room.capacity();
-        if length > limit {
-            return Err(Error::MessageSize { length, limit });
-        }
+        check_length(length, self.room.capacity())?;
         self.length = length;
         Ok(())
     }
