@@ -82,9 +82,8 @@ impl Process {
     }
 
     fn signal(&self, signal: libc::c_int) {
-        if !self.ended
-            && let Ok(group) = libc::pid_t::try_from(self.pid())
-        {
+        let group = libc::pid_t::try_from(self.pid()).expect("the number of a process");
+        if !self.ended {
             // SAFETY: no memory is involved; the child is not reaped, so the group is still its own.
             unsafe { libc::kill(-group, signal) };
         }

@@ -209,7 +209,7 @@ pub(super) fn check_size(name: &str, size: usize, least: usize) -> Result<()> {
     if (least + 1..=STRUCT_MAX).contains(&size) {
         return Ok(());
     }
-    let expected = format_args!("the size of the structure, {} to {STRUCT_MAX}", least + 1);
+    let expected = format!("the size of the structure, {} to {STRUCT_MAX}", least + 1);
     Err(Error::bad_argument(&format!("{name}: size"), size, expected))
 }
 

@@ -117,7 +117,7 @@ fn check_and_map(
 ) -> Result<Channel> {
     let size = open::size(&fd, &subject)?;
     if size < header::SIZE as u64 {
-        let expected = format_args!("at least {}", header::SIZE);
+        let expected = format!("at least {}", header::SIZE);
         return Err(Error::mismatch(&subject, "file size in bytes", size, expected));
     }
     let geometry = header::decode(&open::first_bytes(&fd, &subject)?, &subject, size)?;

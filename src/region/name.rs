@@ -10,7 +10,7 @@ const SHARED_MEMORY_DIRECTORY: &str = "/dev/shm";
 pub(crate) fn resolve(name: &Path) -> Result<PathBuf> {
     let bytes = name.as_os_str().as_encoded_bytes();
     if bytes.is_empty() || bytes.contains(&0) {
-        let found = format_args!("{:?}", name.as_os_str());
+        let found = format!("{:?}", name.as_os_str());
         return Err(Error::bad_argument("path", found, "a name without NUL bytes, not empty"));
     }
     if bytes.contains(&b'/') {
