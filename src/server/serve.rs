@@ -57,7 +57,7 @@ impl Response<'_> {
     /// Adds `data` to the end of the reply.
     ///
     /// # Errors
-    /// [`Error::MessageSize`] if it does not fit.
+    /// [`crate::Error::MessageSize`] if it does not fit.
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
         self.room.write_at(self.length, data)?;
         self.length += data.len();
@@ -67,7 +67,7 @@ impl Response<'_> {
     /// Sets the reply's length: its first bytes in the room, or its last ones with [`crate::END_ALIGNED`].
     ///
     /// # Errors
-    /// [`Error::MessageSize`] if that is more than there is room for.
+    /// [`crate::Error::MessageSize`] if that is more than there is room for.
     pub fn set_length(&mut self, length: usize) -> Result<()> {
         check_length(length, self.room.capacity())?;
         self.length = length;
@@ -77,7 +77,7 @@ impl Response<'_> {
     /// Gives the reply a type and flags, as in [`crate::Message`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] for those that no sender may give.
+    /// [`crate::Error::Invalid`] for those that no sender may give.
     pub fn set_label(&mut self, message_type: u32, flags: u32) -> Result<()> {
         check_label(message_type, flags)?;
         (self.message_type, self.flags) = (message_type, flags);
@@ -119,8 +119,8 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stopped`] when the handle was stopped; [`Error::Interrupted`] when a signal handler ran while the call
-    /// slept: no request is lost, call again; [`Error::WrongKind`] in a channel of integers.
+    /// [`crate::Error::Stopped`] when the handle was stopped; [`crate::Error::Interrupted`] when a signal handler ran
+    /// while the call slept: no request is lost, call again; [`crate::Error::WrongKind`] in a channel of integers.
     pub fn serve(
         &self,
         mut handler: impl FnMut(&RequestView<'_>, &mut Response<'_>) -> Result<(), Failure>,

@@ -64,7 +64,7 @@ impl<'s> RequestView<'s> {
     }
 
     /// Room for the reply, to be written in place and sent by [`RequestView::reply_commit`]; the request stays readable
-    /// meanwhile.
+    /// meanwhile. One thread writes to one reply.
     ///
     /// ```
     /// # use shmrr::{Options, Timeout};
