@@ -1,8 +1,8 @@
 //! The C interface keeps its promises: each program of `tests/c/` is a family of them, compiled unchanged as C11 and as
 //! C++17, every warning an error, and run against the shared library; one is also run against the static library.
 //!
-//! `SHMRR_C_TESTS` has the same programs run under valgrind, with the compiler's sanitizers, on another processor or with
-//! another C library; see `tests/support/mode.rs`.
+//! `SHMRR_C_TESTS` has the same programs run under valgrind, with the compiler's sanitizers, on another processor or
+//! with another C library; see `tests/support/mode.rs`.
 
 mod support;
 

@@ -53,8 +53,8 @@ impl RequestLoan<'_> {
         self.commit_msg(length, 0, 0)
     }
 
-    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the
-    /// last bytes of the room that are sent.
+    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is
+    /// the last bytes of the room that are sent.
     ///
     /// # Errors
     /// Those of [`RequestLoan::commit`]; [`Error::Invalid`] for a type or flags that no sender may give.

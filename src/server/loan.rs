@@ -29,8 +29,8 @@ impl ReplyLoan<'_> {
         self.commit_msg(length, 0, 0)
     }
 
-    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the last
-    /// bytes of the room that are sent.
+    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the
+    /// last bytes of the room that are sent.
     ///
     /// # Errors
     /// As [`Server::reply_msg`].

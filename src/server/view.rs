@@ -106,8 +106,8 @@ impl<'s> RequestView<'s> {
         self.reply_commit_msg(length, 0, 0)
     }
 
-    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`crate::END_ALIGNED`] it is the last
-    /// bytes of the room that are sent.
+    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`crate::END_ALIGNED`] it is the
+    /// last bytes of the room that are sent.
     ///
     /// # Errors
     /// As [`RequestView::reply_commit`] and [`Server::reply_msg`].
