@@ -42,7 +42,7 @@ impl Mode {
 
     /// Valgrind sees machine code, and that is the same from both languages.
     pub fn concerns(self, language: Language) -> bool {
-        language == Language::C || self != Self::Valgrind && self.platform() != Platform::Musl
+        (language == Language::C || self != Self::Valgrind) && self.platform().knows(language)
     }
 
     pub fn compiler_flags(self) -> &'static [&'static str] {

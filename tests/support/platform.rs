@@ -25,6 +25,11 @@ impl Platform {
         }
     }
 
+    /// Whether there is a compiler for it here.
+    pub fn knows(self, language: Language) -> bool {
+        self != Self::Musl || language == Language::C
+    }
+
     /// The compiler for it; `here` is that for this machine.
     pub fn compiler(
         self,
@@ -35,8 +40,7 @@ impl Platform {
             (Self::Here, _) => return here(),
             (Self::Aarch64, Language::C) => "aarch64-linux-gnu-gcc",
             (Self::Aarch64, Language::Cpp) => "aarch64-linux-gnu-g++",
-            (Self::Musl, Language::C) => "musl-gcc",
-            (Self::Musl, Language::Cpp) => return Err("no C++ compiler for musl".to_owned()),
+            (Self::Musl, _) => "musl-gcc",
         }))
     }
 
