@@ -405,18 +405,6 @@ static void what_the_system_says_of_a_sync_is_passed_on(void)
     }
 }
 
-static void administration_without_a_channel_says_so(void)
-{
-    rr_participant found;
-    rr_stats stats = RR_STATS_INIT;
-    EXPECT(rr_channel_participants(NULL, &found, 1), -EINVAL);
-    EXPECT(rr_channel_participants(NULL, NULL, 0), -EINVAL);
-    EXPECT(rr_channel_clear(NULL), -EINVAL);
-    EXPECT(rr_channel_sync(NULL), -EINVAL);
-    EXPECT(rr_channel_recover(NULL), -EINVAL);
-    EXPECT(rr_channel_stats(NULL, &stats), -EINVAL);
-}
-
 int main(void)
 {
     RUN(participants_are_told_in_the_order_of_their_numbers);
@@ -429,6 +417,5 @@ int main(void)
     RUN(a_channel_on_disk_is_in_its_file_after_a_sync);
     RUN(syncing_a_channel_in_memory_is_allowed);
     RUN(what_the_system_says_of_a_sync_is_passed_on);
-    RUN(administration_without_a_channel_says_so);
     return 0;
 }

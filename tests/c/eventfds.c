@@ -85,18 +85,6 @@ static void threads_that_ask_first_at_once_get_the_same_descriptor(void)
     close_pair(&channel);
 }
 
-static void without_a_channel_every_call_is_refused(void)
-{
-    EXPECT(rr_channel_request_fd(NULL), -EINVAL);
-    EXPECT(rr_channel_reply_fd(NULL), -EINVAL);
-    EXPECT(rr_channel_request_fd_set(NULL, 0), -EINVAL);
-    EXPECT(rr_channel_reply_fd_set(NULL, 0), -EINVAL);
-    EXPECT(rr_channel_notify_requests(NULL), -EINVAL);
-    EXPECT(rr_channel_notify_replies(NULL), -EINVAL);
-    EXPECT(rr_channel_consume_requests(NULL), -EINVAL);
-    EXPECT(rr_channel_consume_replies(NULL), -EINVAL);
-}
-
 static void without_a_descriptor_there_is_nothing_to_signal_or_to_consume(void)
 {
     pair channel = open_pair(2);
@@ -269,7 +257,6 @@ int main(void)
     RUN(the_descriptors_are_closed_with_their_handle);
     RUN(threads_that_ask_first_at_once_get_the_same_descriptor);
     RUN(a_process_without_a_descriptor_left_is_told_so_and_can_try_again);
-    RUN(without_a_channel_every_call_is_refused);
     RUN(without_a_descriptor_there_is_nothing_to_signal_or_to_consume);
     RUN(an_adopted_descriptor_is_duplicated_and_its_owner_may_close_it);
     RUN(an_adopted_descriptor_outlives_the_handle_that_made_it);
