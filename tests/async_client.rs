@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::process::Command;
 use std::time::Duration;
+use support::command::command;
 use support::program;
 
 /// A build may come first, on a slow machine.
@@ -12,7 +12,7 @@ const WATCHDOG: Duration = Duration::from_secs(10 * 60);
 #[test]
 fn tasks_of_one_thread_wait_for_as_many_replies_as_there_are_slots() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-    let mut command = Command::new(cargo);
+    let mut command = command(cargo);
     command.args(["run", "--quiet", "--example", "async_client", "--manifest-path"]);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     let said = program::run(&mut command, WATCHDOG).unwrap();

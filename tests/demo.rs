@@ -2,18 +2,21 @@
 //!
 //! Its output says how far it is; nothing here waits for time to pass. A watchdog ends whatever hangs.
 
+#[path = "support/command.rs"]
+mod command;
 #[path = "demo/running.rs"]
 mod running;
 #[path = "demo/tree.rs"]
 mod tree;
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use shmrr::{Options, Server};
 
+use command::command;
 use running::{Demo, demo_command, kill, processes_naming};
 use tree::{Seen, big_tree, small_tree};
 
@@ -123,7 +126,7 @@ fn every_client_sends_a_request_again_whose_server_left() {
         let (leaves, stays) = (channel.server(), channel.server());
         let mut command = match client {
             "--client" => demo_command(&[OsStr::new(client)]),
-            name => Command::new(programs.path().join(name)),
+            name => command(programs.path().join(name)),
         };
         let mut client = Demo::spawn(command.arg(&channel.0).arg(tree.path()));
 
@@ -151,7 +154,7 @@ fn compilers_found() -> bool {
         let compiler = std::env::var(variable).unwrap_or(usual.into());
         let program = compiler.split_whitespace().next().unwrap_or(usual);
         if let Err(error) =
-            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status()
+            command(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status()
         {
             assert!(std::env::var_os("CI").is_none(), "{program}: {error}");
             println!("skipped: no compiler: {program}: {error}");

@@ -6,7 +6,8 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+use support::command::command;
 use support::found;
 
 const SHORT: [&str; 6] = [
@@ -29,7 +30,7 @@ const FULL: [&str; 5] = [
 /// What the model says, or None if there is no Python to run it. It ends by itself: there are finitely many states.
 fn explore(scenario: &str) -> Option<Output> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/model/protocol.py");
-    let output = Command::new("python3").arg(model).args(scenario.split(' ')).output();
+    let output = command("python3").arg(model).args(scenario.split(' ')).output();
     found(output.map_err(|error| format!("no program: python3: {error}")))
 }
 

@@ -3,8 +3,9 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Output};
 use std::time::{Duration, Instant};
+use support::command::command;
 use support::compiler::{self, Language, Linkage};
 use support::found;
 use support::mode::Mode;
@@ -46,7 +47,7 @@ fn the_programs_of_the_readme_work_as_printed() {
     let directory = tempfile::tempdir().unwrap();
     let Some(server) = compiled("server.c", directory.path()) else { return };
     let Some(client) = compiled("client.c", directory.path()) else { return };
-    let _server = Server(Command::new(server).spawn().unwrap());
+    let _server = Server(command(server).spawn().unwrap());
     let output = call_when_there(&client);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "SHARED MEMORY\n", "{output:?}");
 }
@@ -55,7 +56,7 @@ fn the_programs_of_the_readme_work_as_printed() {
 fn call_when_there(client: &Path) -> Output {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let output = Command::new(client).arg("shared memory").output().unwrap();
+        let output = command(client).arg("shared memory").output().unwrap();
         if output.status.success() || Instant::now() > deadline {
             return output;
         }

@@ -2,15 +2,18 @@
 
 #[path = "support/channel.rs"]
 mod channel;
+#[path = "support/command.rs"]
+mod command;
 #[path = "support/top.rs"]
 mod top;
 
+use command::command;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 /// Cargo becomes the program that it runs, so the command is the example itself from its first line on.
 fn example() -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = command(env!("CARGO"));
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["run", "--quiet", "--profile", profile, "--example", "top", "--"]);

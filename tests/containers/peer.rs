@@ -12,6 +12,7 @@
 //! | `exec` | becomes a shell and then cat(1) | `cat` |
 //! | `start` | starts such a shell, which shares its input and output | `cat` |
 
+use crate::child::command::command;
 use crate::child::{self, Child};
 use crate::contained;
 use crate::forked::Wire;
@@ -20,7 +21,6 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 pub const SLOTS: u32 = 8;
@@ -142,7 +142,7 @@ pub fn obey_parent() {
     let mut peer = Peer::open(&contained::path(), &options());
     child::say(&format!("ready as {}", std::process::id()));
     while let Some(order) = child::listen() {
-        let mut cat = Command::new("sh");
+        let mut cat = command("sh");
         cat.args(["-c", "echo '@ cat'; exec cat"]);
         match order.as_str() {
             "exec" => panic!("sh: {}", cat.exec()),

@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::command::command;
+
 /// Two release builds may come first, on a slow machine.
 const WATCHDOG: Duration = Duration::from_secs(20 * 60);
 
 pub(crate) fn demo_command(arguments: &[&OsStr]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = command(env!("CARGO"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["run", "--release", "--example", "demo", "--"]).args(arguments);
     command

@@ -59,7 +59,8 @@ pub struct Steps {
 impl Victim {
     /// Starts a victim, which stops before its first act. An error means that tracing is not allowed here.
     pub fn spawn(program: &Path, channel: &Path, kind: &str, acts: &[&str]) -> io::Result<Self> {
-        // Nothing runs between fork and exec, so that the library's fork handlers have no part in this.
+        // Nothing runs between fork and exec, so that the library's fork handlers have no part in this;
+        // `tests/support/command.rs` would put something there.
         let mut command = Command::new(program);
         command.arg(channel).arg(kind).args(acts).env("LD_BIND_NOW", "1").stdin(Stdio::null());
         command.env("LD_PRELOAD", same_library());

@@ -20,9 +20,13 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+#[path = "command.rs"]
+pub mod command;
+
+use command::command;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
@@ -62,7 +66,7 @@ impl Child {
 
     /// Starts a child that may live for so many seconds.
     pub fn spawn_for(seconds: u32, role: &str, settings: &[(&str, &OsStr)]) -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
+        let mut process = command(env::current_exe().unwrap())
             // One thread: namespaces can only be changed by a process that has no other.
             .args(["--ignored", "--exact", "child", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)

@@ -1,6 +1,7 @@
 //! The C and C++ compilers that are here: those that the `cc` crate finds, which reads `CC`, `CXX` and the flags that go
 //! with them from the environment. Every program is compiled as a standard asks, and a warning is an error.
 
+use super::command::command;
 use super::library;
 use super::mode::Mode;
 use std::io::ErrorKind;
@@ -81,7 +82,7 @@ fn compiler(language: Language) -> Result<Command, String> {
         .try_get_compiler()
         .map_err(|error| format!("no compiler: {error}"))?;
     // Its environment is this process's; in a command it would be part of every message.
-    let mut command = Command::new(tool.path());
+    let mut command = command(tool.path());
     command.args(tool.args());
     Ok(command)
 }

@@ -4,12 +4,13 @@
 //! Cargo builds a cdylib for integration tests, but tells them no path. A nested build into the same target directory
 //! finds most of its work done, and its messages name the files.
 
+use super::command::command;
 use super::platform::Platform;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio, id};
+use std::process::{Stdio, id};
 use std::sync::OnceLock;
 
 /// The name that programs which were linked with the library look for when they start.
@@ -56,7 +57,7 @@ fn profile() -> &'static str {
 fn build(platform: Platform) -> Vec<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-    let output = Command::new(cargo)
+    let output = command(cargo)
         .args(["build", "--lib", "--message-format=json", "--quiet", "--profile", profile(), "--target-dir"])
         .arg(target)
         .args(platform.target().map(|name| ["--target", name]).into_iter().flatten())

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`library`] | the shared and the static library, built once and named as they are installed |
+//! | [`command`] | commands whose programs start the same way everywhere |
 //! | [`compiler`] | the C and C++ compilers that are here |
 //! | [`program`] | running a program with a watchdog |
 //! | [`mode`] | the same programs as they are, under valgrind, with sanitizers or on another platform |
@@ -12,6 +13,8 @@
 // Each test uses the part it needs.
 #![allow(dead_code)]
 
+#[allow(clippy::duplicate_mod)]
+pub mod command;
 pub mod compiler;
 pub mod library;
 pub mod mode;

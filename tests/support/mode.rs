@@ -8,6 +8,7 @@
 //! | `aarch64` | compiled for that processor, and run by an emulator of it |
 //! | `musl` | compiled for the C library musl, statically |
 
+use super::command::command;
 use super::compiler::Language;
 use super::platform::Platform;
 use std::path::Path;
@@ -68,7 +69,7 @@ impl Mode {
         if self != Self::Valgrind {
             return self.platform().run(program);
         }
-        let mut valgrind = Command::new("valgrind");
+        let mut valgrind = command("valgrind");
         valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]);
         valgrind.arg("--errors-for-leak-kinds=definite").arg(program);
         valgrind

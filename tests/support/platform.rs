@@ -1,6 +1,7 @@
 //! What C programs are compiled for: this machine, or one that the library promises to run on as well and that stands
 //! in for it here.
 
+use super::command::command;
 use super::compiler::{Language, Linkage};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +37,7 @@ impl Platform {
         language: Language,
         here: impl FnOnce() -> Result<Command, String>,
     ) -> Result<Command, String> {
-        Ok(Command::new(match (self, language) {
+        Ok(command(match (self, language) {
             (Self::Here, _) => return here(),
             (Self::Aarch64, Language::C) => "aarch64-linux-gnu-gcc",
             (Self::Aarch64, Language::Cpp) => "aarch64-linux-gnu-g++",
@@ -69,9 +70,9 @@ impl Platform {
     /// The command that runs a program.
     pub fn run(self, program: &Path) -> Command {
         if self != Self::Aarch64 {
-            return Command::new(program);
+            return command(program);
         }
-        let mut emulator = Command::new("qemu-aarch64");
+        let mut emulator = command("qemu-aarch64");
         emulator.args(["-L", AARCH64_LIBRARIES]).arg(program);
         emulator
     }
@@ -79,8 +80,7 @@ impl Platform {
 
 fn rust_libraries() -> PathBuf {
     let target = Platform::Musl.target().unwrap();
-    let output =
-        Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output().unwrap();
+    let output = command("rustc").args(["--print", "target-libdir", "--target", target]).output().unwrap();
     assert!(output.status.success(), "rustc --print target-libdir: {}", output.status);
     String::from_utf8(output.stdout).unwrap().trim().into()
 }
