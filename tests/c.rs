@@ -100,6 +100,7 @@ families! {
     death,
     eventfds,
     forking,
+    handing_on,
     header_twice,
     integer_outcomes,
     integers,

@@ -1,4 +1,20 @@
 //! Sleeping and waking: what clients and servers do alike.
+//!
+//! A ring takes the announcement of all who sleep on a bell and wakes one of them; who publishes after it wakes nobody.
+//! So whoever was woken is responsible for all that was published since, until it announces itself again, and must not
+//! leave while something is left without waking the next:
+//!
+//! | way out of a wait on a bell | what is left |
+//! |---|---|
+//! | took what it found | handed on, if there is more: [`Server::take`], `Client::wait_for_slot` |
+//! | found a request longer than its buffer | handed on: the request is left |
+//! | lost a claim, and then took another, or ran out of time | still counts as woken: handed on as above |
+//! | refused a request that no client can have sent, and ran out of time | the same |
+//! | timed out or was stopped | nothing: it looked after it announced itself, and the announcement stays |
+//! | interrupted | nothing: the kernel says so only to one whom nobody woke |
+//! | its process died or was stopped | others look: a waiting client each 25 ms, an idle server each second |
+//!
+//! [`Server::take`]: crate::Server
 
 use super::Channel;
 use super::stats::Counter;

@@ -29,35 +29,56 @@ impl Server {
         self.channel.check_kind(kind)?;
         let me = self.channel.me()?;
         let mut losses = 0_u32;
-        loop {
-            let (found, was_woken) = self.next_request(deadline)?;
+        let mut was_woken = false;
+        let received = loop {
+            let found = match self.next_request(deadline) {
+                Ok((found, woken)) => {
+                    was_woken |= woken;
+                    found
+                }
+                Err(error) => break Err(error),
+            };
             let request = self.describe(found);
             if request.length > self.channel.request_max() {
                 self.refuse(found, me);
-                Self::check_time(deadline)?;
+                if let Err(error) = Self::check_time(deadline) {
+                    break Err(error);
+                }
                 continue;
             }
             if request.length > capacity {
-                return Ok(Received::TooLong(request));
+                break Ok(Received::TooLong(request));
             }
             if slot::claim(self.channel.view(), found, me).is_none() {
                 // Somebody else was faster; nobody is so again and again but where words are overwritten.
                 losses += 1;
                 if losses % LOSSES_PER_LOOK == 0 {
-                    Self::check_time(deadline)?;
+                    if let Err(error) = Self::check_time(deadline) {
+                        break Err(error);
+                    }
                 }
                 continue;
             }
             ring::pass(self.channel.view(), &self.channel.known, found);
-            if was_woken && ring::find(self.channel.view(), &self.channel.known).is_some() {
-                self.channel.ring(CursorName::Work);
-            }
             // Its lines arrive while this request is read and replied to.
             if let Some(next) = ring::peek_after(self.channel.view(), found) {
                 self.channel.view().prefetch_request(next);
                 self.channel.view().prefetch_reply(next);
             }
-            return Ok(Received::Taken(request));
+            break Ok(Received::Taken(request));
+        };
+        if was_woken {
+            self.hand_on();
+        }
+        received
+    }
+
+    /// Wakes the next server if a request is left. The ring that woke this one was everybody's: it took the
+    /// announcement of all who sleep, and whoever published since then woke nobody.
+    #[cold]
+    fn hand_on(&self) {
+        if ring::find(self.channel.view(), &self.channel.known).is_some() {
+            self.channel.ring(CursorName::Work);
         }
     }
 
