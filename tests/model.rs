@@ -10,13 +10,15 @@ use std::process::Output;
 use support::command::command;
 use support::found;
 
-const SHORT: [&str; 6] = [
+const SHORT: [&str; 8] = [
     "1 cc 2 1 1 cancel dismiss",
     "1 p 2 2 3",
     "1 pp 2 2 2 redeliver",
     "1 p 2 2 2 clear redeliver",
     "1 c 2 2 1 redeliver cancel clear",
     "1 cp 2 2 1 redeliver cancel",
+    "1 c 3 2 3 redeliver",
+    "1 p 2 2 3 redeliver",
 ];
 
 const FULL: [&str; 5] = [
@@ -56,5 +58,19 @@ fn the_model_finds_what_recoverers_break_that_begin_with_the_reply_word() {
     if let Some(output) = explore("1 c 2 2 1 redeliver cancel careless") {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success() && said.starts_with("failure: a reply met"), "{said}");
+    }
+}
+
+/// One that made a request REQUEUED and published it rests, and settles what another made of it since.
+#[test]
+fn the_model_finds_what_recoverers_break_that_settle_what_they_have_not_published() {
+    for (scenario, broken) in [
+        ("1 c 3 2 3 redeliver hasty", "failure: somebody waits for ever"),
+        ("1 p 2 2 3 redeliver hasty", "failure: a slot is not free"),
+    ] {
+        if let Some(output) = explore(scenario) {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(!output.status.success() && said.starts_with(broken), "{scenario}: {said}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::{Channel, membership};
 use crate::layout::lines::CursorName;
 use crate::protocol::ring;
 use crate::protocol::{Id, Memory, Participant};
-use crate::recovery::{self, Mended, Recoverer};
+use crate::recovery::{self, Mended, Recoverer, Unpublished};
 use std::sync::atomic::Ordering::Acquire;
 
 /// Participants that were found dead, each with its incarnation, in the order of their numbers.
@@ -58,23 +58,25 @@ impl Channel {
             Mended::Nothing => {}
             Mended::Freed | Mended::Abandoned => self.ring(CursorName::Room),
             Mended::Failed { before } => self.wake_sleepers(slot, before),
-            Mended::Unpublished(id) => {
-                self.publish_again(id, &gone, steps);
+            Mended::Unpublished(judged) => {
+                self.publish_again(&judged, &gone, steps);
                 self.ring(CursorName::Work);
             }
         }
     }
 
-    /// Publishes the REQUEUED request that somebody waits for, though whoever queued it again may be alive.
+    /// Publishes the request that somebody waits for if it is REQUEUED, though whoever queued it again may be alive.
     pub(super) fn help_to_publish(&self, id: Id) {
-        self.publish_again(id, |_| false, &mut ring::patience(&self.view));
+        if let Some(judged) = recovery::unpublished(&self.view, id) {
+            self.publish_again(&judged, |_| false, &mut ring::patience(&self.view));
+        }
     }
 
     /// Publishes a REQUEUED request, whoever queued it again: two references are as good as one.
-    fn publish_again(&self, id: Id, gone: impl Fn(Participant) -> bool, steps: &mut u64) {
-        if ring::publish_within(&self.view, &self.known, id, steps).is_ok() {
+    fn publish_again(&self, judged: &Unpublished, gone: impl Fn(Participant) -> bool, steps: &mut u64) {
+        if ring::publish_within(&self.view, &self.known, judged.id, steps).is_ok() {
             let number = self.membership.number().unwrap_or(0);
-            recovery::settle(&self.view, id, number, gone);
+            recovery::settle(&self.view, judged, number, gone);
         }
     }
 }

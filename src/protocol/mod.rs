@@ -32,7 +32,7 @@ pub(crate) mod state;
 pub(crate) mod word;
 
 #[cfg(test)]
-mod heap;
+pub(crate) mod heap;
 #[cfg(test)]
 pub(crate) mod models;
 #[cfg(test)]

@@ -14,7 +14,7 @@ const TRANSITIONS_MAX: u32 = 64;
 pub(crate) struct Stale;
 
 /// What a slot is taken for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
     /// A request that is replied to.
     Call,

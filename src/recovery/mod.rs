@@ -8,7 +8,8 @@
 //! an incarnation), ask the kernel (dead), read a slot's words, then read the participant's word again (the same
 //! incarnation). The function `gone` that [`mend`] is given makes that last read. A word that names an owner who has
 //! something to finish never comes back to a value that it had, so the compare-and-swap that follows changes just what
-//! was judged; only REQUEUED and QUEUED may take turns, and whoever meets either may publish or claim.
+//! was judged; only REQUEUED and QUEUED may take turns, as long as nobody claims, and whoever meets either may publish
+//! or claim. Every compare-and-swap is from a word that was judged: none reads it anew after something was done for it.
 //!
 //! | found | owner gone | what happens |
 //! |---|---|---|
@@ -32,6 +33,8 @@
 
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod tests;
 
 use crate::protocol::Id;
 use crate::protocol::slot::{abandon, withdraw_abandoned};
@@ -60,7 +63,23 @@ pub(crate) enum Mended {
     /// The slot is its server's until that replies.
     Abandoned,
     /// It is REQUEUED: its reference must be published, and then [`settle`] called.
-    Unpublished(Id),
+    Unpublished(Unpublished),
+}
+
+/// A REQUEUED request and the words that were judged: only what is still just so when its reference has been published
+/// is settled. What was claimed by that reference, and queued again, needs another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Unpublished {
+    pub id: Id,
+    request: RequestWord,
+    reply: ReplyWord,
+}
+
+/// A request as it is, if it is REQUEUED.
+pub(crate) fn unpublished<M: Memory>(memory: &M, id: Id) -> Option<Unpublished> {
+    let reply = ReplyWord(memory.reply(id.slot).load(Acquire));
+    let request = RequestWord(memory.request(id.slot).load(Acquire));
+    request.is(RequestState::Requeued, id.generation).then_some(Unpublished { id, request, reply })
 }
 
 /// A slot changes at most this often while it is looked at, unless somebody overwrites its words at random.
@@ -89,6 +108,7 @@ pub(crate) fn mend<M: Memory>(
             request.is(RequestState::Requeued, generation) && (request.owner() == 0 || gone(request.owner()))
         };
         let again = || if by.redelivers { request.once_more(by.number) } else { None };
+        let unpublished = |request| Mended::Unpublished(Unpublished { id, request, reply });
 
         let (next, mended) = match reply.state() {
             ReplyState::Pending if client_gone() && claimed && !server_gone() => {
@@ -103,21 +123,23 @@ pub(crate) fn mend<M: Memory>(
                 (ReplyWord::free(generation), Mended::Freed)
             }
             ReplyState::Pending | ReplyState::Posted if recoverer_gone() => {
-                if queue_again(memory, id, request, request.to_requeued(by.number)) {
-                    return Mended::Unpublished(id);
+                let again = request.to_requeued(by.number);
+                if queue_again(memory, id, request, again) {
+                    return unpublished(again);
                 }
                 continue;
             }
             state @ (ReplyState::Pending | ReplyState::Posted) if server_gone() => match again() {
-                Some(again) if queue_again(memory, id, request, again) => return Mended::Unpublished(id),
+                Some(again) if queue_again(memory, id, request, again) => return unpublished(again),
                 Some(_) => continue,
                 None if state == ReplyState::Posted => (ReplyWord::free(generation), Mended::Freed),
                 None => (ReplyWord::failed(generation, reply.owner()), Mended::Failed { before: reply }),
             },
             ReplyState::Posted if client_gone() && request.is(RequestState::Queued, generation) => {
                 // One recoverer at a time, or many would fill the ring with references.
-                if queue_again(memory, id, request, request.to_requeued(by.number)) {
-                    return Mended::Unpublished(id);
+                let again = request.to_requeued(by.number);
+                if queue_again(memory, id, request, again) {
+                    return unpublished(again);
                 }
                 continue;
             }
@@ -156,15 +178,20 @@ fn queue_again<M: Memory>(memory: &M, id: Id, found: RequestWord, again: Request
 
 /// After the reference to a REQUEUED request is published: nobody need publish it again. Should this not happen,
 /// somebody does.
-pub(crate) fn settle<M: Memory>(memory: &M, id: Id, by: Participant, gone: impl Fn(Participant) -> bool) {
-    let request = RequestWord(memory.request(id.slot).load(Acquire));
-    if request.is(RequestState::Requeued, id.generation) {
-        let queued = request.to_queued(by);
-        let _ = memory.request(id.slot).compare_exchange(request.0, queued.0, AcqRel, Acquire);
-    }
-    let reply = ReplyWord(memory.reply(id.slot).load(Acquire));
-    let is_posted = reply.state() == ReplyState::Posted && reply.generation() == id.generation;
-    if is_posted && gone(reply.owner()) {
+///
+/// Only from the words that were judged before it was published. Meanwhile a server may have claimed the request by that
+/// reference and died, and another recoverer made it REQUEUED once more: that one's reference is missing still, whatever
+/// this one published. The times in the word tell the two apart.
+pub(crate) fn settle<M: Memory>(
+    memory: &M,
+    judged: &Unpublished,
+    by: Participant,
+    gone: impl Fn(Participant) -> bool,
+) {
+    let Unpublished { id, request, reply } = *judged;
+    let queued = request.to_queued(by);
+    let _ = memory.request(id.slot).compare_exchange(request.0, queued.0, AcqRel, Acquire);
+    if reply.state() == ReplyState::Posted && gone(reply.owner()) {
         let orphan = ReplyWord::posted(id.generation, 0);
         let _ = memory.reply(id.slot).compare_exchange(reply.0, orphan.0, SeqCst, Acquire);
     }

@@ -2,14 +2,19 @@
 """Every interleaving of the slot words' transitions: calls, one-way messages, giving up, letting go, clearing,
 redelivery, and deaths at any step with recoverers racing, which may die themselves.
 
-usage: protocol.py SLOTS CLIENTS SERVERS RECOVERERS DEATHS [cancel] [dismiss] [clear] [redeliver] [careless]
+usage: protocol.py SLOTS CLIENTS SERVERS RECOVERERS DEATHS [cancel] [dismiss] [clear] [redeliver] [careless] [hasty]
 
 CLIENTS is a string of one letter each, c for one that calls and p for one that posts. Each step is one atomic access
-(sequentially consistent: orderings are loom's business); the ring is a set of published references, as its own models
-show that it loses none. A failure is: two living servers that hold one request; a request that is served twice although
-nobody died with it, or although it was given up; a reply to a word that is not its own; a published message that is lost
-with nobody to blame; and an end in which somebody living waits or a slot is not free. Exit status 1, and the way to it,
-on failure. Careless recoverers free slots without a look at the request word: with them there must be a failure.
+(sequentially consistent: orderings are loom's business), and anybody may rest between two of them for as long as he
+likes, or die there. The ring is a queue of published references, as its own models show that it loses none. Who claims
+a request passes its reference and all before it, and those at the front that can't be claimed just then may go at any
+time: nobody may rely on a reference that was looked at once.
+
+A failure is: two living servers that hold one request; a request that is served twice although nobody died with it, or
+although it was given up; a reply to a word that is not its own; a published message that is lost with nobody to blame;
+and an end in which somebody living waits or a slot is not free. Exit status 1, and the way to it, on failure. Careless
+recoverers free slots without a look at the request word, and hasty ones settle whatever is REQUEUED when they have
+published, not just what they made so: with either there must be a failure.
 """
 import sys
 from collections import namedtuple
@@ -20,10 +25,11 @@ SERVERS, RECOVERERS, DEATHS = map(int, sys.argv[3:6])
 CAN = set(sys.argv[6:])
 TIMES_MAX = 2
 
-State = namedtuple("State", "req rep refs procs deaths served posted cleared")
+State = namedtuple("State", "req rep refs tail procs deaths served posted cleared")
 # Word of a request: (state, generation, owner, times); of a reply: (state, generation, owner). Owners are indices into
-# procs; a process is (role, step, slot, generation, what it has read). `served` holds (slot, generation, server), `posted`
-# the messages whose sending has returned, and `cleared` those that a clearer has claimed.
+# procs; a process is (role, step, slot, generation, what it has read). `refs` holds (position, slot, generation) in the
+# order of the positions, and `tail` is the next one. `served` holds (slot, generation, server), `posted` the messages
+# whose sending has returned, and `cleared` those that a clearer has claimed.
 
 NOBODY = None
 
@@ -37,7 +43,7 @@ def initial():
     procs += [("server", "look", None, 0, None)] * SERVERS
     procs += [("recoverer", "look", None, 0, None)] * RECOVERERS
     procs += [("clearer", 0, None, 0, None)] if "clear" in CAN else []
-    return State((("idle", 0, NOBODY, 0),) * SLOTS, (("free", 0, NOBODY),) * SLOTS, frozenset(), tuple(procs), 0,
+    return State((("idle", 0, NOBODY, 0),) * SLOTS, (("free", 0, NOBODY),) * SLOTS, (), 0, tuple(procs), 0,
                  frozenset(), frozenset(), frozenset())
 
 
@@ -47,6 +53,21 @@ def dead(state, owner):
 
 def claimable(word, gen):
     return word[0] in ("queued", "requeued") and word[1] == gen
+
+
+def published(state, slot, gen):
+    return {"refs": state.refs + ((state.tail, slot, gen),), "tail": state.tail + 1}
+
+
+def renumbered(state):
+    """The same with positions from 0 on: only their order means something."""
+    claimers = [proc for proc in state.procs if proc[:2] == ("server", "claim")]
+    base = min([state.tail] + [ref[0] for ref in state.refs] + [proc[4][1] for proc in claimers])
+    if base == 0:
+        return state
+    refs = tuple((position - base, slot, gen) for position, slot, gen in state.refs)
+    procs = tuple(proc[:4] + ((proc[4][0], proc[4][1] - base),) if proc in claimers else proc for proc in state.procs)
+    return state._replace(refs=refs, tail=state.tail - base, procs=procs)
 
 
 class Step:
@@ -60,7 +81,8 @@ class Step:
         slot = self.slot if slot == "same" else slot
         gen = self.gen if gen == "same" else gen
         proc = (self.role, at, slot, gen, seen)
-        self.outcomes.append(self.state._replace(procs=put(self.state.procs, self.me, proc), **changes))
+        changed = self.state._replace(procs=put(self.state.procs, self.me, proc), **changes)
+        self.outcomes.append(renumbered(changed))
 
     def reply(self, slot, word):
         return put(self.state.rep, slot, word)
@@ -72,20 +94,20 @@ class Step:
 def abandon(s, found, then, otherwise):
     """PENDING→ABANDONED, after which the request word is looked at once more."""
     if s.state.rep[s.slot] == found:
-        s.to("abandoned", seen=then, rep=s.reply(s.slot, ("abandoned", s.gen, NOBODY)))
+        s.to("abandoned", seen=(then, None), rep=s.reply(s.slot, ("abandoned", s.gen, NOBODY)))
     else:
         s.to(otherwise)
 
 
 def withdraw_abandoned(s):
-    """The steps after, until what is to follow: load the request word; if it is claimable and the reply word ABANDONED,
-    withdraw it."""
+    """The steps after, until what is to follow, a step and what it needs to know: load the request word; if it is
+    claimable and the reply word ABANDONED, withdraw it."""
     word, abandoned = s.state.req[s.slot], ("abandoned", s.gen, NOBODY)
     if s.at == "abandoned":
         if claimable(word, s.gen) and s.state.rep[s.slot] == abandoned:
             s.to("unqueue", seen=(s.seen, word))
         else:
-            s.to(s.seen)
+            s.to(s.seen[0], seen=s.seen[1])
     elif s.at == "unqueue":
         following, found = s.seen
         if word == found:
@@ -94,7 +116,7 @@ def withdraw_abandoned(s):
             s.to("abandoned", seen=following)
     elif s.at == "free":
         is_same = s.state.rep[s.slot] == abandoned
-        s.to(s.seen, **({"rep": s.reply(s.slot, ("free", s.gen, NOBODY))} if is_same else {}))
+        s.to(s.seen[0], seen=s.seen[1], **({"rep": s.reply(s.slot, ("free", s.gen, NOBODY))} if is_same else {}))
 
 
 def client(s):
@@ -110,7 +132,7 @@ def client(s):
         s.to("publish", req=s.request(s.slot, ("queued", s.gen, me, 0)))
     elif s.at == "publish":
         posted = state.posted | {(s.slot, s.gen)} if s.role == "post" else state.posted
-        s.to("wait" if s.role == "call" else "end", refs=state.refs | {(s.slot, s.gen)}, posted=posted)
+        s.to("wait" if s.role == "call" else "end", posted=posted, **published(state, s.slot, s.gen))
     elif s.at == "wait":
         if not mine or state.rep[s.slot][0] in ("free", "abandoned", "posted"):
             s.to("end")
@@ -153,11 +175,16 @@ def finish(s, then, outcome):
 def server(s):
     state, me = s.state, s.me
     if s.at == "look":
-        for slot, gen in state.refs:
-            if claimable(state.req[slot], gen):
-                s.to("claim", slot, gen, state.req[slot])
+        oldest = next((ref for ref in state.refs if claimable(state.req[ref[1]], ref[2])), None)
+        if oldest:
+            position, slot, gen = oldest
+            s.to("claim", slot, gen, (state.req[slot], position))
+        rest = tuple(ref for ref in state.refs if oldest and ref[0] >= oldest[0])
+        if rest != state.refs:
+            s.to("look", refs=rest)
     elif s.at == "claim":
-        if state.req[s.slot] != s.seen:
+        found, position = s.seen
+        if state.req[s.slot] != found:
             s.to("look", None, 0)
             return
         for slot, gen, other in state.served:
@@ -166,7 +193,8 @@ def server(s):
         at_it = any(proc[2:4] == (s.slot, s.gen) for k, proc in enumerate(state.procs) if k != me and proc[1] != "end")
         if state.rep[s.slot] == ("abandoned", s.gen, NOBODY) and not state.deaths == DEATHS and not at_it:
             raise Failure("served although its client gave it up")
-        s.to("reply", req=s.request(s.slot, ("claimed", s.gen, me, s.seen[3])),
+        s.to("reply", req=s.request(s.slot, ("claimed", s.gen, me, found[3])),
+             refs=tuple(ref for ref in state.refs if ref[0] > position),
              served=state.served | {(s.slot, s.gen, me)})
     elif s.at == "reply":
         finish(s, "look", lambda owner: ("ready", s.gen, owner))
@@ -251,7 +279,7 @@ def recoverer(s):
         if first and word != request:
             s.to("look", None, 0)
         elif what == "requeue":
-            s.to("requeued", req=s.request(s.slot, first))
+            s.to("requeued", seen=(reply, first), req=s.request(s.slot, first))
         elif what == "abandon":
             abandon(s, reply, "look", "look")
         else:
@@ -265,15 +293,20 @@ def recoverer(s):
             s.to("look", None, 0)
     elif s.at == "requeued":
         is_given_up = state.rep[s.slot] == ("abandoned", s.gen, NOBODY)
-        s.to("abandoned" if is_given_up else "publish", seen="publish" if is_given_up else None)
+        if is_given_up:
+            s.to("abandoned", seen=("publish", s.seen))
+        else:
+            s.to("publish", seen=s.seen)
     elif s.at == "publish":
-        s.to("settle", refs=state.refs | {(s.slot, s.gen)})
+        s.to("settle", seen=s.seen, **published(state, s.slot, s.gen))
     elif s.at == "settle":
-        queued = word[:2] == ("requeued", s.gen)
-        s.to("disown", **({"req": s.request(s.slot, ("queued", s.gen, me, word[3]))} if queued else {}))
+        reply, made = s.seen
+        settles = word[:2] == ("requeued", s.gen) if "hasty" in CAN else word == made
+        changes = {"req": s.request(s.slot, ("queued", s.gen, me, word[3]))} if settles else {}
+        s.to("disown", seen=reply, **changes)
     elif s.at == "disown":
-        what, gen, owner = state.rep[s.slot]
-        orphan = what == "posted" and gen == s.gen and dead(state, owner)
+        what, gen, owner = s.seen
+        orphan = what == "posted" and dead(state, owner) and state.rep[s.slot] == s.seen
         s.to("look", None, 0, **({"rep": s.reply(s.slot, ("posted", gen, NOBODY))} if orphan else {}))
     else:
         withdraw_abandoned(s)

@@ -27,9 +27,9 @@ const RECOVERER: Participant = 9;
 fn sweep_as(model: &Model, by: Recoverer, gone: impl Fn(Participant) -> bool) {
     let known = Known::at_attach(&model.words);
     for slot in 0..model.words.total_slots() {
-        if let Mended::Unpublished(id) = mend(&model.words, slot, by, &gone) {
-            ring::publish(&model.words, &known, id).unwrap();
-            settle(&model.words, id, by.number, &gone);
+        if let Mended::Unpublished(judged) = mend(&model.words, slot, by, &gone) {
+            ring::publish(&model.words, &known, judged.id).unwrap();
+            settle(&model.words, &judged, by.number, &gone);
         }
     }
 }
