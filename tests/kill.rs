@@ -26,8 +26,12 @@ mod operations;
 mod payload;
 #[path = "kill/plan.rs"]
 mod plan;
+#[path = "kill/points.rs"]
+mod points;
 #[path = "kill/scene.rs"]
 mod scene;
+#[path = "kill/stage.rs"]
+mod stage;
 mod support;
 #[path = "kill/survivors.rs"]
 mod survivors;
@@ -37,15 +41,11 @@ mod tracer;
 mod words;
 
 use channel::Name;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use scene::{Manner, Operation, Scene};
+use stage::{share_one_processor, victim};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use support::compiler::{self, Language, Linkage};
+use std::path::PathBuf;
 use support::found;
-use support::mode::Mode;
 use survivors::{Meeting, Survivors};
 use tracer::{Point, Steps, Victim};
 
@@ -64,35 +64,6 @@ fn at_each_instruction_of(operation: &Operation) {
         Ok(steps)
     };
     found(plan::carry_out(operation.name, trial));
-}
-
-/// The program that is killed. It is put in its place whole: tests in other processes may be running it.
-fn victim() -> Result<&'static Path, &'static String> {
-    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let compiled = PROGRAM.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let directory = tempfile::tempdir_in(place).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kill/victim.c");
-        let new = compiler::compile(&source, Language::C, Linkage::Shared, Mode::Plain, directory.path())?;
-        let program = place.join("kill-victim");
-        std::fs::rename(new, &program).unwrap();
-        Ok(program)
-    });
-    compiled.as_deref()
-}
-
-/// Keeps this thread and its victims on one processor, where a step costs no wake-up of another. The survivors' handles
-/// are open by then: they are not bound, so that victims poll for them as they would elsewhere.
-fn share_one_processor() {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let Ok(allowed) = sched_getaffinity(None) else { return };
-    if allowed.count() == 1 {
-        return;
-    }
-    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
-    let mut one = CpuSet::new();
-    one.set(all[NEXT.fetch_add(1, Ordering::Relaxed) % all.len()]);
-    let _ = sched_setaffinity(None, &one);
 }
 
 /// Tests: each promise is kept at each instruction of an operation.

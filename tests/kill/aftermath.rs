@@ -2,7 +2,7 @@
 
 use crate::fate::Fate;
 use crate::scene::{Manner, Scene, Sleeper};
-use crate::survivors::{BOUND, End, Meeting, Outcome, judge, outcome};
+use crate::survivors::{BOUND, End, Outcome, judge, outcome};
 use crate::words::{Reply, Slot};
 use shmrr::Error;
 use std::collections::HashSet;
@@ -47,7 +47,7 @@ impl Scene<'_> {
     /// Looks at what is left before anybody has done anything about it; sleepers may, and then it comes to the same.
     fn tell_fates(&mut self) {
         let leased: HashSet<u64> = self.leases.iter().map(|request| request.id).collect();
-        let redelivers = self.survivors.meeting == Meeting::Redelivering;
+        let redelivers = self.survivors.meeting.redelivers();
         let fate = |slot: Slot| (slot.id, Fate::of(&slot, leased.contains(&slot.id), redelivers));
         self.fates = self.survivors.words.slots().map(fate).collect();
         for (id, payload) in &self.asked {

@@ -6,10 +6,9 @@
 //! | `full` | every one, and two thousand of each operation that is long |
 //! | `every` | every one |
 
-use crate::payload::Random;
+use crate::points;
 use crate::scene::Manner;
 use crate::tracer::{Point, Steps};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -30,7 +29,7 @@ pub fn carry_out(name: &str, mut trial: impl FnMut(Point, Manner) -> io::Result<
     let instructions = whole.stepped.len() as u64;
     assert!(whole.is_complete && instructions > 0, "{name}: {instructions} instructions");
     let (mut kills, mut failures) = (0, 0);
-    for (count, point) in points(&whole.stepped).into_iter().enumerate() {
+    for (count, point) in chosen(&whole.stepped).into_iter().enumerate() {
         let manner = Manner::ALL[count % Manner::ALL.len()];
         match catch_unwind(AssertUnwindSafe(|| trial(point, manner))) {
             // An operation takes a few instructions more or less, as a request is short or long.
@@ -57,7 +56,7 @@ fn report(name: &str, instructions: u64, kills: u64, failures: u32) {
     println!("| {name} | {instructions} | {kills} | {failures} |");
 }
 
-fn points(trace: &[u64]) -> Vec<Point> {
+fn chosen(trace: &[u64]) -> Vec<Point> {
     let many = match std::env::var("SHMRR_KILL").as_deref() {
         Err(_) | Ok("some") => SOME,
         Ok("full") if trace.len() > LONG => SOME_OF_LONG,
@@ -65,29 +64,5 @@ fn points(trace: &[u64]) -> Vec<Point> {
         Ok("every") => usize::MAX,
         Ok(other) => panic!("SHMRR_KILL={other}: expected some, full or every"),
     };
-    let breakpoints = first_times(trace);
-    let point = |after: u64| {
-        let breakpoint = breakpoints.range(..=after).next_back().map(|(before, place)| (*before, *place));
-        Point { after, breakpoint }
-    };
-    choose(trace.len() as u64, many).into_iter().map(point).collect()
-}
-
-/// The instructions that come for the first time, by how many come before.
-fn first_times(trace: &[u64]) -> BTreeMap<u64, u64> {
-    let mut seen = HashSet::new();
-    (0..).zip(trace.iter().copied()).filter(|(_, place)| seen.insert(*place)).collect()
-}
-
-/// So many of the numbers below `end`, all of them if there are no more.
-fn choose(end: u64, many: usize) -> BTreeSet<u64> {
-    if usize::try_from(end).is_ok_and(|end| end <= many) {
-        return (0..end).collect();
-    }
-    let mut random = Random::new(SEED);
-    let mut chosen = BTreeSet::from([0, end - 1]);
-    while chosen.len() < many {
-        chosen.insert(random.below(end));
-    }
-    chosen
+    points::of(trace, points::choose(trace.len() as u64, many, SEED))
 }

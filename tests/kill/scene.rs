@@ -1,11 +1,14 @@
-//! One victim's life: the survivors prepare what the victim will find, do their part while it goes on, and keep account
-//! of every request. What follows its death is told in `aftermath`.
+//! A victim's life: the survivors prepare what it will find, do their part while it goes on, and keep account of every
+//! request. What else may become of it is told in `tests/stop/`; what follows its end, in `aftermath`.
 
-use crate::cast::Player;
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
+use crate::cast::{HEAD, Player};
 use crate::fate::Fate;
 use crate::survivors::{BOUND, Meeting, Outcome, Received, Survivors, outcome};
 use crate::tracer::{Point, Steps};
-use crate::words::Slot;
+use crate::words::{Slot, Words};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,9 +55,10 @@ pub struct Sleeper {
 pub struct Scene<'a> {
     pub survivors: &'a mut Survivors,
     program: PathBuf,
-    victim: Option<Player>,
+    /// The victim; where there are two, the one that acts now is the last.
+    pub(super) victims: Vec<Player>,
     /// Those who die before it.
-    others: Vec<Player>,
+    pub(super) others: Vec<Player>,
     /// Requests of the survivors' that they have to collect.
     pub(super) asked: Vec<(u64, Vec<u8>)>,
     pub(super) sleepers: Vec<Sleeper>,
@@ -66,6 +70,14 @@ pub struct Scene<'a> {
     pub(super) answered: HashSet<Vec<u8>>,
     /// What the survivors have received.
     pub(super) seen: HashSet<Vec<u8>>,
+    /// Requests of the survivors' that they have given up.
+    pub(super) given_up: HashSet<u64>,
+    /// What they were.
+    pub(super) relinquished: Vec<Vec<u8>>,
+    /// How what victims have received begins.
+    pub(super) taken: HashSet<Vec<u8>>,
+    /// Whether there was a moment without a free slot.
+    pub(super) was_full: bool,
     /// What must become of each request, from the victim's death on.
     pub(super) fates: HashMap<u64, Fate>,
 }
@@ -75,7 +87,7 @@ impl<'a> Scene<'a> {
         Self {
             survivors,
             program: program.to_owned(),
-            victim: None,
+            victims: Vec::new(),
             others: Vec::new(),
             asked: Vec::new(),
             sleepers: Vec::new(),
@@ -83,40 +95,65 @@ impl<'a> Scene<'a> {
             leases: Vec::new(),
             answered: HashSet::new(),
             seen: HashSet::new(),
+            given_up: HashSet::new(),
+            relinquished: Vec::new(),
+            taken: HashSet::new(),
+            was_full: false,
             fates: HashMap::new(),
         }
     }
 
-    /// Plays the operation, kills the victim at a point of it and has the survivors go on.
-    pub fn play(&mut self, operation: &Operation, point: Point, manner: Manner) -> io::Result<Steps> {
-        self.victim = Some(self.enter(operation.acts)?);
+    /// Has a victim enter and brings about what the operation finds. It is to do `more` acts after the operation.
+    pub fn prepare(&mut self, operation: &Operation, more: &[&'static str]) -> io::Result<()> {
+        let victim = self.enter(&[operation.acts, more].concat())?;
+        self.victims.push(victim);
         (operation.prepare)(self);
+        Ok(())
+    }
+
+    /// Lets the victim come to a point of the operation, and does something of one's own after each instruction that is
+    /// stepped.
+    pub fn come_to(&mut self, point: Point, operation: &Operation, mut more: impl FnMut(&Words)) -> Steps {
         let mut process = self.victim().process.take().expect("it is stepped only now");
         let steps = match operation.beside {
-            Some(beside) => process.step(Point { breakpoint: None, ..point }, || beside(self)),
-            None => process.step(point, || ()),
+            Some(beside) => process.step(Point { breakpoint: None, ..point }, || {
+                more(&self.survivors.words);
+                beside(self);
+            }),
+            None => process.step(point, || more(&self.survivors.words)),
         };
-        process.kill();
-        // Reaped or not, dead is dead; all manners of recovery meet both.
-        if point.after / 4 % 2 == 0 {
-            process.reap();
-        }
         let victim = self.victim();
         victim.process = Some(process);
         if steps.is_complete {
             victim.has_acted();
         }
+        steps
+    }
+
+    /// Plays the operation, kills the victim at a point of it and has the survivors go on.
+    pub fn play(&mut self, operation: &Operation, point: Point, manner: Manner) -> io::Result<Steps> {
+        self.prepare(operation, &[])?;
+        let steps = self.come_to(point, operation, |_| ());
+        let victim = self.victim();
+        if steps.is_complete {
+            victim.assert_as_expected();
+        }
+        victim.process().kill();
+        // Reaped or not, dead is dead; all manners of recovery meet both.
+        if point.after / 4 % 2 == 0 {
+            victim.process().reap();
+        }
         self.survive(manner);
         Ok(steps)
     }
 
-    fn enter(&self, acts: &'static [&'static str]) -> io::Result<Player> {
+    pub(super) fn enter(&self, acts: &[&'static str]) -> io::Result<Player> {
         Player::enter(&self.program, &self.survivors.path, self.survivors.meeting, acts)
     }
 
     /// All who have entered.
     pub(super) fn players(&self) -> impl Iterator<Item = &Player> {
-        self.others.iter().chain(&self.victim)
+        self.others.iter().chain(&self.victims)
     }
 
     /// The victim's next act, whole.
@@ -124,12 +161,12 @@ impl<'a> Scene<'a> {
         self.victim().act();
     }
 
-    fn victim(&mut self) -> &mut Player {
-        self.victim.as_mut().expect("it has entered first")
+    pub(super) fn victim(&mut self) -> &mut Player {
+        self.victims.last_mut().expect("it has entered first")
     }
 
     /// Starts another process, which is to die before the victim; tells which of the others it is.
-    pub fn start_another(&mut self, acts: &'static [&'static str]) -> usize {
+    pub fn start_another(&mut self, acts: &[&'static str]) -> usize {
         let another = self.enter(acts).expect("one was permitted before");
         self.others.push(another);
         self.others.len() - 1
@@ -163,6 +200,7 @@ impl<'a> Scene<'a> {
     pub fn ask(&mut self) -> bool {
         let sent = self.survivors.send();
         let is_sent = sent.is_some();
+        self.was_full |= !is_sent;
         self.asked.extend(sent);
         is_sent
     }
@@ -175,8 +213,14 @@ impl<'a> Scene<'a> {
 
     /// Gives up the oldest request.
     pub fn give_up(&mut self) {
-        let (id, _) = self.asked.remove(0);
+        let (id, payload) = self.asked.remove(0);
         assert_eq!(self.survivors.client.cancel(id), Ok(()));
+        self.note_given_up(id, payload);
+    }
+
+    pub(super) fn note_given_up(&mut self, id: u64, payload: Vec<u8>) {
+        self.given_up.insert(id);
+        self.relinquished.push(payload);
     }
 
     /// Has a thread of its own sleep until the oldest request has its outcome.
@@ -237,7 +281,8 @@ impl<'a> Scene<'a> {
         };
         assert_eq!(request.is_one_way, is_post, "{request:?}");
         assert!(self.seen.insert(payload.clone()), "it is served twice: {request:?}");
-        if self.survivors.meeting != Meeting::Redelivering {
+        if !self.survivors.meeting.redelivers() {
+            assert!(!self.taken.contains(&payload[..HEAD]), "a victim has taken it, too: {request:?}");
             assert_eq!(request.redeliveries, 0, "{request:?}");
         }
         if let Some(fate) = self.fates.get(&request.id) {
@@ -246,7 +291,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether the survivors ask this.
-    fn asks(&self, payload: &[u8]) -> bool {
+    pub(super) fn asks(&self, payload: &[u8]) -> bool {
         self.asked.iter().any(|(_, asked)| asked == payload)
             || self.sleepers.iter().any(|sleeper| sleeper.payload == payload)
     }

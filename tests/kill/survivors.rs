@@ -1,6 +1,9 @@
 //! Those who stay: a server and a client of this process, on one small channel that they keep while victims come and
 //! go, so that whatever leaks adds up and shows.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 use crate::format::Geometry;
 use crate::words::{Reply, Words};
 use shmrr::{Client, Error, Kind, ONE_WAY, Options, Request, Server, Timeout};
@@ -27,13 +30,17 @@ pub enum Meeting {
     /// One of bytes that redelivers.
     Redelivering,
     Integers,
+    /// As the plain one, with slots for two victims.
+    Roomy,
+    /// As the one that redelivers, with slots for two victims.
+    RoomyRedelivering,
 }
 
 impl Meeting {
     /// What the victim is told.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Plain | Self::Redelivering => "bytes",
+            Self::Plain | Self::Redelivering | Self::Roomy | Self::RoomyRedelivering => "bytes",
             Self::Notifying => "notifying",
             Self::Integers => "integers",
         }
@@ -44,16 +51,21 @@ impl Meeting {
         if self == Self::Integers { 8 } else { LENGTH }
     }
 
+    pub fn redelivers(self) -> bool {
+        matches!(self, Self::Redelivering | Self::RoomyRedelivering)
+    }
+
     pub fn geometry(self) -> Geometry {
         let length = self.length() as u64;
-        Geometry { slots: 4, participants: 8, request_max: length, response_max: length }
+        let slots = if matches!(self, Self::Roomy | Self::RoomyRedelivering) { 12 } else { 4 };
+        Geometry { slots, participants: 8, request_max: length, response_max: length }
     }
 
     pub fn options(self) -> Options {
         let geometry = self.geometry();
         Options::new()
             .kind(if self == Self::Integers { Kind::Int } else { Kind::Bytes })
-            .redeliver(self == Self::Redelivering)
+            .redeliver(self.redelivers())
             .slots(geometry.slots)
             .participants(geometry.participants)
             .request_max(geometry.request_max)
@@ -268,6 +280,11 @@ pub fn judge(outcome: Outcome, payload: &[u8]) -> End {
         Err(Error::Stale) => End::Stale,
         Err(error) => panic!("get: {error}"),
     }
+}
+
+/// Whether this is the answer that somebody gives to that.
+pub fn is_answer(reply: &[u8], payload: &[u8]) -> bool {
+    [ANSWER_OF_SURVIVOR, ANSWER_OF_VICTIM].iter().any(|key| reply == answer(payload, *key))
 }
 
 fn answer(payload: &[u8], key: u8) -> Vec<u8> {

@@ -6,6 +6,9 @@
 //! A step costs thousands of times what the instruction does. The way to a distant one is therefore not made step by
 //! step: a breakpoint at an instruction a little before it, which is reached there for the first time, ends most of it.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 use crate::support::library;
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,12 +16,15 @@ use std::io;
 use std::mem::{offset_of, zeroed};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
 const INSTRUCTION_POINTER: usize = offset_of!(libc::user_regs_struct, rip);
+/// Where the third argument of a system call is.
+const THIRD_ARGUMENT: usize = offset_of!(libc::user_regs_struct, rdx);
 /// As in victim.c: the exit status of a victim that can't be traced.
 const NOT_TRACED: i32 = 77;
 /// The instruction int3.
@@ -46,6 +52,16 @@ pub struct Point {
 impl Point {
     /// None: the act comes to its end.
     pub const END: Self = Self { after: u64::MAX, breakpoint: None };
+}
+
+/// What an act that is done came to; as in victim.c.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub result: i64,
+    /// The request that it was about, if it was about one.
+    pub id: u64,
+    /// What it received.
+    pub data: Vec<u8>,
 }
 
 /// How far an act came.
@@ -81,6 +97,36 @@ impl Victim {
     pub fn act(&mut self) {
         self.resume(libc::PTRACE_CONT);
         assert!(self.has_ended_act());
+    }
+
+    /// Lets it go on, for as long as it takes.
+    pub fn go_on(&mut self) {
+        self.resume(libc::PTRACE_CONT);
+    }
+
+    /// Whether the act that it was let go on with is done.
+    pub fn has_come_to_an_end(&mut self) -> bool {
+        let Some(status) = self.wait_with(libc::WNOHANG) else { return false };
+        assert!(libc::WIFSTOPPED(status), "the victim ended by itself: {status:#x}");
+        assert_eq!(libc::WSTOPSIG(status), libc::SIGSTOP, "the signal that the victim got");
+        true
+    }
+
+    /// What it says after an act.
+    pub fn report(&self) -> Report {
+        let place = ptrace(libc::PTRACE_PEEKUSER, self.pid, THIRD_ARGUMENT, 0).unwrap() as u64;
+        let mut words = [0; 32];
+        self.read(place, &mut words);
+        let [result, id, data, length] =
+            [0, 8, 16, 24].map(|at| u64::from_ne_bytes(words[at..at + 8].try_into().unwrap()));
+        let mut bytes = vec![0; length as usize];
+        self.read(data, &mut bytes);
+        Report { result: result as i64, id, data: bytes }
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) {
+        let memory = File::open(format!("/proc/{}/mem", self.pid)).unwrap();
+        memory.read_exact_at(bytes, address).unwrap();
     }
 
     /// Lets it do its next act up to a point, and does something of one's own after each instruction that is stepped.
@@ -175,12 +221,19 @@ impl Victim {
 
     /// Waits until it stops or ends.
     fn wait(&mut self) -> i32 {
+        self.wait_with(0).expect("it waits")
+    }
+
+    fn wait_with(&mut self, flags: i32) -> Option<i32> {
         let mut status = 0;
         // SAFETY: the status is writable.
-        let pid = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
+        let pid = unsafe { libc::waitpid(self.pid, &raw mut status, flags) };
+        if pid == 0 {
+            return None;
+        }
         assert_eq!(pid, self.pid, "{}", io::Error::last_os_error());
         self.is_reaped = !libc::WIFSTOPPED(status);
-        status
+        Some(status)
     }
 
     fn instruction_pointer(&self) -> u64 {

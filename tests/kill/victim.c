@@ -1,22 +1,24 @@
 /*
- * The process that is killed by tests/kill.rs: does the acts that its arguments name, on the channel that the first of
- * them names, and stops itself before each act and after the last. Its tracer lets it go on, or not.
+ * The process that is killed by tests/kill.rs and stopped by tests/stop.rs: does the acts that its arguments name, on the
+ * channel that the first of them names, and stops itself before each act and after the last, with a report of the act
+ * that was done. Its tracer reads that, and lets it go on, or not.
  */
 #define _GNU_SOURCE
 
 #include "shmrr.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-/* As in tests/kill/survivors.rs and tests/kill/tracer.rs. */
+/* As in tests/kill/survivors.rs, tests/kill/tracer.rs and tests/kill/cast.rs. */
 #define LENGTH 200
+#define HEAD 8
 #define ANSWER 0x5A
 #define WATCHDOG 60
 #define NOT_TRACED 77
@@ -35,7 +37,15 @@ static rr_loan loan;
 static rr_view view, views[MANY];
 static void *room;
 static int number;
-static unsigned char request[LENGTH], buffer[LENGTH];
+static _Alignas(int64_t) unsigned char request[LENGTH], buffer[LENGTH];
+
+/* What an act came to: what it returned, the request that it was about, and what it received. */
+static struct {
+    int64_t result;
+    uint64_t id;
+    const void *data;
+    uint64_t length;
+} report;
 
 /* A request says who sent it and by which of his acts. */
 static void compose(void *to, int length)
@@ -70,9 +80,28 @@ static void answer(void *to, const void *from, uint64_t length)
         out[k] = in[k] ^ ANSWER;
 }
 
-static int64_t expect(int64_t found, int64_t expected)
+static int64_t sending(int64_t result)
 {
-    return found == expected ? 0 : -EINVAL;
+    report.id = sent[0];
+    return result;
+}
+
+static int64_t got(const void *data, int64_t length)
+{
+    report.id = sent[0];
+    report.data = data;
+    report.length = length < 0 ? 0 : (uint64_t)length;
+    return length;
+}
+
+static int64_t took(const void *data, uint64_t length, int64_t result)
+{
+    if (result >= 0) {
+        report.id = taken.id;
+        report.data = data;
+        report.length = length;
+    }
+    return result;
 }
 
 /* Ways in and out. */
@@ -84,6 +113,8 @@ static int64_t act_leave(void)
 {
     rr_client_free(client);
     rr_server_free(server);
+    client = NULL;
+    server = NULL;
     return 0;
 }
 
@@ -92,18 +123,19 @@ static int64_t act_leave(void)
 static int64_t act_send(void)
 {
     compose(request, LENGTH);
-    return rr_client_send(client, request, LENGTH, next_sent());
+    return sending(rr_client_send(client, request, LENGTH, next_sent()));
 }
 
-static int64_t act_send_in_vain(void)
+static int64_t act_send_wait(void)
 {
-    return expect(rr_client_send(client, request, LENGTH, next_sent()), -ENOBUFS);
+    compose(request, LENGTH);
+    return sending(rr_client_send_wait(client, request, LENGTH, PATIENCE, next_sent()));
 }
 
 static int64_t act_req(void)
 {
     compose(request, LENGTH);
-    return rr_client_req(client, request, LENGTH, buffer, sizeof buffer, PATIENCE);
+    return got(buffer, rr_client_req(client, request, LENGTH, buffer, sizeof buffer, PATIENCE));
 }
 
 static int64_t act_post(void)
@@ -112,21 +144,25 @@ static int64_t act_post(void)
     return rr_client_post(client, request, LENGTH, 0);
 }
 
-static int64_t act_get(void) { return rr_client_get(client, sent[0], buffer, sizeof buffer); }
+static int64_t act_get(void) { return got(buffer, rr_client_get(client, sent[0], buffer, sizeof buffer)); }
 
-static int64_t act_wait_in_vain(void)
+static int64_t get_within(int64_t timeout)
 {
-    return expect(rr_client_get_wait(client, sent[0], buffer, sizeof buffer, PATIENCE), -EOWNERDEAD);
+    return got(buffer, rr_client_get_wait(client, sent[0], buffer, sizeof buffer, timeout));
 }
+
+static int64_t act_get_wait(void) { return get_within(PATIENCE); }
 
 /* Looks after the request at the end of its time, if not before. */
-static int64_t act_wait_briefly(void)
-{
-    return expect(rr_client_get_wait(client, sent[0], buffer, sizeof buffer, BRIEFLY), -ETIMEDOUT);
-}
+static int64_t act_get_briefly(void) { return get_within(BRIEFLY); }
 
 static int64_t act_wait_any(void) { return rr_client_wait_any(client, sent, MANY, PATIENCE); }
-static int64_t act_cancel(void) { return rr_client_cancel(client, sent[0]); }
+
+static int64_t act_cancel(void)
+{
+    report.id = sent[0];
+    return rr_client_cancel(client, sent[0]);
+}
 
 static int64_t act_loan(void) { return rr_client_loan(client, &loan, 0); }
 static int64_t act_abort(void) { return rr_client_abort(client, &loan); }
@@ -134,54 +170,89 @@ static int64_t act_abort(void) { return rr_client_abort(client, &loan); }
 static int64_t act_commit(void)
 {
     compose(loan.data, LENGTH);
-    return rr_client_commit(client, &loan, LENGTH, next_sent());
+    return sending(rr_client_commit(client, &loan, LENGTH, next_sent()));
 }
 
-static int64_t act_view(void) { return rr_client_view(client, sent[0], &view, 0); }
+static int64_t act_view(void)
+{
+    int64_t length = rr_client_view(client, sent[0], &view, 0);
+    return got(view.data, length);
+}
+
 static int64_t act_collect(void) { return rr_client_release(client, sent[0]); }
 
 /* Serving. */
 
-static int64_t act_recv(void) { return rr_recv(server, buffer, sizeof buffer, &taken); }
-static int64_t act_recv_wait(void) { return rr_recv_wait(server, buffer, sizeof buffer, &taken, PATIENCE); }
+static int64_t recv_within(uint64_t capacity, int64_t timeout)
+{
+    int64_t length = rr_recv_wait(server, buffer, capacity, &taken, timeout);
+    return took(buffer, taken.length, length);
+}
+
+static int64_t act_recv(void)
+{
+    int64_t length = rr_recv(server, buffer, sizeof buffer, &taken);
+    return took(buffer, taken.length, length);
+}
+
+static int64_t act_recv_wait(void) { return recv_within(sizeof buffer, PATIENCE); }
+
+/* Has no room for the longer ones. */
+static int64_t act_recv_short(void) { return recv_within(HEAD, PATIENCE); }
 
 /* Looks after what the dead left at the end of its time, if not before. */
-static int64_t act_recv_briefly(void) { return rr_recv_wait(server, buffer, sizeof buffer, &taken, BRIEFLY); }
+static int64_t act_recv_briefly(void) { return recv_within(sizeof buffer, BRIEFLY); }
 
 static int64_t act_recv_view(void)
 {
     int64_t length = rr_recv_view(server, &view, 0);
     taken.id = view.id;
-    return length;
+    return took(view.data, view.length, length);
 }
 
-static int64_t act_recv_batch(void) { return rr_recv_batch(server, views, MANY, 0); }
+/* Reports how each of them begins. */
+static int64_t act_recv_batch(void)
+{
+    static unsigned char heads[MANY][HEAD];
+    int64_t count = rr_recv_batch(server, views, MANY, 0);
+    for (int64_t k = 0; k < count; k++)
+        memcpy(heads[k], views[k].data, HEAD);
+    return took(heads, count < 0 ? 0 : (uint64_t)count * HEAD, count);
+}
 
 static int64_t act_reply(void)
 {
+    report.id = taken.id;
     answer(buffer, buffer, taken.length);
     return rr_reply(server, taken.id, buffer, taken.length);
 }
 
-static int64_t act_reply_in_vain(void) { return expect(act_reply(), -ESTALE); }
-
 static int64_t act_reply_loan(void)
 {
     size_t capacity;
+    report.id = taken.id;
     return rr_reply_loan(server, taken.id, &room, &capacity);
 }
 
 static int64_t act_reply_commit(void)
 {
+    report.id = taken.id;
     answer(room, buffer, taken.length);
     return rr_reply_commit(server, taken.id, taken.length);
 }
 
-static int64_t act_release(void) { return rr_release(server, taken.id); }
+static int64_t act_release(void)
+{
+    report.id = taken.id;
+    return rr_release(server, taken.id);
+}
 
 static int handle(void *ctx, const rr_view *asked, rr_response *response)
 {
     (void)ctx;
+    taken.id = asked->id;
+    memcpy(buffer, asked->data, asked->length);
+    took(buffer, asked->length, 0);
     answer(response->data, asked->data, asked->length);
     response->length = asked->length;
     return RR_SERVE_STOP;
@@ -191,31 +262,32 @@ static int64_t act_serve(void) { return rr_serve(server, handle, NULL); }
 
 /* Integers. */
 
-static int64_t act_send_i64(void) { return rr_client_send_i64(client, composed_number(), next_sent()); }
+static int64_t act_send_i64(void) { return sending(rr_client_send_i64(client, composed_number(), next_sent())); }
 
 static int64_t act_get_i64(void)
 {
-    int64_t reply;
-    return rr_client_get_i64(client, sent[0], &reply);
+    int result = rr_client_get_i64(client, sent[0], (int64_t *)(void *)buffer);
+    got(buffer, sizeof(int64_t));
+    return result;
 }
 
 static int64_t act_req_i64(void)
 {
-    int64_t reply;
-    return rr_client_req_i64(client, composed_number(), &reply, PATIENCE);
+    int result = rr_client_req_i64(client, composed_number(), (int64_t *)(void *)buffer, PATIENCE);
+    got(buffer, sizeof(int64_t));
+    return result;
 }
 
 static int64_t act_recv_i64(void)
 {
-    int64_t value;
-    int result = rr_recv_i64(server, &value, &taken);
-    memcpy(buffer, &value, sizeof value);
-    return result;
+    int result = rr_recv_i64(server, (int64_t *)(void *)buffer, &taken);
+    return took(buffer, sizeof(int64_t), result);
 }
 
 static int64_t act_reply_i64(void)
 {
     int64_t value;
+    report.id = taken.id;
     answer(&value, buffer, sizeof value);
     return rr_reply_i64(server, taken.id, value);
 }
@@ -243,7 +315,7 @@ static int64_t act_participants(void)
 static int64_t act_request_fd(void) { return rr_channel_request_fd(channel()); }
 static int64_t act_reply_fd(void) { return rr_channel_reply_fd(channel()); }
 static int64_t act_notify_requests(void) { return rr_channel_notify_requests(channel()); }
-static int64_t act_consume_requests(void) { return expect(rr_channel_consume_requests(channel()), 1); }
+static int64_t act_consume_requests(void) { return rr_channel_consume_requests(channel()); }
 
 static const struct {
     const char *name;
@@ -253,12 +325,13 @@ static const struct {
     {"client", act_client},
     {"leave", act_leave},
     {"send", act_send},
-    {"send in vain", act_send_in_vain},
+    {"send in vain", act_send},
+    {"send_wait", act_send_wait},
     {"req", act_req},
     {"post", act_post},
     {"get", act_get},
-    {"wait in vain", act_wait_in_vain},
-    {"wait briefly", act_wait_briefly},
+    {"wait in vain", act_get_wait},
+    {"wait briefly", act_get_briefly},
     {"wait_any", act_wait_any},
     {"cancel", act_cancel},
     {"loan", act_loan},
@@ -268,11 +341,12 @@ static const struct {
     {"collect", act_collect},
     {"recv", act_recv},
     {"recv_wait", act_recv_wait},
+    {"recv short", act_recv_short},
     {"recv briefly", act_recv_briefly},
     {"recv_view", act_recv_view},
     {"recv_batch", act_recv_batch},
     {"reply", act_reply},
-    {"reply in vain", act_reply_in_vain},
+    {"reply in vain", act_reply},
     {"reply_loan", act_reply_loan},
     {"reply_commit", act_reply_commit},
     {"release", act_release},
@@ -301,6 +375,9 @@ static int64_t act(const char *name)
     return -ENOSYS;
 }
 
+/* The stop's third argument is the tracer's. */
+static void stop(void) { syscall(SYS_kill, getpid(), SIGSTOP, &report); }
+
 int main(int count, char **arguments)
 {
     if (count < 3)
@@ -322,14 +399,11 @@ int main(int count, char **arguments)
     /* Polling would be the same instructions over and over again. */
     options.spin_ns = -1;
     for (int k = 3; k < count; k++) {
-        raise(SIGSTOP);
+        stop();
         number = k - 3;
-        int64_t result = act(arguments[k]);
-        if (result < 0) {
-            fprintf(stderr, "victim: %s: %" PRId64 ": %s\n", arguments[k], result, rr_strerror((int)result));
-            return 1;
-        }
+        memset(&report, 0, sizeof report);
+        report.result = act(arguments[k]);
     }
     for (;;)
-        raise(SIGSTOP);
+        stop();
 }

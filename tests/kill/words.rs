@@ -1,10 +1,14 @@
 //! The words of a channel, read from its file: what a killed process left, and what survivors wait for.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 use crate::format::Geometry;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+const TAIL: u64 = 256;
 /// The doorbell of servers.
 const DOORBELL: u64 = 512;
 /// A bell's bit for sleepers.
@@ -95,6 +99,28 @@ impl Words {
             let word = self.reply(slot);
             assert_eq!(word & 0xFFFFF, 0, "the reply word of slot {slot} is {word:#x}");
         }
+    }
+
+    /// All words that several write: cursors and bells, who is there, the ring, the slots' two.
+    pub fn all(&self) -> Vec<u64> {
+        let geometry = &self.geometry;
+        let mut bytes = vec![0; geometry.total_size() as usize];
+        self.file.read_exact_at(&mut bytes, 0).unwrap();
+        let word = |offset: u64| {
+            let at = offset as usize;
+            u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
+        };
+        let cursors = (2..7).map(|line| 128 * line);
+        let participants = (0..u64::from(geometry.participants)).map(|number| 1024 + 128 * number);
+        let ring = (0..geometry.cells()).map(|cell| geometry.ring_offset() + 8 * cell);
+        let slot = |slot| geometry.slots_offset() + slot * geometry.slot_stride();
+        let slots = (0..geometry.total_slots()).flat_map(|number| [slot(number), slot(number) + 128]);
+        cursors.chain(participants).chain(ring).chain(slots).map(word).collect()
+    }
+
+    /// A position that is filled, with all before it.
+    pub fn tail(&self) -> u64 {
+        self.word(TAIL)
     }
 
     /// Whether a server sleeps, or is about to.

@@ -169,3 +169,17 @@ pub fn documented(heading: &str) -> Vec<(String, usize, usize)> {
     });
     rows.collect()
 }
+
+/// The lowest and the highest bit of a field, as the first table of `docs/FORMAT.md` under a heading tells in rows `|
+/// highest to lowest | name | …`.
+pub fn bits(heading: &str, field: &str) -> (u32, u32) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMAT.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let mut rows = document.lines().skip_while(|line| *line != heading).filter_map(|line| {
+        let mut columns = line.strip_prefix('|')?.split('|').map(str::trim);
+        let (highest, lowest) = columns.next()?.split_once(" to ")?;
+        let is_it = columns.next()? == field;
+        is_it.then_some((lowest.parse().ok()?, highest.parse().ok()?))
+    });
+    rows.next().unwrap_or_else(|| panic!("docs/FORMAT.md has no bits of {field} under {heading}"))
+}

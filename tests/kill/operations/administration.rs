@@ -4,6 +4,9 @@ use super::{ORDINARY, acted_twice, calling, serving};
 use crate::scene::Operation;
 use crate::survivors::Meeting;
 
+pub const ALL: &[&Operation] =
+    &[&CLEAR, &CLEAR_OWN, &STATS, &PARTICIPANTS, &SYNC, &NOTIFY, &CONSUME, &SEND_NOTIFYING, &REPLY_NOTIFYING];
+
 /// Survivors wait for a request that is claimed and for one that is queued; another request is claimed, and messages are
 /// claimed and queued.
 pub const CLEAR: Operation = Operation {

@@ -3,6 +3,19 @@
 use super::{ORDINARY, acted_twice};
 use crate::scene::Operation;
 
+pub const ALL: &[&Operation] = &[
+    &SEND,
+    &SEND_IN_VAIN,
+    &SEND_SPARE,
+    &GET,
+    &CANCEL_QUEUED,
+    &CANCEL_CLAIMED,
+    &REQ,
+    &REQ_ASLEEP,
+    &WAIT_ANY,
+    &WAIT_ANY_ASLEEP,
+];
+
 pub const SEND: Operation = Operation { name: "send", acts: &["client", "send"], ..ORDINARY };
 
 pub const SEND_IN_VAIN: Operation = Operation {

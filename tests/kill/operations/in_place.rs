@@ -3,6 +3,9 @@
 use super::{ORDINARY, acted_twice, calling, serving};
 use crate::scene::Operation;
 
+pub const ALL: &[&Operation] =
+    &[&LOAN, &COMMIT, &ABORT, &VIEW, &COLLECT, &RECV_VIEW, &REPLY_LOAN, &REPLY_COMMIT];
+
 pub const LOAN: Operation = Operation { name: "loan", acts: &["client", "loan"], ..ORDINARY };
 
 pub const COMMIT: Operation =

@@ -4,6 +4,8 @@ use super::{ORDINARY, calling, serving};
 use crate::scene::Operation;
 use crate::survivors::Meeting;
 
+pub const ALL: &[&Operation] = &[&SEND, &GET, &REQ, &RECV, &REPLY];
+
 const OF_INTEGERS: Operation = Operation { meeting: Meeting::Integers, ..ORDINARY };
 
 pub const SEND: Operation = Operation { name: "send_i64", acts: &["client", "send_i64"], ..OF_INTEGERS };

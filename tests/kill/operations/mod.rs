@@ -1,4 +1,4 @@
-//! What victims are killed at.
+//! What victims are killed or stopped at.
 //!
 //! | file | what |
 //! |---|---|
@@ -12,6 +12,9 @@
 //! | [`redelivering`] | the same in a channel that redelivers, and what it is for |
 //! | [`administration`] | clearing, looking, signalling |
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 pub mod administration;
 pub mod calling;
 pub mod in_place;
@@ -24,6 +27,19 @@ pub mod serving;
 
 use crate::scene::{Operation, Scene};
 use crate::survivors::Meeting;
+
+/// All there are, by file.
+pub const ALL: [&[&Operation]; 9] = [
+    calling::ALL,
+    serving::ALL,
+    in_place::ALL,
+    one_way::ALL,
+    integers::ALL,
+    presence::ALL,
+    recovering::ALL,
+    redelivering::ALL,
+    administration::ALL,
+];
 
 fn nothing(_: &mut Scene) {}
 

@@ -4,6 +4,20 @@ use super::{ORDINARY, acted_twice};
 use crate::scene::{Operation, Scene};
 use crate::words::{Reply, Request};
 
+pub const ALL: &[&Operation] = &[
+    &POST,
+    &POST_AGAIN,
+    &LEAVE,
+    &RECV,
+    &RELEASE,
+    &REPLY,
+    &RECOVER,
+    &RECOVER_BY_SEND,
+    &RECOVER_BY_RECV,
+    &RECOVER_BY_ATTACH,
+    &RECOVER_AFTER_RECOVERER,
+];
+
 pub const POST: Operation = Operation { name: "post", acts: &["client", "post"], ..ORDINARY };
 
 pub const POST_AGAIN: Operation = Operation {

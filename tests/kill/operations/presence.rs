@@ -3,6 +3,8 @@
 use super::{ORDINARY, acted_twice, nothing};
 use crate::scene::{Operation, Scene};
 
+pub const ALL: &[&Operation] = &[&ATTACH_CLIENT, &ATTACH_SERVER, &LEAVE_CLIENT, &LEAVE_SERVER];
+
 pub const ATTACH_CLIENT: Operation =
     Operation { name: "attach, client", acts: &["client"], prepare: nothing, ..ORDINARY };
 

@@ -3,6 +3,8 @@
 use super::{ORDINARY, acted_twice};
 use crate::scene::{Operation, Scene};
 
+pub const ALL: &[&Operation] = &[&RECOVER, &RECOVER_BY_SEND, &RECOVER_BY_ATTACH, &RECOVER_BY_WAIT];
+
 /// Leaves a dead server and client with two requests claimed, one of them given up, and two queued; no slot is free.
 pub(super) fn another_dies(scene: &mut Scene) {
     for _ in 0..3 {

@@ -6,6 +6,27 @@ use super::{ORDINARY, acted_twice, administration, presence, serving};
 use crate::scene::{Operation, Scene};
 use crate::survivors::Meeting;
 
+pub const ALL: &[&Operation] = &[
+    &RECV,
+    &RECV_AGAIN,
+    &REPLY,
+    &REPLY_AGAIN,
+    &RELEASE,
+    &CANCEL,
+    &CLEAR,
+    &LEAVE,
+    &LEAVE_WITH_MESSAGES,
+    &RECOVER,
+    &RECOVER_MESSAGES,
+    &RECOVER_BY_SEND,
+    &RECOVER_BY_ATTACH,
+    &RECOVER_BY_WAIT,
+    &RECOVER_BY_RECV,
+    &RECOVER_AFTER_RECOVERER,
+    &RECOVER_AFTER_ATTACHER,
+    &RECOVER_AFTER_LEAVER,
+];
+
 const REDELIVERED: Operation = Operation { meeting: Meeting::Redelivering, ..ORDINARY };
 
 pub const RECV: Operation = Operation {

@@ -3,6 +3,20 @@
 use super::{ORDINARY, acted_twice};
 use crate::scene::{Operation, Scene};
 
+pub const ALL: &[&Operation] = &[
+    &RECV,
+    &RECV_ASLEEP,
+    &RECV_BATCH,
+    &REPLY,
+    &REPLY_ASLEEP,
+    &REPLY_WATCHED,
+    &REPLY_IN_VAIN,
+    &RELEASE,
+    &RELEASE_ASLEEP,
+    &SERVE,
+    &SERVE_ASLEEP,
+];
+
 pub const RECV: Operation = Operation {
     name: "recv",
     acts: &["server", "recv"],

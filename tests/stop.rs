@@ -1,0 +1,100 @@
+//! A process that is stopped at any instruction of the library, for however long, is alive, and goes on as if nothing had
+//! been: what it holds stays its own, what it was about to do is done once or refused, and the others lose nothing by it.
+//!
+//! A victim does one operation under single-stepping, as in `tests/kill.rs`, and is stopped after its k-th instruction.
+//! The others go on meanwhile: the ring goes round several times, every slot is used again and again, participants come
+//! and go, and counters are moved by hand to where they wrap. Then the victim goes on, or is killed; and then each request
+//! must have just one outcome, each slot be free and of use, and nobody be there but those who live.
+//!
+//! `SHMRR_STOP=full cargo test --test stop -- --nocapture` tries every k and prints a table; see `stop/plan.rs`.
+
+// Elsewhere an atomic operation can be a loop that never ends under single-stepping.
+#![cfg(target_arch = "x86_64")]
+
+#[path = "kill/aftermath.rs"]
+mod aftermath;
+#[path = "kill/cast.rs"]
+mod cast;
+#[path = "support/channel.rs"]
+mod channel;
+#[path = "kill/fate.rs"]
+mod fate;
+#[path = "support/format.rs"]
+mod format;
+#[path = "kill/operations/mod.rs"]
+mod operations;
+#[path = "support/payload.rs"]
+mod payload;
+#[path = "kill/points.rs"]
+mod points;
+#[path = "kill/scene.rs"]
+mod scene;
+#[path = "kill/stage.rs"]
+mod stage;
+#[path = "stop/mod.rs"]
+mod stop;
+mod support;
+#[path = "kill/survivors.rs"]
+mod survivors;
+#[path = "kill/tracer.rs"]
+mod tracer;
+#[path = "kill/words.rs"]
+mod words;
+
+use channel::Name;
+use scene::{Operation, Scene};
+use stage::{share_one_processor, victim};
+use std::io;
+use stop::single::{self, Way};
+use support::found;
+use survivors::Survivors;
+use tracer::{Point, Steps};
+
+fn at_each_instruction_of(operations: &[&Operation]) {
+    let Some(program) = found(victim()) else { return };
+    for operation in operations {
+        let mut kept: Option<(Survivors, Name)> = None;
+        let trial = |point: Point, way: Way| -> io::Result<Steps> {
+            // After a failure others take their place, on a channel of their own.
+            let (mut survivors, name) = kept.take().unwrap_or_else(|| {
+                let name = Name::new("stop");
+                (Survivors::on(name.as_ref(), operation.meeting), name)
+            });
+            share_one_processor();
+            let steps = Scene::new(&mut survivors, program).stop(operation, point, way)?;
+            kept = Some((survivors, name));
+            Ok(steps)
+        };
+        if found(single::carry_out(operation, trial)).is_none() {
+            return;
+        }
+    }
+}
+
+/// Tests: each promise is kept at each instruction of several operations.
+macro_rules! at_each_instruction {
+    ($($promise:ident: $operations:path;)*) => {
+        $(#[test]
+        fn $promise() {
+            crate::at_each_instruction_of($operations);
+        })*
+    };
+}
+
+mod one_that_is_stopped {
+    use super::operations::{
+        administration, calling, in_place, integers, one_way, presence, recovering, redelivering, serving,
+    };
+
+    at_each_instruction! {
+        as_it_calls_has_its_request_served_once: calling::ALL;
+        as_it_serves_keeps_what_it_took: serving::ALL;
+        in_place_keeps_what_it_writes_and_reads: in_place::ALL;
+        with_a_one_way_message_loses_and_doubles_none: one_way::ALL;
+        in_a_channel_of_integers_does_as_elsewhere: integers::ALL;
+        as_it_comes_or_goes_is_there_or_not: presence::ALL;
+        as_it_cleans_up_after_the_dead_mends_only_what_is_theirs: recovering::ALL;
+        as_it_redelivers_does_so_once: redelivering::ALL;
+        as_it_looks_after_the_channel_ends_only_what_was_there: administration::ALL;
+    }
+}

@@ -1,0 +1,100 @@
+//! One victim: it is stopped in its operation, the world goes round, and it goes on or is killed.
+
+use crate::points;
+use crate::scene::{Manner, Operation, Scene};
+use crate::stop::clock::{Age, Clock};
+use crate::stop::onward::acts_after;
+use crate::stop::plan::{self, Tally};
+use crate::stop::world::World;
+use crate::tracer::{Point, Steps};
+use std::io;
+
+/// What becomes of a victim that was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// It goes on, does what follows, and leaves.
+    AndLeaves,
+    /// It goes on, does what follows, and is killed.
+    AndIsKilled,
+    /// It is killed where it stands.
+    Killed,
+}
+
+/// All that surrounds a stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub age: Age,
+    pub world: World,
+    pub onward: Onward,
+    pub manner: Manner,
+}
+
+impl Way {
+    /// They go through all combinations in turn.
+    pub fn number(number: usize) -> Self {
+        const ONWARD: [Onward; 3] = [Onward::AndLeaves, Onward::Killed, Onward::AndIsKilled];
+        let (worlds, ages) = (World::ALL.len(), Age::ALL.len());
+        Self {
+            world: World::ALL[number % worlds],
+            age: Age::ALL[number % ages],
+            onward: ONWARD[number % ONWARD.len()],
+            manner: Manner::ALL[number / worlds % Manner::ALL.len()],
+        }
+    }
+}
+
+impl Scene<'_> {
+    pub fn stop(&mut self, operation: &Operation, point: Point, way: Way) -> io::Result<Steps> {
+        Clock::of(&self.survivors.path, self.survivors.meeting.geometry()).set(way.age);
+        let after = acts_after(operation.acts[operation.acts.len() - 1]);
+        self.prepare(operation, &[after, &["leave"]].concat())?;
+        let steps = self.come_to(point, operation, |_| ());
+        if steps.is_complete {
+            self.judge(0);
+        } else {
+            self.go_round(way.world);
+        }
+        if steps.is_complete || way.onward != Onward::Killed {
+            if !steps.is_complete {
+                self.go_on(0);
+                self.assert_within_slots();
+            }
+            self.assert_nothing_queued();
+            self.act_more(0, after.len());
+            if way.onward == Onward::AndLeaves && self.victims[0].next_act() == Some("leave") {
+                self.go_on(0);
+            }
+        }
+        self.victims[0].kill();
+        self.survive(way.manner);
+        Ok(steps)
+    }
+}
+
+/// Stops victims at points of an operation, as many as are asked for.
+pub fn carry_out(
+    operation: &Operation,
+    mut trial: impl FnMut(Point, Way) -> io::Result<Steps>,
+) -> io::Result<()> {
+    let quiet =
+        Way { age: Age::AsItIs, world: World::Round, onward: Onward::AndLeaves, manner: Manner::Recover };
+    // The first one leaves the channel as all the others will find it.
+    trial(Point::END, quiet)?;
+    let whole = trial(Point::END, quiet)?;
+    let instructions = whole.stepped.len() as u64;
+    assert!(whole.is_complete && instructions > 0, "{}: {instructions} instructions", operation.name);
+    let mut tally = Tally::new(operation.name, instructions);
+    let seed = plan::seed(operation.name);
+    let chosen = points::choose(instructions, plan::stops_of(instructions), seed);
+    for (count, point) in points::of(&whole.stepped, chosen).into_iter().enumerate() {
+        for way in plan::ways(seed as usize + count) {
+            let way = Way::number(way);
+            tally.trial(|| trial(point, way), |steps| !steps.is_complete, &format!("{point:?}, {way:?}"))?;
+        }
+        if tally.is_enough() {
+            break;
+        }
+    }
+    tally.report();
+    Ok(())
+}
