@@ -57,6 +57,13 @@
 // if it has one; see rr_channel_request_fd.
 #define RR_NOTIFY 8
 
+// Option flag: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
+// rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting for
+// one; and a wait for the reply to a request that no server has taken does so, 25 ms late at most, when the last one
+// has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A server
+// handle does not heed this flag.
+#define RR_NEED_SERVER 16
+
 // Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
 #define RR_UTF8 1
 
@@ -112,7 +119,7 @@ typedef struct {
     uint64_t response_max;
     // Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600.
     uint32_t mode;
-    // RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, or any of them together.
+    // RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, RR_NEED_SERVER, or any of them together.
     uint32_t flags;
     // How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     int64_t spin_ns;
@@ -518,6 +525,7 @@ int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 // -ETIMEDOUT: the deadline passed;
 // -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 // -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 // -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
 // dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
 // -EOWNERDEAD: the server died with the request;
@@ -536,6 +544,7 @@ int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, s
 //
 // Return value: 0, or
 // -ENOBUFS: all slots are in use;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -EMSGSIZE: the request is longer than the channel allows;
 // -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
@@ -568,6 +577,7 @@ int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t ty
 //
 // Return value: 0, or
 // -ENOBUFS: timeout_ns is 0 and all slots are in use;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
 // -EINTR: a signal handler ran while the call slept; nothing was sent;
 // -EMSGSIZE: the message is longer than the channel's longest request;
@@ -597,6 +607,7 @@ int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
 //
 // Return value: as rr_client_get, and
 // -ETIMEDOUT: it did not come in time; the request is still pending;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
@@ -610,6 +621,7 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // Return value: an index into ids, 0 to n - 1, or
 // -EAGAIN: timeout_ns is 0 and none has one;
 // -ETIMEDOUT: none had one in time;
+// -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
 // -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
 // -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 // -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
@@ -658,6 +670,7 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 //
 // Return value: 0, or
 // -ENOBUFS: timeout_ns is 0 and all slots are in use;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
 // -EINTR: a signal handler ran while the call slept; nothing was lent;
 // -EINVAL: cli or loan is null, or the channel is one of integers;
@@ -671,6 +684,7 @@ int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
 // Return value: 0, or
 // -ESTALE: the loan has ended before, or is none of this handle's;
 // -EMSGSIZE: len is more than there is room for; the loan goes on;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached; the loan goes on;
 // -EINVAL: cli, loan or id is null, or the loan's type is 1 to 127, or its flags has others set than RR_UTF8 and
 // RR_END_ALIGNED; the loan goes on;
 // -EPROTO: another process has overwritten the channel's memory;
@@ -693,6 +707,7 @@ int rr_client_abort(rr_client *cli, rr_loan *loan);
 // Return value: the reply's length, 0 for an empty one, or
 // -EAGAIN: timeout_ns is 0 and it is not there yet;
 // -ETIMEDOUT: it did not come in time; the request is still pending;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
@@ -750,6 +765,7 @@ int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
 // -ETIMEDOUT: the deadline passed;
 // -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 // -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 // -EOWNERDEAD: the server died with the request;
 // -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
 // -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
@@ -762,6 +778,7 @@ int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t tim
 //
 // Return value: 0, or
 // -ENOBUFS: all slots are in use;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -EINVAL: cli or id is null, or the channel is one of bytes;
 // -EPROTO: another process has overwritten the channel's memory;
 // -ESHUTDOWN: the handle was stopped.
@@ -786,6 +803,7 @@ int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value);
 //
 // Return value: as rr_client_get_i64, and
 // -ETIMEDOUT: it did not come in time; the request is still pending;
+// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
@@ -859,6 +877,24 @@ int rr_channel_stats(const rr_channel *ch, rr_stats *stats);
 // Return value: how many there are, be it more than n, or
 // -EINVAL: ch is null, or out is null and n is not 0.
 int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t n);
+
+// Counts the servers that are attached to a channel and live: the kernel is asked after each, and those that died are
+// not counted, whether or not somebody has swept up after them. A snapshot.
+//
+// Return value: how many there are, or
+// -EINVAL: ch is null.
+int64_t rr_channel_servers(const rr_channel *ch);
+
+// Tells whether the channel's path still names this channel: whoever opens that path now gets the same one. If not,
+// somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
+// meet where this handle doesn't see them: free it and open the path anew.
+//
+// A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is now.
+//
+// Return value: 1 if it does, 0 if there is no file of that name, or another, or
+// -EINVAL: ch is null, or the channel was not opened by a path;
+// -EACCES: a directory of the path may not be searched; and others from the system, as lstat(2).
+int rr_channel_is_current(const rr_channel *ch);
 
 // Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
 // hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets it back at

@@ -42,6 +42,9 @@ pub enum Error {
     /// All slots of the channel hold requests in flight (`ENOBUFS`).
     #[error("every slot of the channel is in use")]
     NoSlots,
+    /// No server is attached, and the handle needs one (`ECONNREFUSED`); see [`crate::Options::need_server`].
+    #[error("no server is attached")]
+    NoServer,
     /// The server died, or left, with the request (`EOWNERDEAD`).
     #[error("the server died with the request")]
     OwnerDead,
@@ -102,6 +105,7 @@ impl Error {
             Self::AlreadyReplied => libc::EALREADY,
             Self::MessageSize { .. } => libc::EMSGSIZE,
             Self::NoSlots => libc::ENOBUFS,
+            Self::NoServer => libc::ECONNREFUSED,
             Self::OwnerDead => libc::EOWNERDEAD,
             Self::Remote { .. } => libc::EREMOTEIO,
             Self::Stopped => libc::ESHUTDOWN,

@@ -108,6 +108,7 @@ families! {
     lending,
     lending_races,
     messages,
+    naming,
     notification,
     opening,
     openings,

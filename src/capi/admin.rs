@@ -50,6 +50,32 @@ fn describe(participant: &ParticipantInfo) -> rr_participant {
     }
 }
 
+/// Counts the servers that are attached to a channel and live: the kernel is asked after each, and those that died are
+/// not counted, whether or not somebody has swept up after them. A snapshot.
+///
+/// Return value: how many there are, or
+/// -EINVAL: ch is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_servers(ch: *const rr_channel) -> i64 {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| channel.servers()))
+}
+
+/// Tells whether the channel's path still names this channel: whoever opens that path now gets the same one. If not,
+/// somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
+/// meet where this handle doesn't see them: free it and open the path anew.
+///
+/// A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is now.
+///
+/// Return value: 1 if it does, 0 if there is no file of that name, or another, or
+/// -EINVAL: ch is null, or the channel was not opened by a path;
+/// -EACCES: a directory of the path may not be searched; and others from the system, as lstat(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }?.is_current().map(i32::from)) as c_int
+}
+
 /// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
 /// hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets it back at
 /// once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.

@@ -17,6 +17,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// -ETIMEDOUT: the deadline passed;
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 /// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
 /// dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
 /// -EOWNERDEAD: the server died with the request;
@@ -53,6 +54,7 @@ pub unsafe extern "C" fn rr_client_req(
 ///
 /// Return value: 0, or
 /// -ENOBUFS: all slots are in use;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -EMSGSIZE: the request is longer than the channel allows;
 /// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
@@ -123,6 +125,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
 ///
 /// Return value: 0, or
 /// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call slept; nothing was sent;
 /// -EMSGSIZE: the message is longer than the channel's longest request;
@@ -187,6 +190,7 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
 ///
 /// Return value: as rr_client_get, and
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 /// the time;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
@@ -220,6 +224,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// Return value: an index into ids, 0 to n - 1, or
 /// -EAGAIN: timeout_ns is 0 and none has one;
 /// -ETIMEDOUT: none had one in time;
+/// -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
 /// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
 /// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 /// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody

@@ -15,6 +15,7 @@ use std::ptr::null_mut;
 ///
 /// Return value: 0, or
 /// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call slept; nothing was lent;
 /// -EINVAL: cli or loan is null, or the channel is one of integers;
@@ -40,6 +41,7 @@ pub unsafe extern "C" fn rr_client_loan(cli: *mut rr_client, loan: *mut rr_loan,
 /// Return value: 0, or
 /// -ESTALE: the loan has ended before, or is none of this handle's;
 /// -EMSGSIZE: len is more than there is room for; the loan goes on;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached; the loan goes on;
 /// -EINVAL: cli, loan or id is null, or the loan's type is 1 to 127, or its flags has others set than RR_UTF8 and
 /// RR_END_ALIGNED; the loan goes on;
 /// -EPROTO: another process has overwritten the channel's memory;
@@ -90,6 +92,7 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, loan: *mut rr_loan
 /// Return value: the reply's length, 0 for an empty one, or
 /// -EAGAIN: timeout_ns is 0 and it is not there yet;
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 /// the time;
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;

@@ -1,8 +1,8 @@
 //! Arguments in, codes out.
 
 use super::types::{
-    RR_BYTES, RR_EXCLUSIVE, RR_INT, RR_NOTIFY, RR_REDELIVER, RR_SPARSE, rr_channel, rr_error, rr_options,
-    rr_view,
+    RR_BYTES, RR_EXCLUSIVE, RR_INT, RR_NEED_SERVER, RR_NOTIFY, RR_REDELIVER, RR_SPARSE, rr_channel, rr_error,
+    rr_options, rr_view,
 };
 use crate::channel::message::check_length;
 use crate::error::{Error, Result};
@@ -219,12 +219,12 @@ fn checked(given: &rr_options) -> Result<Options> {
         RR_INT => Kind::Int,
         other => return Err(Error::bad_argument("kind", other, "0 (RR_BYTES) or 1 (RR_INT)")),
     };
-    let unknown = given.flags & !(RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY);
+    let unknown = given.flags & !(RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY | RR_NEED_SERVER);
     if unknown != 0 {
         return Err(Error::bad_argument(
             "flags",
             format_args!("{unknown:#x}"),
-            "RR_EXCLUSIVE (0x1), RR_SPARSE (0x2), RR_REDELIVER (0x4), RR_NOTIFY (0x8)",
+            "RR_EXCLUSIVE (0x1), RR_SPARSE (0x2), RR_REDELIVER (0x4), RR_NOTIFY (0x8), RR_NEED_SERVER (0x10)",
         ));
     }
     Ok(Options::new()
@@ -238,6 +238,7 @@ fn checked(given: &rr_options) -> Result<Options> {
         .sparse(given.flags & RR_SPARSE != 0)
         .redeliver(given.flags & RR_REDELIVER != 0)
         .notify(given.flags & RR_NOTIFY != 0)
+        .need_server(given.flags & RR_NEED_SERVER != 0)
         .spin_ns(given.spin_ns)
         .connect_timeout(Timeout::from_nanos(given.connect_timeout_ns)))
 }

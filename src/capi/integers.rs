@@ -72,6 +72,7 @@ pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) 
 /// -ETIMEDOUT: the deadline passed;
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 /// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EOWNERDEAD: the server died with the request;
 /// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
 /// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
@@ -99,6 +100,7 @@ pub unsafe extern "C" fn rr_client_req_i64(
 ///
 /// Return value: 0, or
 /// -ENOBUFS: all slots are in use;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -EINVAL: cli or id is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -ESHUTDOWN: the handle was stopped.
@@ -137,6 +139,7 @@ pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: 
 ///
 /// Return value: as rr_client_get_i64, and
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
+/// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 /// the time;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.

@@ -51,6 +51,7 @@ pub extern "C" fn rr_strerror(code: c_int) -> *const c_char {
         libc::EALREADY => c"the reply is already there: collect it",
         libc::EMSGSIZE => c"the payload is larger than the channel's limit or than the buffer",
         libc::ENOBUFS => c"every slot of the channel is in use",
+        libc::ECONNREFUSED => c"no server is attached",
         libc::EOWNERDEAD => c"the server died with the request",
         libc::EREMOTEIO => c"the server replied with an error",
         libc::ESHUTDOWN => c"the handle was stopped",

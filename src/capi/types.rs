@@ -41,6 +41,13 @@ pub const RR_REDELIVER: u32 = 4;
 /// if it has one; see rr_channel_request_fd.
 pub const RR_NOTIFY: u32 = 8;
 
+/// Option flag: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
+/// rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting for
+/// one; and a wait for the reply to a request that no server has taken does so, 25 ms late at most, when the last one
+/// has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A server
+/// handle does not heed this flag.
+pub const RR_NEED_SERVER: u32 = 0x10;
+
 /// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
 pub const RR_UTF8: u32 = 1;
 /// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end is
@@ -87,7 +94,7 @@ pub struct rr_options {
     pub response_max: u64,
     /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600.
     pub mode: u32,
-    /// RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, or any of them together.
+    /// RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, RR_NEED_SERVER, or any of them together.
     pub flags: u32,
     /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     pub spin_ns: i64,

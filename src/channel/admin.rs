@@ -91,6 +91,18 @@ impl Channel {
         }
     }
 
+    /// Whether the channel's path still names this channel: false if somebody has removed the file or put another in its
+    /// place. A symbolic link of that name is another file.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the channel was not opened by a path; [`Error::System`] as `lstat(2)`.
+    pub fn is_current(&self) -> Result<bool> {
+        match self.path() {
+            Some(path) => crate::region::name::means(path, self.region.identity()),
+            None => Err(Error::Invalid(format!("{}: has no name", self.subject))),
+        }
+    }
+
     /// Who is attached, in the order of their numbers. A snapshot.
     #[must_use]
     pub fn participants(&self) -> Vec<ParticipantInfo> {

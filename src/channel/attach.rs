@@ -4,6 +4,7 @@ use super::Channel;
 use super::membership::{Membership, Role};
 use super::notify::Notifier;
 use super::options::Options;
+use super::servers::Servers;
 use super::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Geometry;
@@ -149,6 +150,7 @@ fn map(
         stopped: AtomicBool::new(false),
         sleeps: AtomicU32::new(0),
         notifier: Notifier::new(role, options.notify),
+        servers: Servers::new(options.need_server),
     };
     // Before joining, for the dead may hold every entry; counted when there is a line to count in.
     let recovered = channel.recover_dead();

@@ -11,6 +11,7 @@
 //! | [`stats`] | counters and snapshots |
 //! | [`admin`] | clearing, recovering, who is attached |
 //! | [`notify`] | eventfds |
+//! | [`servers`] | whether a server is attached |
 //! | [`message`] | what goes through it |
 
 pub(crate) mod admin;
@@ -19,6 +20,7 @@ pub(crate) mod membership;
 pub(crate) mod message;
 mod notify;
 pub(crate) mod options;
+mod servers;
 mod sleep;
 pub(crate) mod stats;
 mod sweep;
@@ -34,6 +36,7 @@ use crate::wait::{Spinner, futex};
 use membership::Membership;
 use notify::Notifier;
 use rustix::fd::BorrowedFd;
+use servers::Servers;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -52,6 +55,7 @@ pub struct Channel {
     stopped: AtomicBool,
     sleeps: AtomicU32,
     notifier: Notifier,
+    servers: Servers,
 }
 
 impl Channel {

@@ -38,6 +38,7 @@ pub struct Options {
     pub(crate) sparse: bool,
     pub(crate) redeliver: bool,
     pub(crate) notify: bool,
+    pub(crate) need_server: bool,
     pub(crate) spin_ns: i64,
     pub(crate) connect_timeout: Timeout,
 }
@@ -67,6 +68,7 @@ impl Options {
             sparse: false,
             redeliver: false,
             notify: false,
+            need_server: false,
             spin_ns: 0,
             connect_timeout: Timeout::NOW,
         }
@@ -142,6 +144,17 @@ impl Options {
     #[must_use]
     pub fn notify(mut self, notify: bool) -> Self {
         self.notify = notify;
+        self
+    }
+
+    /// Calls of this client handle that send fail at once with [`Error::NoServer`] when no server is attached, instead of
+    /// waiting for one, and so does, within 25 ms, a wait for the reply to a request that no server has taken when the
+    /// last server has gone. A server handle does not heed it.
+    ///
+    /// Of a server that died it is the first call that waits that hears; until then sending goes on.
+    #[must_use]
+    pub fn need_server(mut self, need_server: bool) -> Self {
+        self.need_server = need_server;
         self
     }
 

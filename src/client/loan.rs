@@ -48,7 +48,8 @@ impl RequestLoan<'_> {
     /// Sends the first `length` bytes; the reply is collected by the id that this returns.
     ///
     /// # Errors
-    /// [`Error::MessageSize`] if that is more than there is room for; [`Error::Stopped`]. The slot is given back.
+    /// [`Error::MessageSize`] if that is more than there is room for; [`Error::NoServer`] if the handle needs a server
+    /// and none is there; [`Error::Stopped`]. The slot is given back.
     pub fn commit(self, length: usize) -> Result<u64> {
         self.commit_msg(length, 0, 0)
     }
@@ -104,6 +105,7 @@ impl Client {
         self.channel.check_running()?;
         check_label(message_type, flags)?;
         check_length(length, self.channel.request_max())?;
+        self.check_sending(Kind::Bytes)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
         let view = self.channel.view();

@@ -39,6 +39,8 @@ pub struct Client {
     /// The slot of the newest request, and for each slot the one of the request sent after its own: replies are mostly
     /// collected in that order.
     newest: AtomicU32,
+    /// What kind of payload may be sent with nothing else to be looked at: the channel's, or none of any kind.
+    sends_freely: Option<Kind>,
     following: Box<[AtomicU32]>,
 }
 
@@ -47,11 +49,13 @@ impl Client {
         // Clients start apart from each other, so that they keep to slots of their own as long as there are enough.
         let spread = channel.me().map_or(0, u32::from).wrapping_mul(5) % channel.slots();
         let following = (0..channel.view().total_slots()).map(AtomicU32::new).collect();
+        let sends_freely = (!channel.needs_server()).then(|| channel.kind());
         Self {
             channel,
             recent: AtomicU32::new(spread),
             remote_errors: RemoteErrors::default(),
             newest: AtomicU32::new(0),
+            sends_freely,
             following,
         }
     }
@@ -68,7 +72,8 @@ impl Client {
     /// # Errors
     /// [`Error::MessageSize`] if the request is longer than the channel allows, and is not sent, or if the reply is
     /// longer than the buffer, and is dropped; [`Error::WouldBlock`] or [`Error::NoSlots`] if the timeout is 0;
-    /// [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::OwnerDead`] if the server died with the request;
+    /// [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::NoServer`] if the handle needs a server and none is there;
+    /// [`Error::OwnerDead`] if the server died with the request;
     /// [`Error::Remote`] if it replied with an error; [`Error::Canceled`] if it let go of the request without a reply,
     /// or somebody cleared the channel; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of
     /// these that come after the sending the server may have acted on the request.
@@ -107,7 +112,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSlots`] if all slots are in use; [`Error::MessageSize`] if the request is longer than the channel
-    /// allows; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
+    /// allows; [`Error::NoServer`] if the handle needs a server and none is there; [`Error::WrongKind`] in a channel of
+    /// integers; [`Error::Stopped`].
     pub fn send(&self, data: &[u8]) -> Result<u64> {
         self.send_wait(data, Timeout::NOW)
     }
@@ -160,8 +166,8 @@ impl Client {
     /// As [`Client::get`], but waits for the reply.
     ///
     /// # Errors
-    /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], after both of which the request is still
-    /// pending; [`Error::Canceled`] if another thread cancelled it meanwhile, or somebody cleared the channel.
+    /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], and, if the handle needs a server,
+    /// [`Error::NoServer`], after all of which the request is still pending; [`Error::Canceled`] if another thread cancelled it meanwhile, or somebody cleared the channel.
     pub fn get_wait(&self, id: u64, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe { self.get_into(Kind::Bytes, id, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }

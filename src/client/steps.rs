@@ -10,6 +10,7 @@ use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
 use crate::protocol::{Id, Memory, Participant, allocate, ring};
 use crate::wait::{Deadline, deadline};
+use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
@@ -70,7 +71,7 @@ impl Client {
     ) -> Result<(Participant, Id)> {
         let channel = &self.channel;
         channel.check_running()?;
-        channel.check_kind(kind)?;
+        self.check_sending(kind)?;
         let me = channel.me()?;
         let view = channel.view();
         let first = self.recent.load(Relaxed);
@@ -83,6 +84,23 @@ impl Client {
         self.following[self.newest.load(Relaxed) as usize].store(id.slot, Relaxed);
         self.newest.store(id.slot, Relaxed);
         Ok((me, id))
+    }
+
+    /// That a request of this kind may be sent: the channel is one for it, and if this handle needs a server, there is
+    /// one.
+    #[inline(always)]
+    pub(super) fn check_sending(&self, kind: Kind) -> Result<()> {
+        if self.sends_freely == Some(kind) { Ok(()) } else { self.check_sending_closely(kind) }
+    }
+
+    #[cold]
+    fn check_sending_closely(&self, kind: Kind) -> Result<()> {
+        self.channel.check_kind(kind)?;
+        if !self.channel.needs_server() || self.channel.finds_server() {
+            Ok(())
+        } else {
+            Err(Error::NoServer)
+        }
     }
 
     /// Says in the request's line what the message is.
@@ -142,12 +160,20 @@ impl Client {
         if let Some(id) = allocate() {
             return Ok(id);
         }
+        // The one that was looked for before may have been among the dead.
+        self.check_sending(self.channel.kind())?;
         if deadline.is_now() {
             channel.count(Counter::Full, 1);
             return Err(Error::NoSlots);
         }
+        let lost = Cell::new(false);
         let recover = || {
             channel.recover_dead();
+            lost.set(channel.needs_server() && !channel.finds_server());
+        };
+        let allocate = || match allocate() {
+            Some(id) => Some(Ok(id)),
+            None => lost.get().then_some(Err(Error::NoServer)),
         };
         let (id, was_woken) = channel
             .sleep_on(CursorName::Room, deadline, allocate, recover)
@@ -155,7 +181,7 @@ impl Client {
         if was_woken && allocate::in_flight(channel.view()) < channel.slots() {
             channel.ring(CursorName::Room);
         }
-        Ok(id)
+        id
     }
 
     /// Waits until the request is no longer pending.
@@ -193,6 +219,10 @@ impl Client {
                 Err(Stale) => return Err(Error::Canceled),
             };
             std::mem::replace(&mut ended, Ok(()))?;
+            if channel.lacks_server(std::iter::once(id)) {
+                ended = Err(Error::NoServer);
+                continue;
+            }
             if let Some(waiting) = slot::announce_waiting(channel.view(), id, word) {
                 channel.check_running_before_sleep()?;
                 ended = channel.sleep_on_reply(id, waiting.0, deadline);

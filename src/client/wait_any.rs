@@ -15,7 +15,7 @@ impl Client {
     /// [`Error::WouldBlock`] if the timeout is 0 and none has; [`Error::TimedOut`]; [`Error::Interrupted`];
     /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled before;
     /// [`Error::Canceled`] if one was cancelled or collected during the wait; [`Error::Invalid`] if there is no id;
-    /// [`Error::Stopped`].
+    /// [`Error::NoServer`] if the handle needs a server and none is there; [`Error::Stopped`].
     pub fn wait_any(&self, ids: &[u64], timeout: impl Into<Timeout>) -> Result<usize> {
         self.channel.check_running()?;
         let me = self.channel.me()?;
@@ -69,6 +69,10 @@ impl Client {
                 return found.map_err(during_wait);
             }
             std::mem::replace(&mut ended, Ok(()))?;
+            if channel.lacks_server(self.known(ids)) {
+                ended = Err(Error::NoServer);
+                continue;
+            }
             channel.check_running_before_sleep()?;
             ended = channel.sleep_on_watch(me, bell, deadline, self.known(ids));
         }

@@ -17,6 +17,7 @@ pub(crate) mod open;
 use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Stat, fstat};
 use rustix::mm::{MsyncFlags, msync};
 use std::ptr::NonNull;
 
@@ -24,6 +25,17 @@ use std::ptr::NonNull;
 pub(crate) struct Region {
     map: MmapRaw,
     fd: OwnedFd,
+    identity: Identity,
+}
+
+/// Which file it is, as long as somebody has it open: its device and its number there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    pub fn of(stat: &Stat) -> Self {
+        Self(stat.st_dev, stat.st_ino)
+    }
 }
 
 impl Region {
@@ -34,7 +46,8 @@ impl Region {
             errno: error.raw_os_error().unwrap_or(libc::ENOMEM),
         };
         let map = MmapOptions::new().len(size as usize).map_raw(&fd).map_err(failed)?;
-        Ok(Self { map, fd })
+        let stat = fstat(&fd).map_err(|errno| Error::system(format!("{subject}: cannot stat"), errno))?;
+        Ok(Self { map, fd, identity: Identity::of(&stat) })
     }
 
     /// Start of the mapping, page-aligned; valid until the region is dropped.
@@ -47,6 +60,10 @@ impl Region {
         // SAFETY: the whole mapping, which lives as long as `self`.
         unsafe { msync(self.map.as_mut_ptr().cast(), self.map.len(), MsyncFlags::SYNC) }
             .map_err(|errno| Error::system(format!("{subject}: cannot write its pages to the file"), errno))
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {

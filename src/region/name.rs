@@ -1,6 +1,8 @@
 //! From what a caller calls a channel to the path of its file.
 
+use super::Identity;
 use crate::error::{Error, Result};
+use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
 /// Where names without a slash live.
@@ -30,6 +32,15 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<()> {
     let path = resolve(name.as_ref())?;
     rustix::fs::unlink(&path)
         .map_err(|errno| Error::system(format!("{}: cannot remove the name", path.display()), errno))
+}
+
+/// Whether the path is that of this very file, and not of another or of none.
+pub(crate) fn means(path: &Path, file: Identity) -> Result<bool> {
+    match rustix::fs::lstat(path) {
+        Ok(stat) => Ok(Identity::of(&stat) == file),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(false),
+        Err(errno) => Err(Error::system(format!("{}: cannot look at the name", path.display()), errno)),
+    }
 }
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ static void calls_without_a_channel_say_so(void)
     EXPECT(rr_channel_sync(NULL), -EINVAL);
     EXPECT(rr_channel_recover(NULL), -EINVAL);
     EXPECT(rr_channel_unlink(NULL), -EINVAL);
+    EXPECT(rr_channel_servers(NULL), -EINVAL);
+    EXPECT(rr_channel_is_current(NULL), -EINVAL);
     EXPECT(rr_channel_request_fd(NULL), -EINVAL);
     EXPECT(rr_channel_reply_fd(NULL), -EINVAL);
     EXPECT(rr_channel_request_fd_set(NULL, 0), -EINVAL);

@@ -36,7 +36,7 @@
 #define FOR_EACH_CODE(X)                                                                                               \
     X(EAGAIN) X(ETIMEDOUT) X(EINTR) X(ESTALE) X(ECANCELED) X(EALREADY) X(EMSGSIZE) X(ENOBUFS) X(EOWNERDEAD)            \
     X(EREMOTEIO) X(ESHUTDOWN) X(EPROTO) X(EINVAL) X(E2BIG) X(EUSERS) X(ENOENT) X(EACCES) X(ENOSPC) X(EEXIST)           \
-    X(ELOOP) X(EMFILE) X(EBADF) X(EFBIG)
+    X(ELOOP) X(EMFILE) X(EBADF) X(EFBIG) X(ECONNREFUSED)
 
 static inline const char *check_code_name(int64_t value)
 {

@@ -179,8 +179,8 @@ static void the_ends_of_the_ranges_are_accepted(void)
 static void all_flags_go_together_and_numbers_are_eight_bytes_long(void)
 {
     rr_options options = with_slots(1);
-    options.flags = RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY;
-    EXPECT(options.flags, 1 | 2 | 4 | 8);
+    options.flags = RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY | RR_NEED_SERVER;
+    EXPECT(options.flags, 1 | 2 | 4 | 8 | 16);
     rr_server_free(expect_accepted(&options));
     options.kind = RR_INT;
     rr_server *server = expect_accepted(&options);
@@ -200,8 +200,8 @@ static void all_flags_go_together_and_numbers_are_eight_bytes_long(void)
 static void unknown_flags_and_kinds_are_refused(void)
 {
     rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_SPARSE | 16;
-    expect_refused(&options, -EINVAL, "flags: found 0x10", "RR_EXCLUSIVE");
+    options.flags = RR_SPARSE | 32;
+    expect_refused(&options, -EINVAL, "flags: found 0x20", "RR_EXCLUSIVE");
     options.flags = UINT32_C(1) << 31;
     expect_refused(&options, -EINVAL, "flags: found 0x80000000", "RR_SPARSE");
     options.flags = 0;

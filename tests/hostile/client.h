@@ -53,7 +53,7 @@ static inline void send_in_place(rr_client *client)
         loan->type = some_type();
         loan->flags = some_flags();
         int64_t result = WATCH(rr_client_commit, AT_ONCE, client, loan, some_length(request_max + 1), next_id());
-        ended = result != -EMSGSIZE && result != -EINVAL;
+        ended = result != -EMSGSIZE && result != -EINVAL && result != -ECONNREFUSED;
     } else {
         WATCH(rr_client_abort, AT_ONCE, client, loan);
         ended = 1;

@@ -28,6 +28,7 @@ const NUMBERS: &[(&str, i32)] = &[
     ("EBADF", libc::EBADF),
     ("EFBIG", libc::EFBIG),
     ("EIO", libc::EIO),
+    ("ECONNREFUSED", libc::ECONNREFUSED),
 ];
 
 pub type Codes = BTreeMap<String, BTreeSet<String>>;

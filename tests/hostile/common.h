@@ -172,6 +172,7 @@ static inline void ask_who_is_there(const rr_channel *which)
 {
     rr_participant all[8];
     memset(all, 0, sizeof all);
+    CHECK(WATCH(rr_channel_servers, AT_ONCE, which) <= PARTICIPANTS_MAX);
     size_t room = below(LENGTH(all) + 1);
     int64_t count = WATCH(rr_channel_participants, AT_ONCE, which, room ? all : NULL, room);
     CHECK(count >= 0 && count <= PARTICIPANTS_MAX);
@@ -191,6 +192,7 @@ static inline void ask_what_it_is(const rr_channel *which)
     CHECK(WATCH(rr_channel_kind, AT_ONCE, which) <= RR_INT);
     CHECK(WATCH(rr_channel_fd, AT_ONCE, which) >= 0);
     CHECK(WATCH(rr_channel_path, AT_ONCE, which, path, sizeof path) == (int64_t)strlen(channel));
+    CHECK(WATCH(rr_channel_is_current, AT_ONCE, which) == 1);
     WATCH(rr_channel_sync, AT_ONCE, which);
 }
 
@@ -254,12 +256,12 @@ static inline void ask_channel(const rr_channel *which)
     }
 }
 
-/* Options for a handle on a channel of a kind: some signal everything. */
+/* Options for a handle on a channel of a kind: some signal everything, some need a server. */
 static inline rr_options some_options(uint32_t kind)
 {
     rr_options options = RR_OPTIONS_INIT;
     options.kind = kind;
-    options.flags = below(2) ? RR_NOTIFY : 0;
+    options.flags = (below(2) ? RR_NOTIFY : 0) | (below(2) ? RR_NEED_SERVER : 0);
     return options;
 }
 
