@@ -61,7 +61,7 @@ fn table(
     }
 
     writeln!(text, "\n  {:>6}  {:6}  {:>10}  {:5}  {:>6}", "number", "role", "pid", "alive", "held")?;
-    for one in channel.participants() {
+    for one in channel.participants().map_err(|_| fmt::Error)? {
         let role = match one.role {
             Some(Role::Server) => "server",
             Some(Role::Client) => "client",

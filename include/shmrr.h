@@ -7,8 +7,8 @@
  * goes back to the caller that asked. Any process may be killed at any instruction: the others go on.
  *
  * RESULTS. Calls return an int or int64_t: 0, a count or a length on success, a negative errno value on failure. errno
- * itself is neither set nor read. Each code has one meaning, the same in all calls; rr_strerror tells it. Calls that
- * open a channel also say in an rr_error what was wrong with what.
+ * itself is neither set nor read. Each code has one meaning, the same in all calls; see CODES. Calls that open a
+ * channel also say in an rr_error what was wrong with what.
  *
  * TIMES are nanoseconds in an int64_t: negative waits for ever, 0 tries once, else one deadline on the monotonic clock
  * for the whole call, whatever it waits for inside.
@@ -28,6 +28,47 @@
  * Two handles on one channel in one process are two participants. A handle keeps descriptors open, by one of which the
  * kernel knows that its process lives: a program must not close descriptors that it did not open. They are closed on
  * exec. After a fork the requests of the parent's handle stay the parent's.
+ *
+ * CODES. These and no others are returned, each by the calls that list it; rr_strerror tells the same sentences.
+ *
+ *   -EAGAIN        nothing is ready now, and the call does not wait
+ *   -ETIMEDOUT     the deadline passed
+ *   -EINTR         a signal handler ran, and the call was given up
+ *   -ESTALE        the id is no longer a request of this handle: cancelled, collected or recycled
+ *   -ECANCELED     the request was cancelled, or its server let go of it without a reply
+ *   -EALREADY      the reply, or another outcome, is there already: collect it
+ *   -EMSGSIZE      the payload is larger than the channel's limit or than the buffer
+ *   -ENOBUFS       every slot of the channel is in use
+ *   -EOWNERDEAD    the server died with the request
+ *   -EREMOTEIO     the server replied with an error
+ *   -ESHUTDOWN     the handle was stopped
+ *   -ECONNREFUSED  no server is attached to the channel
+ *   -EINVAL        an argument is not one that the call accepts
+ *   -E2BIG         the structure has fields set that this version of the library does not know
+ *   -ERANGE        the buffer is too small for the text
+ *   -ENXIO         the handle has no such eventfd yet
+ *   -EBUSY         the handle has such an eventfd already
+ *   -EPROTO        not a shmrr channel, or one of another layout version or kind, or a corrupt one
+ *   -EEXIST        the channel exists already
+ *   -EUSERS        every participant entry of the channel belongs to somebody alive
+ *   -ENOTCONN      this forked child can't join the channel anew
+ *   -ENOENT        there is no such channel, or no such directory
+ *   -ENOTDIR       a part of the path is not a directory
+ *   -EISDIR        the path is that of a directory
+ *   -ELOOP         the path is a symbolic link, or has too many of them
+ *   -ENAMETOOLONG  the path is too long
+ *   -EACCES        permission denied
+ *   -EPERM         the system does not let this process do it
+ *   -EROFS         the file system is read-only
+ *   -EOPNOTSUPP    the file system can't hold a channel
+ *   -ENOSPC        no space is left for the channel's pages
+ *   -EFBIG         the channel is larger than a file may be
+ *   -ENOMEM        no memory is left, or a limit on it is reached
+ *   -EMFILE        this process has too many open descriptors
+ *   -ENFILE        the system has too many open files
+ *   -ENOLCK        the system has no locks left to tell who lives
+ *   -EBADF         a descriptor is not open, or is no longer the file that it was
+ *   -EIO           the system failed otherwise; rr_error has its words
  */
 
 #ifndef SHMRR_H
@@ -128,7 +169,8 @@ typedef struct {
 } rr_options;
 
 // What went wrong when a channel was opened: the code that the call returned, and a sentence that names the path, the
-// field, the value found and the value expected. The message ends with a NUL and is cut if it is longer.
+// field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a long path
+// it shows the end.
 typedef struct {
     int32_t code;
     char message[256];
@@ -189,7 +231,7 @@ typedef struct {
 // Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
 // RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's:
 // the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
-// bytes that were written to data, or, if that is 0, what rr_strerror says about it. Any other number fails the
+// bytes that were written to data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other number fails the
 // request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
 typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_response *response);
 
@@ -430,7 +472,8 @@ int rr_reply_msg(rr_server *srv, uint64_t id, const void *data, size_t len, uint
 int rr_release(rr_server *srv, uint64_t id);
 
 // Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
-// code and the text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
+// code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of either kind
+// have error replies.
 //
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
@@ -654,7 +697,8 @@ int64_t rr_client_pending(const rr_client *cli);
 // Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0, tells
 // those of the calling thread's last rr_client_req that met one.
 //
-// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL.
+// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
+// text of more than 1024 bytes so many are kept.
 //
 // Return value: the text's length without the NUL, or
 // -ESTALE: there is none of that id, or no longer;
@@ -852,7 +896,7 @@ int rr_channel_kind(const rr_channel *ch);
 // Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
 //
 // Return value: the path's length without the NUL, or
-// -EMSGSIZE: path and NUL do not fit;
+// -ERANGE: path and NUL do not fit;
 // -EINVAL: ch or buf is null.
 int64_t rr_channel_path(const rr_channel *ch, char *buf, size_t cap);
 
@@ -875,6 +919,7 @@ int rr_channel_stats(const rr_channel *ch, rr_stats *stats);
 // 0. A snapshot.
 //
 // Return value: how many there are, be it more than n, or
+// -ENOMEM: no memory is left to count what each holds;
 // -EINVAL: ch is null, or out is null and n is not 0.
 int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t n);
 
@@ -903,6 +948,7 @@ int rr_channel_is_current(const rr_channel *ch);
 // Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
 //
 // Return value: how many requests and messages were cancelled, or
+// -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
 // -EINVAL: ch is null;
 // -ESHUTDOWN: the handle was stopped.
 int rr_channel_clear(const rr_channel *ch);
@@ -956,7 +1002,7 @@ int rr_channel_reply_fd(const rr_channel *ch);
 // caller keeps its own; it is made not to block.
 //
 // Return value: 0, or
-// -EEXIST: the handle has one already;
+// -EBUSY: the handle has one already;
 // -EBADF: fd is not an open descriptor;
 // -EINVAL: ch is null, or fd is not an eventfd.
 int rr_channel_request_fd_set(const rr_channel *ch, int fd);
@@ -970,7 +1016,7 @@ int rr_channel_reply_fd_set(const rr_channel *ch, int fd);
 // Signals this handle's eventfd for requests: to be called after sending some.
 //
 // Return value: 0, or
-// -EBADF: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
+// -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
 // -EINVAL: ch is null.
 int rr_channel_notify_requests(const rr_channel *ch);
 
@@ -983,7 +1029,7 @@ int rr_channel_notify_replies(const rr_channel *ch);
 // it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to 65536.
 //
 // Return value: how many signals there were, 0 if none, or
-// -EBADF: the handle has no such descriptor;
+// -ENXIO: the handle has no such descriptor;
 // -EINVAL: ch is null.
 int64_t rr_channel_consume_requests(const rr_channel *ch);
 

@@ -37,6 +37,7 @@
 //! | `layout` | the format: geometry, header, lines |
 //! | `protocol` | the words and their transitions; pure |
 //! | `region` | files, memfds, locks, mappings, forks |
+//! | `memory` | allocation that can fail |
 //! | [`error`] | every way to fail |
 
 #[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
@@ -47,6 +48,7 @@ mod channel;
 pub mod client;
 pub mod error;
 mod layout;
+mod memory;
 mod open;
 mod protocol;
 mod recovery;

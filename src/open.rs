@@ -15,7 +15,7 @@ impl Options {
     /// this layout, [`crate::Error::Crowded`] for one with no place left, [`crate::Error::System`] from the system:
     /// `ENOSPC` if the pages can't be reserved, `EEXIST` if it must not exist, `EACCES`, `ELOOP` for a symbolic link.
     pub fn server(&self, name: impl AsRef<Path>) -> Result<Server> {
-        attach::create_or_open(name.as_ref(), self).map(Server::new)
+        attach::create_or_open(name.as_ref(), self, Server::new)
     }
 
     /// Creates a channel without a name, for this process and those that it forks.
@@ -23,7 +23,7 @@ impl Options {
     /// # Errors
     /// As [`Options::server`].
     pub fn anonymous(&self) -> Result<Server> {
-        attach::memfd(None, self).map(Server::new)
+        attach::memfd(None, self).and_then(Server::new)
     }
 
     /// Creates a channel in a sealed memfd, to be passed on or inherited ([`crate::Channel::fd`]).
@@ -31,7 +31,7 @@ impl Options {
     /// # Errors
     /// As [`Options::server`].
     pub fn memfd(&self, name: &str) -> Result<Server> {
-        attach::memfd(Some(name), self).map(Server::new)
+        attach::memfd(Some(name), self).and_then(Server::new)
     }
 
     /// Attaches as a server to a descriptor that was passed or inherited; it is duplicated.
@@ -39,7 +39,7 @@ impl Options {
     /// # Errors
     /// As [`Options::server`].
     pub fn server_from_fd(&self, fd: impl AsFd) -> Result<Server> {
-        attach::descriptor(fd.as_fd(), Role::Server, self).map(Server::new)
+        attach::descriptor(fd.as_fd(), Role::Server, self).and_then(Server::new)
     }
 
     /// Attaches to an existing channel.
@@ -47,7 +47,7 @@ impl Options {
     /// # Errors
     /// As [`Options::server`], and [`crate::Error::System`] with `ENOENT` if it does not appear in time.
     pub fn client(&self, name: impl AsRef<Path>) -> Result<Client> {
-        attach::open_when_there(name.as_ref(), self).map(Client::new)
+        attach::open_when_there(name.as_ref(), self).and_then(Client::new)
     }
 
     /// Attaches as a client to a descriptor that was passed or inherited; it is duplicated.
@@ -55,7 +55,7 @@ impl Options {
     /// # Errors
     /// As [`Options::server`].
     pub fn client_from_fd(&self, fd: impl AsFd) -> Result<Client> {
-        attach::descriptor(fd.as_fd(), Role::Client, self).map(Client::new)
+        attach::descriptor(fd.as_fd(), Role::Client, self).and_then(Client::new)
     }
 
     /// Attaches as a client to the channel of a server of this process.
@@ -63,6 +63,6 @@ impl Options {
     /// # Errors
     /// As [`Options::server`].
     pub fn client_from_server(&self, server: &Server) -> Result<Client> {
-        attach::beside(server.channel(), Role::Client, self).map(Client::new)
+        attach::beside(server.channel(), Role::Client, self).and_then(Client::new)
     }
 }

@@ -44,7 +44,7 @@ impl Victim {
     /// The whole message that a mismatch of a field has.
     fn mismatch(&self, field: &str, found: &str, expected: &str) -> Error {
         let path = self.path.display();
-        Error::Protocol(format!("{path}: {field}: found {found}, expected {expected}"))
+        Error::Protocol(format!("{path}: {field}: found {found}, expected {expected}").into())
     }
 
     /// Checks that an error is about a field of this file's header.

@@ -39,11 +39,14 @@ fn refusal(path: &Path) -> Error {
 }
 
 fn mismatch(subject: impl std::fmt::Display, field: &str, found: &str, expected: &str) -> Error {
-    Error::Protocol(format!("{subject}: {field}: found {found}, expected {expected}"))
+    Error::Protocol(format!("{subject}: {field}: found {found}, expected {expected}").into())
 }
 
+/// What was tried, and what the system says of it.
 fn system(what: String, errno: i32) -> Error {
-    Error::System { what, errno }
+    let said = std::io::Error::from_raw_os_error(errno).to_string();
+    let words = said.split(" (os error").next().unwrap();
+    Error::System { what: format!("{what}: {words}").into(), errno }
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn options_out_of_range_are_named_with_their_range() {
         (small().mode(u32::MAX), "mode: found 0o37777777777, expected 0 to 0o777"),
     ];
     for (options, message) in cases {
-        let expected = Error::Invalid(message.to_owned());
+        let expected = Error::Invalid(message.into());
         assert_eq!(expected.errno(), libc::EINVAL);
         assert_eq!(error(options.server(&path)), expected);
         assert_eq!(error(options.anonymous()), expected);
@@ -291,7 +294,7 @@ fn a_channel_takes_no_more_participants_than_it_was_made_for() {
     let (_directory, path) = place();
     let server: Server = small().participants(2).server(&path).unwrap();
     let client: Client = small().client(&path).unwrap();
-    let crowded = Error::Crowded { channel: path.display().to_string(), limit: 2 };
+    let crowded = Error::Crowded { channel: path.display().to_string().into(), limit: 2 };
     assert_eq!(crowded.errno(), libc::EUSERS);
     let message =
         format!("{}: participants: found 2 attached and alive, expected fewer than 2", path.display());

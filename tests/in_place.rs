@@ -37,7 +37,7 @@ fn take(server: &Server) -> RequestView<'_> {
 
 /// Requests that servers took and have not replied to, given up or not.
 fn held_by_servers(server: &Server) -> u32 {
-    let participants = server.channel().participants();
+    let participants = server.channel().participants().unwrap();
     participants.iter().filter(|one| one.role == Some(Role::Server)).map(|one| one.held).sum()
 }
 

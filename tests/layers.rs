@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the bottom up; those of one row don't use each other.
 const LAYERS: &[&[&str]] = &[
     &["error"],
+    &["memory"],
     &["region", "protocol"],
     &["wait", "layout", "recovery"],
     &["channel"],

@@ -18,7 +18,7 @@ fn collect(client: &Client, id: u64) -> Result<Vec<u8>, Error> {
 }
 
 fn failed(code: i32, text: &str) -> Result<Vec<u8>, Error> {
-    Err(Error::Remote { code, text: text.to_owned() })
+    Err(Error::Remote { code, text: text.into() })
 }
 
 fn assert_all_done(server: &Server) {

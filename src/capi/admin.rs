@@ -9,6 +9,7 @@ use std::ffi::c_int;
 /// 0. A snapshot.
 ///
 /// Return value: how many there are, be it more than n, or
+/// -ENOMEM: no memory is left to count what each holds;
 /// -EINVAL: ch is null, or out is null and n is not 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_participants(
@@ -22,14 +23,17 @@ pub unsafe extern "C" fn rr_channel_participants(
         if out.is_null() && n > 0 {
             return Err(null("out"));
         }
-        let participants = channel.participants();
-        for (index, participant) in participants.iter().take(n).enumerate() {
-            // SAFETY: the caller gave room for n of them.
-            let place = unsafe { out.add(index) };
-            // SAFETY: as above.
-            unsafe { place.write(describe(participant)) };
-        }
-        Ok(participants.len())
+        let mut found = 0;
+        channel.each_participant(|participant| {
+            if found < n {
+                // SAFETY: the caller gave room for n of them.
+                let place = unsafe { out.add(found) };
+                // SAFETY: as above.
+                unsafe { place.write(describe(&participant)) };
+            }
+            found += 1;
+        })?;
+        Ok(found)
     })
 }
 
@@ -83,6 +87,7 @@ pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
 /// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
 ///
 /// Return value: how many requests and messages were cancelled, or
+/// -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
 /// -EINVAL: ch is null;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]

@@ -279,7 +279,8 @@ pub unsafe extern "C" fn rr_client_pending(cli: *const rr_client) -> i64 {
 /// Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0, tells
 /// those of the calling thread's last rr_client_req that met one.
 ///
-/// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL.
+/// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
+/// text of more than 1024 bytes so many are kept.
 ///
 /// Return value: the text's length without the NUL, or
 /// -ESTALE: there is none of that id, or no longer;

@@ -2,7 +2,7 @@
 
 use super::convert::{channel, check_size, copy_text, count, of_channel, place, status};
 use super::types::{rr_channel, rr_client, rr_server, rr_stats};
-use crate::channel::message::check_length;
+use crate::error::{Error, Text};
 use rustix::fd::AsRawFd;
 use std::ffi::{c_char, c_int};
 use std::mem::{offset_of, size_of};
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
 /// Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
 ///
 /// Return value: the path's length without the NUL, or
-/// -EMSGSIZE: path and NUL do not fit;
+/// -ERANGE: path and NUL do not fit;
 /// -EINVAL: ch or buf is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char, cap: usize) -> i64 {
@@ -89,7 +89,10 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
         // SAFETY: as above.
         let buf = unsafe { place("buf", buf) }?;
         let bytes = path.map_or(&b""[..], |path| path.as_os_str().as_bytes());
-        check_length(bytes.len() + 1, cap)?;
+        if bytes.len() >= cap {
+            let what = format_args!("buf: found {cap} bytes, expected room for {} and a NUL", bytes.len());
+            return Err(Error::System { what: Text::of(what), errno: libc::ERANGE });
+        }
         // SAFETY: the caller's buffer has room for `cap` bytes.
         Ok(unsafe { copy_text(bytes, buf, cap) })
     })

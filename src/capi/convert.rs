@@ -5,11 +5,14 @@ use super::types::{
     rr_options, rr_view,
 };
 use crate::channel::message::check_length;
-use crate::error::{Error, Result};
+use crate::error::text::{Page, cut};
+use crate::error::{Error, Result, Text};
+use crate::memory;
 use crate::{Bytes, Channel, Kind, Options, Request, Timeout};
 use rustix::fd::BorrowedFd;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::mem::{offset_of, size_of};
+use std::fmt::Write;
+use std::mem::{MaybeUninit, offset_of, size_of};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice;
@@ -41,7 +44,13 @@ pub(super) unsafe fn opening<H>(
         None => Err(null("the place for the handle")),
         Some(out) => {
             *out = std::ptr::null_mut();
-            call().map(|handle| *out = Box::into_raw(Box::new(handle)))
+            // Before the call, which leaves a channel behind that it has made.
+            memory::boxed(MaybeUninit::uninit()).and_then(|mut place| {
+                place.write(call()?);
+                // SAFETY: it was written.
+                *out = Box::into_raw(unsafe { place.assume_init() });
+                Ok(())
+            })
         }
     };
     // SAFETY: the caller's.
@@ -53,9 +62,11 @@ fn report(report: Option<&mut rr_error>, error: Option<&Error>) {
     let Some(report) = report else { return };
     report.code = error.map_or(0, |error| -error.errno());
     report.message = [0; 256];
-    let text = error.map(ToString::to_string).unwrap_or_default();
-    let room = report.message.len() - 1;
-    for (to, from) in report.message[..room].iter_mut().zip(text.bytes()) {
+    let Some(error) = error else { return };
+    let mut page = Page::new();
+    let _ = write!(page, "{error}");
+    let text = cut(page.as_str(), report.message.len() - 1);
+    for (to, from) in report.message.iter_mut().zip(text.bytes()) {
         *to = from as c_char;
     }
 }
@@ -150,10 +161,8 @@ pub(super) fn request_view(request: &Request, bytes: Bytes<'_>) -> rr_view {
 
 pub(super) fn borrow<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
     if fd < 0 {
-        return Err(Error::System {
-            what: format!("fd: found {fd}, expected an open descriptor"),
-            errno: libc::EBADF,
-        });
+        let what = format_args!("fd: found {fd}, expected an open descriptor");
+        return Err(Error::System { what: Text::of(what), errno: libc::EBADF });
     }
     // SAFETY: not -1; the call only duplicates it, and that fails cleanly if it is not open.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
@@ -193,10 +202,10 @@ pub(super) unsafe fn options(pointer: *const rr_options) -> Result<Options> {
         let bytes = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), size) };
         let known = size.min(size_of::<rr_options>());
         if bytes[known..].iter().any(|byte| *byte != 0) {
-            return Err(Error::OptionsTooLong(format!(
+            return Err(Error::OptionsTooLong(Text::of(format_args!(
                 "options: size: found {size} with fields set past byte {known}, expected none that this version \
                  does not know"
-            )));
+            ))));
         }
         // SAFETY: the structure is plain integers, and the length is at most its own.
         unsafe { std::ptr::from_mut(&mut given).cast::<u8>().copy_from(bytes.as_ptr(), known) };
@@ -209,8 +218,8 @@ pub(super) fn check_size(name: &str, size: usize, least: usize) -> Result<()> {
     if (least + 1..=STRUCT_MAX).contains(&size) {
         return Ok(());
     }
-    let expected = format!("the size of the structure, {} to {STRUCT_MAX}", least + 1);
-    Err(Error::bad_argument(&format!("{name}: size"), size, expected))
+    let expected = format_args!("the size of the structure, {} to {STRUCT_MAX}", least + 1);
+    Err(Error::bad_argument(format_args!("{name}: size"), size, expected))
 }
 
 fn checked(given: &rr_options) -> Result<Options> {

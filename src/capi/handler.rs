@@ -1,11 +1,12 @@
 //! A loop around a handler.
 
 use super::convert::{handle, null, request_view, status};
-use super::library::rr_strerror;
+use super::library::sentence;
 use super::types::{RR_SERVE_CONTINUE, RR_SERVE_LATER, RR_SERVE_STOP, rr_handler, rr_response, rr_server};
-use crate::error::{Error, Result};
+use crate::error::text::TEXT_MAX;
+use crate::error::{Error, Result, Text};
 use crate::{Failure, Response};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::slice;
 
 /// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
@@ -51,7 +52,7 @@ unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>
         // SAFETY: the caller's; this server's alone until the reply is sent.
         return Err(unsafe { failure(code, written.data, length) });
     }
-    let refused = |error: Error| Failure::new(-error.errno(), error.to_string());
+    let refused = |error: Error| Failure::new(-error.errno(), Text::of(error));
     let unknown = code & !(RR_SERVE_CONTINUE | RR_SERVE_STOP | RR_SERVE_LATER);
     if unknown != 0 {
         let expected = "RR_SERVE_... or a negative number";
@@ -73,10 +74,9 @@ unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>
 unsafe fn failure(code: c_int, text: *const c_void, length: usize) -> Failure {
     if length > 0 {
         // SAFETY: the caller's.
-        let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), length) };
-        return Failure::new(code, String::from_utf8_lossy(bytes));
+        let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), length.min(TEXT_MAX)) };
+        let is_cut = length > TEXT_MAX;
+        return Failure::new(code, Text::of_bytes(bytes, is_cut));
     }
-    // SAFETY: a static string that ends with a NUL.
-    let sentence = unsafe { CStr::from_ptr(rr_strerror(code)) };
-    Failure::new(code, sentence.to_string_lossy())
+    Failure::new(code, Text::fixed(sentence(code).to_str().unwrap_or_default()))
 }

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn rr_channel_reply_fd(ch: *const rr_channel) -> c_int {
 /// caller keeps its own; it is made not to block.
 ///
 /// Return value: 0, or
-/// -EEXIST: the handle has one already;
+/// -EBUSY: the handle has one already;
 /// -EBADF: fd is not an open descriptor;
 /// -EINVAL: ch is null, or fd is not an eventfd.
 #[unsafe(no_mangle)]
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn rr_channel_reply_fd_set(ch: *const rr_channel, fd: c_in
 /// Signals this handle's eventfd for requests: to be called after sending some.
 ///
 /// Return value: 0, or
-/// -EBADF: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
+/// -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_notify_requests(ch: *const rr_channel) -> c_int {
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn rr_channel_notify_replies(ch: *const rr_channel) -> c_i
 /// it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to 65536.
 ///
 /// Return value: how many signals there were, 0 if none, or
-/// -EBADF: the handle has no such descriptor;
+/// -ENXIO: the handle has no such descriptor;
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_consume_requests(ch: *const rr_channel) -> i64 {

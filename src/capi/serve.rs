@@ -138,7 +138,8 @@ pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
 }
 
 /// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
-/// code and the text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
+/// code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of either kind
+/// have error replies.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;

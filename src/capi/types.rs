@@ -17,7 +17,8 @@ pub struct rr_channel {
 }
 
 /// What went wrong when a channel was opened: the code that the call returned, and a sentence that names the path, the
-/// field, the value found and the value expected. The message ends with a NUL and is cut if it is longer.
+/// field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a long path
+/// it shows the end.
 #[repr(C)]
 pub struct rr_error {
     pub code: i32,
@@ -191,7 +192,7 @@ pub struct rr_response {
 /// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
 /// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's:
 /// the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
-/// bytes that were written to data, or, if that is 0, what rr_strerror says about it. Any other number fails the
+/// bytes that were written to data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other number fails the
 /// request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
 pub type rr_handler = Option<
     unsafe extern "C" fn(ctx: *mut c_void, request: *const rr_view, response: *mut rr_response) -> c_int,

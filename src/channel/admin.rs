@@ -3,11 +3,12 @@
 use super::Channel;
 use super::membership::{Role, is_live};
 use super::stats::Counter;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Text};
 use crate::layout::lines::CursorName;
+use crate::memory;
 use crate::protocol::slot::{self, Cleared};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
-use crate::protocol::{Id, Memory, Participant};
+use crate::protocol::{Memory, Participant};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// One that is attached to a channel.
@@ -38,13 +39,14 @@ impl Channel {
     /// Replies that are there stay for their clients, and so do loans.
     ///
     /// # Errors
-    /// [`Error::Stopped`]; what joining a channel can meet, in a forked child that has to join anew.
+    /// [`Error::Stopped`]; [`Error::NoMemory`]; what joining a channel can meet, in a forked child that has to join
+    /// anew.
     pub fn clear(&self) -> Result<u32> {
         self.check_running()?;
         let me = self.me()?;
         let view = self.view();
         // Whoever hears of it may send again at once: those requests are not meant.
-        let meant: Vec<Id> = (0..view.total_slots()).map(|slot| slot::current(view, slot)).collect();
+        let meant = memory::array((0..view.total_slots()).map(|slot| slot::current(view, slot)))?;
         let mut cleared = 0;
         for id in meant {
             match slot::clear(view, id, me) {
@@ -85,9 +87,9 @@ impl Channel {
     /// # Errors
     /// [`Error::Invalid`] if it has none; [`Error::System`] as `unlink(2)`.
     pub fn unlink(&self) -> Result<()> {
-        match self.path() {
-            Some(path) => crate::region::name::unlink(path),
-            None => Err(Error::Invalid(format!("{}: has no name to remove", self.subject))),
+        match &self.path {
+            Some(path) => crate::region::name::remove(path),
+            None => Err(Error::Invalid(Text::of(format_args!("{}: has no name to remove", self.subject)))),
         }
     }
 
@@ -97,18 +99,28 @@ impl Channel {
     /// # Errors
     /// [`Error::Invalid`] if the channel was not opened by a path; [`Error::System`] as `lstat(2)`.
     pub fn is_current(&self) -> Result<bool> {
-        match self.path() {
+        match &self.path {
             Some(path) => crate::region::name::means(path, self.region.identity()),
-            None => Err(Error::Invalid(format!("{}: has no name", self.subject))),
+            None => Err(Error::Invalid(Text::of(format_args!("{}: has no name", self.subject)))),
         }
     }
 
     /// Who is attached, in the order of their numbers. A snapshot.
-    #[must_use]
-    pub fn participants(&self) -> Vec<ParticipantInfo> {
-        let held = self.held();
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    pub fn participants(&self) -> Result<Vec<ParticipantInfo>> {
+        let mut all = memory::room(self.geometry().participants as usize)?;
+        self.each_participant(|participant| all.push(participant))?;
+        Ok(all)
+    }
+
+    /// Tells of who is attached, in the order of their numbers.
+    pub(crate) fn each_participant(&self, mut tell: impl FnMut(ParticipantInfo)) -> Result<()> {
+        let held = self.held()?;
         let numbers = 1..=self.geometry().participants as Participant;
-        numbers.filter_map(|number| self.participant(number, held[usize::from(number)])).collect()
+        numbers.filter_map(|number| self.participant(number, held[usize::from(number)])).for_each(&mut tell);
+        Ok(())
     }
 
     fn participant(&self, number: Participant, held: u32) -> Option<ParticipantInfo> {
@@ -124,9 +136,9 @@ impl Channel {
     }
 
     /// How many requests each participant holds, by its number.
-    fn held(&self) -> Vec<u32> {
+    fn held(&self) -> Result<Vec<u32>> {
         let view = self.view();
-        let mut held = vec![0; self.geometry().participants as usize + 1];
+        let mut held = memory::array((0..self.geometry().participants as usize + 1).map(|_| 0))?;
         let mut count = |owner: Participant| {
             if let Some(count) = held.get_mut(usize::from(owner)) {
                 *count += 1;
@@ -147,6 +159,6 @@ impl Channel {
                 count(request.owner());
             }
         }
-        held
+        Ok(held)
     }
 }

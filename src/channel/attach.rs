@@ -6,17 +6,18 @@ use super::notify::Notifier;
 use super::options::Options;
 use super::servers::Servers;
 use super::stats::Counter;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Geometry;
 use crate::layout::{View, header};
 use crate::protocol::ring::Known;
 use crate::region::create::{self, Draft, Plan};
-use crate::region::{Region, name, open};
+use crate::region::name::{self, Name};
+use crate::region::{Region, open};
 use crate::wait::{Deadline, Spinner, deadline};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 /// Times that a creator and somebody who removes the name may chase each other.
@@ -25,7 +26,12 @@ const RACES_MAX: u32 = 1000;
 /// Longest time between two looks for a channel that is not there yet, in nanoseconds.
 const LOOK_FOR_CHANNEL: i64 = 10_000_000;
 
-pub(crate) fn create_or_open(given: &Path, options: &Options) -> Result<Channel> {
+/// `finish` makes the handle: before a new channel has its name, so that what can fail leaves nothing behind.
+pub(crate) fn create_or_open<H>(
+    given: &Path,
+    options: &Options,
+    finish: impl Fn(Channel) -> Result<H>,
+) -> Result<H> {
     let path = name::resolve(given)?;
     let geometry = options.geometry()?;
     let header = header::encode(&geometry);
@@ -33,29 +39,29 @@ pub(crate) fn create_or_open(given: &Path, options: &Options) -> Result<Channel>
     for _ in 0..RACES_MAX {
         if options.exclusive {
             // Before anything is reserved for nothing; whether the name is free still shows in the end.
-            if path.symlink_metadata().is_ok() {
+            if open::is_there(&path) {
                 return Err(exists(&path));
             }
         } else if let Some(fd) = open::path(&path)? {
-            return existing(fd, path, Role::Server, options);
+            return finish(existing(fd, path, Role::Server, options)?);
         }
         // Mapped and joined before it has its name: what can fail leaves nothing behind.
         let draft = Draft::new(&path, &plan)?;
-        let subject = path.display().to_string();
+        let subject = Text::of(&path);
         let own = open::descriptor(draft.fd(), &subject)?;
-        let channel = map(own, geometry, Some(path.clone()), subject, Role::Server, options)?;
+        let handle = finish(map(own, geometry, Some(path.copy()?), subject, Role::Server, options)?)?;
         if draft.publish(&path)? {
-            return Ok(channel);
+            return Ok(handle);
         }
         if options.exclusive {
             return Err(exists(&path));
         }
     }
-    Err(Error::system(format!("{}: is created and removed all the time", path.display()), Errno::BUSY))
+    Err(Error::system(format_args!("{path}: is created and removed all the time"), Errno::NOENT))
 }
 
-fn exists(path: &Path) -> Error {
-    Error::system(format!("{}: cannot create", path.display()), Errno::EXIST)
+fn exists(path: &Name) -> Error {
+    Error::system_as(format_args!("{path}: cannot create"), Errno::EXIST, libc::EEXIST)
 }
 
 fn plan<'a>(geometry: &Geometry, header: &'a [u8], options: &Options) -> Result<Plan<'a>> {
@@ -66,7 +72,10 @@ fn plan<'a>(geometry: &Geometry, header: &'a [u8], options: &Options) -> Result<
 pub(crate) fn memfd(name: Option<&str>, options: &Options) -> Result<Channel> {
     let geometry = options.geometry()?;
     let header = header::encode(&geometry);
-    let subject = name.map_or("anonymous channel".to_owned(), |name| format!("memfd {name}"));
+    let subject = match name {
+        Some(name) => Text::of(format_args!("memfd {name}")),
+        None => Text::fixed("anonymous channel"),
+    };
     let plan = plan(&geometry, &header, options)?;
     let fd = create::memfd(name.unwrap_or("shmrr"), &subject, &plan)?;
     map(fd, geometry, None, subject, Role::Server, options)
@@ -82,7 +91,7 @@ pub(crate) fn open_when_there(given: &Path, options: &Options) -> Result<Channel
         }
         let now = deadline::now();
         if deadline.has_passed(now) {
-            return Err(Error::system(format!("{}: cannot open", path.display()), Errno::NOENT));
+            return Err(Error::system(format_args!("{path}: cannot open"), Errno::NOENT));
         }
         let left = deadline.at(now) - now;
         if let NanosleepRelativeResult::Interrupted(_) = nanosleep(&deadline::timespec(pause.min(left))) {
@@ -93,7 +102,7 @@ pub(crate) fn open_when_there(given: &Path, options: &Options) -> Result<Channel
 }
 
 pub(crate) fn descriptor(fd: BorrowedFd<'_>, role: Role, options: &Options) -> Result<Channel> {
-    let subject = format!("descriptor {}", fd.as_raw_fd());
+    let subject = Text::of(format_args!("descriptor {}", fd.as_raw_fd()));
     let own = open::descriptor(fd, &subject)?;
     check_and_map(own, None, subject, role, options)
 }
@@ -101,24 +110,25 @@ pub(crate) fn descriptor(fd: BorrowedFd<'_>, role: Role, options: &Options) -> R
 /// One more handle of this process on a channel that it has open.
 pub(crate) fn beside(channel: &Channel, role: Role, options: &Options) -> Result<Channel> {
     let own = open::descriptor(channel.fd(), &channel.subject)?;
-    check_and_map(own, channel.path.clone(), channel.subject.clone(), role, options)
+    let path = channel.path.as_ref().map(Name::copy).transpose()?;
+    check_and_map(own, path, channel.subject.clone(), role, options)
 }
 
-fn existing(fd: OwnedFd, path: PathBuf, role: Role, options: &Options) -> Result<Channel> {
-    let subject = path.display().to_string();
+fn existing(fd: OwnedFd, path: Name, role: Role, options: &Options) -> Result<Channel> {
+    let subject = Text::of(&path);
     check_and_map(fd, Some(path), subject, role, options)
 }
 
 fn check_and_map(
     fd: OwnedFd,
-    path: Option<PathBuf>,
-    subject: String,
+    path: Option<Name>,
+    subject: Text,
     role: Role,
     options: &Options,
 ) -> Result<Channel> {
     let size = open::size(&fd, &subject)?;
     if size < header::SIZE as u64 {
-        let expected = format!("at least {}", header::SIZE);
+        let expected = format_args!("at least {}", header::SIZE);
         return Err(Error::mismatch(&subject, "file size in bytes", size, expected));
     }
     let geometry = header::decode(&open::first_bytes(&fd, &subject)?, &subject, size)?;
@@ -130,8 +140,8 @@ fn check_and_map(
 fn map(
     fd: OwnedFd,
     geometry: Geometry,
-    path: Option<PathBuf>,
-    subject: String,
+    path: Option<Name>,
+    subject: Text,
     role: Role,
     options: &Options,
 ) -> Result<Channel> {

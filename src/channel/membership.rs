@@ -12,10 +12,13 @@
 use crate::error::{Error, Result};
 use crate::layout::View;
 use crate::layout::lines::ParticipantLine;
+use crate::memory;
 use crate::protocol::Participant;
 use crate::region::lock::{self, Lock};
 use crate::region::{Region, fork};
 use rustix::thread::{CpuSet, sched_getaffinity};
+use std::fs::File;
+use std::io::Read;
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU64};
@@ -83,7 +86,7 @@ impl Membership {
                 continue;
             }
             let entered = enter(self.role, region, view, subject);
-            let number = entered.as_ref().map_or(0, Lock::number);
+            let number = entered.as_ref().map_or(0, |lock| lock.number());
             if let Ok(lock) = entered {
                 self.keep(Some(lock));
                 self.state.store(pack(generation, number.into()), Release);
@@ -102,8 +105,8 @@ impl Membership {
     }
 
     /// Puts a lock, or none, in the place of the one there is.
-    fn keep(&self, lock: Option<Lock>) {
-        let new = lock.map_or(ptr::null_mut(), |lock| Box::into_raw(Box::new(lock)));
+    fn keep(&self, lock: Option<Box<Lock>>) {
+        let new = lock.map_or(ptr::null_mut(), Box::into_raw);
         let old = self.lock.swap(new, AcqRel);
         if !old.is_null() {
             // SAFETY: made by `Box::into_raw` above, and the swap made this thread the only one to know it.
@@ -151,13 +154,14 @@ pub(crate) fn is_live(line: &ParticipantLine) -> bool {
     line.word.load(Relaxed) & LIVE != 0
 }
 
-fn enter(role: Role, region: &Region, view: &View, subject: &str) -> Result<Lock> {
+fn enter(role: Role, region: &Region, view: &View, subject: &str) -> Result<Box<Lock>> {
     let limit = view.geometry().participants;
     let free = |number: u16| !is_live(view.participant(number));
-    let candidates = || -> Vec<u16> { (1..=limit as u16).filter(|n| free(*n)).collect() };
+    let candidates = || (1..=limit as u16).filter(|n| free(*n));
     let Some(lock) = Lock::acquire(region.fd(), subject, candidates, free)? else {
-        return Err(Error::Crowded { channel: subject.to_owned(), limit });
+        return Err(Error::Crowded { channel: subject.into(), limit });
     };
+    let lock = memory::boxed(lock)?;
     // The byte is locked, so nobody else writes this entry.
     let line = view.participant(lock.number());
     line.pid.store(std::process::id(), Relaxed);
@@ -171,7 +175,10 @@ fn enter(role: Role, region: &Region, view: &View, subject: &str) -> Result<Lock
 
 /// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat` (proc(5)). For people to read.
 fn start_time() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Of its fields up to that one the longest have 20 digits, and a name 64 bytes.
+    let mut bytes = [0; 512];
+    let length = File::open("/proc/self/stat").ok()?.read(&mut bytes).ok()?;
+    let stat = std::str::from_utf8(&bytes[..length]).ok()?;
     // The second field is in parentheses and may itself contain spaces and parentheses.
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(19)?.parse().ok()

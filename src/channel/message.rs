@@ -111,7 +111,7 @@ impl Bytes<'_> {
         count
     }
 
-    /// Copies all of them.
+    /// Copies all of them, to memory that they are as many as their sender chose: [`Bytes::read_at`] needs none.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.length];

@@ -25,19 +25,20 @@ mod sleep;
 pub(crate) mod stats;
 mod sweep;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::CursorName;
 use crate::layout::{Geometry, View};
 use crate::protocol::ring::Known;
 use crate::protocol::{Memory, Participant, bell, slot};
 use crate::region::Region;
+use crate::region::name::Name;
 use crate::wait::{Spinner, futex};
 use membership::Membership;
 use notify::Notifier;
 use rustix::fd::BorrowedFd;
 use servers::Servers;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
@@ -47,8 +48,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 pub struct Channel {
     view: View,
     region: Region,
-    path: Option<PathBuf>,
-    subject: String,
+    path: Option<Name>,
+    subject: Text,
     membership: Membership,
     pub(crate) known: Known,
     pub(crate) spinner: Spinner,
@@ -86,7 +87,7 @@ impl Channel {
     /// The file, if the channel was opened by a path.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+        self.path.as_ref().map(Name::as_path)
     }
 
     /// The descriptor of the region. It belongs to the handle; pass it on or duplicate it, but don't close it.

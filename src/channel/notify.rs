@@ -39,19 +39,13 @@ fn get_or_make(place: &OnceLock<EventFd>) -> Result<BorrowedFd<'_>> {
     Ok(place.get_or_init(|| new).fd())
 }
 
-fn adopt(place: &OnceLock<EventFd>, fd: BorrowedFd<'_>, what: &str) -> Result<()> {
+fn adopt(place: &OnceLock<EventFd>, fd: BorrowedFd<'_>, what: &'static str) -> Result<()> {
     let adopted = EventFd::adopt(fd)?;
-    place.set(adopted).map_err(|_| Error::System {
-        what: format!("this handle has an eventfd for {what} already"),
-        errno: libc::EEXIST,
-    })
+    place.set(adopted).map_err(|_| Error::HasEventFd(what))
 }
 
-fn existing<'a>(place: &'a OnceLock<EventFd>, what: &str) -> Result<&'a EventFd> {
-    place.get().ok_or_else(|| Error::System {
-        what: format!("this handle has no eventfd for {what} yet"),
-        errno: libc::EBADF,
-    })
+fn existing<'a>(place: &'a OnceLock<EventFd>, what: &'static str) -> Result<&'a EventFd> {
+    place.get().ok_or(Error::NoEventFd(what))
 }
 
 const REQUESTS: &str = "requests";
@@ -79,8 +73,8 @@ impl Channel {
     /// made not to block.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it is no eventfd; [`Error::System`] with `EEXIST` if this handle has one already, with
-    /// `EBADF` if it is not open.
+    /// [`Error::Invalid`] if it is no eventfd; [`Error::HasEventFd`] if this handle has one already;
+    /// [`Error::System`] with `EBADF` if it is not open.
     pub fn request_fd_set(&self, fd: impl AsFd) -> Result<()> {
         adopt(&self.notifier.requests, fd.as_fd(), REQUESTS)
     }
@@ -96,7 +90,7 @@ impl Channel {
     /// Signals this handle's eventfd for requests.
     ///
     /// # Errors
-    /// [`Error::System`] with `EBADF` if it has none.
+    /// [`Error::NoEventFd`] if it has none.
     pub fn notify_requests(&self) -> Result<()> {
         existing(&self.notifier.requests, REQUESTS).map(EventFd::signal)
     }
@@ -104,7 +98,7 @@ impl Channel {
     /// Signals this handle's eventfd for replies.
     ///
     /// # Errors
-    /// [`Error::System`] with `EBADF` if it has none.
+    /// [`Error::NoEventFd`] if it has none.
     pub fn notify_replies(&self) -> Result<()> {
         existing(&self.notifier.replies, REPLIES).map(EventFd::signal)
     }
@@ -113,7 +107,7 @@ impl Channel {
     /// requests are taken, so that none that comes meanwhile is missed.
     ///
     /// # Errors
-    /// [`Error::System`] with `EBADF` if it has none.
+    /// [`Error::NoEventFd`] if it has none.
     pub fn consume_requests(&self) -> Result<u64> {
         existing(&self.notifier.requests, REQUESTS).map(EventFd::drain)
     }

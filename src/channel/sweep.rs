@@ -8,8 +8,30 @@ use crate::protocol::{Id, Memory, Participant};
 use crate::recovery::{self, Mended, Recoverer, Unpublished};
 use std::sync::atomic::Ordering::Acquire;
 
+/// The most participants that one pass over the slots sweeps up after.
+const PASS: usize = 64;
+
 /// Participants that were found dead, each with its incarnation, in the order of their numbers.
-type Dead = Vec<(Participant, u64)>;
+struct Dead {
+    found: [(Participant, u64); PASS],
+    count: usize,
+}
+
+impl Dead {
+    /// Some of these, as many as there is room for.
+    fn some_of(dead: impl Iterator<Item = (Participant, u64)>) -> Self {
+        let mut these = Self { found: [(0, 0); PASS], count: 0 };
+        for (place, one) in these.found.iter_mut().zip(dead) {
+            *place = one;
+            these.count += 1;
+        }
+        these
+    }
+
+    fn all(&self) -> &[(Participant, u64)] {
+        &self.found[..self.count]
+    }
+}
 
 impl Channel {
     /// Sweeps up after all who are dead; returns how many those were.
@@ -17,13 +39,22 @@ impl Channel {
         self.recover_some(1..=self.geometry().participants as Participant)
     }
 
-    /// Sweeps up after those of some participants who are dead, in one pass over the slots.
+    /// Sweeps up after those of some participants who are dead.
     pub(super) fn recover_some(&self, some: impl Iterator<Item = Participant>) -> u32 {
         let find = |number| Some((number, self.membership.find_dead(&self.region, &self.view, number)?));
-        let dead: Dead = some.filter_map(find).collect();
-        if dead.is_empty() {
-            return 0;
+        let mut dead = some.filter_map(find).fuse();
+        let mut recovered = 0;
+        loop {
+            let these = Dead::some_of(dead.by_ref());
+            if these.all().is_empty() {
+                return recovered;
+            }
+            recovered += self.recover_these(these.all());
         }
+    }
+
+    /// Sweeps up after participants that were found dead, in one pass over the slots.
+    fn recover_these(&self, dead: &[(Participant, u64)]) -> u32 {
         let word = |number| &self.view.participant(number).word;
         self.sweep(|owner| {
             let found = dead.binary_search_by_key(&owner, |(number, _)| *number);

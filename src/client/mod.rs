@@ -18,8 +18,9 @@ mod wait_any;
 
 use crate::channel::Channel;
 use crate::channel::message::Message;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
+use crate::memory;
 use crate::protocol::Memory;
 use crate::protocol::slot::{self, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
@@ -41,23 +42,23 @@ pub struct Client {
     newest: AtomicU32,
     /// What kind of payload may be sent with nothing else to be looked at: the channel's, or none of any kind.
     sends_freely: Option<Kind>,
-    following: Box<[AtomicU32]>,
+    following: Vec<AtomicU32>,
 }
 
 impl Client {
-    pub(crate) fn new(channel: Channel) -> Self {
+    pub(crate) fn new(channel: Channel) -> Result<Self> {
         // Clients start apart from each other, so that they keep to slots of their own as long as there are enough.
         let spread = channel.me().map_or(0, u32::from).wrapping_mul(5) % channel.slots();
-        let following = (0..channel.view().total_slots()).map(AtomicU32::new).collect();
+        let following = memory::array((0..channel.view().total_slots()).map(AtomicU32::new))?;
         let sends_freely = (!channel.needs_server()).then(|| channel.kind());
-        Self {
+        Ok(Self {
             channel,
             recent: AtomicU32::new(spread),
             remote_errors: RemoteErrors::default(),
             newest: AtomicU32::new(0),
             sends_freely,
             following,
-        }
+        })
     }
 
     /// The channel behind this handle.
@@ -240,7 +241,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Stale`] if there is none of that id, or no longer.
-    pub fn remote_error(&self, id: u64) -> Result<(i32, String)> {
+    pub fn remote_error(&self, id: u64) -> Result<(i32, Text)> {
         self.remote_errors.find(id).ok_or(Error::Stale)
     }
 

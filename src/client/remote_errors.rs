@@ -1,6 +1,7 @@
 //! The error replies that a client handle collected lately, so that a caller which got only the code `-EREMOTEIO` can
 //! ask for the server's own code and text.
 
+use crate::error::Text;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -12,7 +13,7 @@ struct Entry {
     /// The thread whose request ended with it, where nobody was told the id.
     caller: Option<ThreadId>,
     code: i32,
-    text: String,
+    text: Text,
 }
 
 #[derive(Default)]
@@ -23,11 +24,11 @@ impl RemoteErrors {
         let caller = by_caller.then(|| thread::current().id());
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.truncate(KEPT - 1);
-        entries.push_front(Entry { id, caller, code, text: text.to_owned() });
+        entries.push_front(Entry { id, caller, code, text: text.into() });
     }
 
     /// The newest of this id; for id 0 the newest of the calling thread.
-    pub fn find(&self, id: u64) -> Option<(i32, String)> {
+    pub fn find(&self, id: u64) -> Option<(i32, Text)> {
         let this = thread::current().id();
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |entry: &&Entry| if id == 0 { entry.caller == Some(this) } else { entry.id == id };

@@ -4,7 +4,8 @@
 use super::Client;
 use crate::channel::message::{Bytes, Message, RECEIVERS_FLAGS, check_length};
 use crate::channel::stats::Counter;
-use crate::error::{Error, Result};
+use crate::error::text::TEXT_MAX;
+use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
@@ -342,7 +343,8 @@ pub(crate) struct Reply {
 
 #[cold]
 fn remote_error(code: i32, bytes: *const u8, length: usize) -> Error {
+    let mut text = [0; TEXT_MAX];
     // SAFETY: the bytes are those of a reply, within its slot.
-    let text = unsafe { Bytes::new(bytes, length) }.to_vec();
-    Error::Remote { code, text: String::from_utf8_lossy(&text).into_owned() }
+    let copied = unsafe { Bytes::new(bytes, length) }.read_at(0, &mut text);
+    Error::Remote { code, text: Text::of_bytes(&text[..copied], copied < length) }
 }

@@ -5,7 +5,7 @@
 //! encodes the header anew from those and compares field by field: the message names the first that differs.
 
 use super::geometry::{Geometry, HEADER_SIZE, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Text};
 
 const MAGIC: [u8; 8] = *b"SHMRR\x7f\r\n";
 const LAYOUT_VERSION: u64 = 1;
@@ -126,7 +126,7 @@ pub(crate) fn decode(bytes: &Bytes, subject: &str, size: u64) -> Result<Geometry
         REQUEST_MAX.get(bytes),
         RESPONSE_MAX.get(bytes),
     )
-    .map_err(|error| Error::Protocol(format!("{subject}: {error}")))?;
+    .map_err(|error| Error::Protocol(Text::of(format_args!("{subject}: {error}"))))?;
     geometry.redelivers = COMPATIBLE.get(bytes) & REDELIVERS != 0;
     for (field, value) in derived(&geometry) {
         field.expect(bytes, value, subject)?;

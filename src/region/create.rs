@@ -1,12 +1,18 @@
 //! New regions. A file is complete, header and reserved pages, before it gets its name; no process ever sees a
 //! half-made one, and of racing creators one wins.
 
+use super::name::Name;
+use super::open::ProcPath;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::io::Write;
+
+/// The longest name of a memfd, in bytes (memfd_create(2)).
+const MEMFD_NAME_MAX: usize = 249;
 
 /// What a new region is made of.
 pub(crate) struct Plan<'a> {
@@ -24,11 +30,11 @@ pub(crate) struct Draft {
     fd: OwnedFd,
     /// The name it has meanwhile, where the file system knows no nameless files. A creator that is killed leaves that
     /// behind, which is why this is only the second choice.
-    own_name: Option<PathBuf>,
+    own_name: Option<Name>,
 }
 
 impl Draft {
-    pub fn new(path: &Path, plan: &Plan) -> Result<Self> {
+    pub fn new(path: &Name, plan: &Plan) -> Result<Self> {
         let draft = match Self::nameless(path)? {
             Some(draft) => draft,
             None => Self::named(path)?,
@@ -37,23 +43,26 @@ impl Draft {
         Ok(draft)
     }
 
-    fn nameless(path: &Path) -> Result<Option<Self>> {
+    fn nameless(path: &Name) -> Result<Option<Self>> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match fs::open(directory(path), flags, Mode::RUSR | Mode::WUSR) {
+        match fs::open(path.directory()?.as_c_str(), flags, Mode::RUSR | Mode::WUSR) {
             Ok(fd) => Ok(Some(Self { fd, own_name: None })),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
             Err(errno) => Err(cannot_create(path, errno)),
         }
     }
 
-    fn named(path: &Path) -> Result<Self> {
+    fn named(path: &Name) -> Result<Self> {
         let mut random = [0u8; 8];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
             .map_err(|errno| Error::system("getrandom", errno))?;
-        let own = directory(path).join(format!(".shmrr-{:016x}", u64::from_ne_bytes(random)));
+        let mut name = *b".shmrr-0000000000000000";
+        // As many digits as there is room for.
+        let _ = write!(&mut name[7..], "{:016x}", u64::from_ne_bytes(random));
+        let own = path.directory()?.join(&name)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-        let fd =
-            fs::open(&own, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| cannot_create(path, errno))?;
+        let fd = fs::open(own.as_c_str(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| cannot_create(path, errno))?;
         Ok(Self { fd, own_name: Some(own) })
     }
 
@@ -63,13 +72,17 @@ impl Draft {
     }
 
     /// Gives the file its name. False if somebody else has made one of that name.
-    pub fn publish(self, path: &Path) -> Result<bool> {
+    pub fn publish(self, path: &Name) -> Result<bool> {
         let linked = match &self.own_name {
             None => {
-                let own = super::open::proc_path(&self.fd);
-                fs::linkat(CWD, own.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)
+                let own = ProcPath::new(&self.fd);
+                fs::linkat(CWD, own.as_c_str(), CWD, path.as_c_str(), AtFlags::SYMLINK_FOLLOW)
             }
-            Some(own) => fs::link(own, path),
+            // A file system that knows no second names says EPERM.
+            Some(own) => fs::link(own.as_c_str(), path.as_c_str()).map_err(|errno| match errno {
+                Errno::PERM => Errno::OPNOTSUPP,
+                other => other,
+            }),
         };
         match linked {
             Ok(()) => Ok(true),
@@ -82,7 +95,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(own) = &self.own_name {
-            let _ = fs::unlink(own);
+            let _ = fs::unlink(own.as_c_str());
         }
     }
 }
@@ -90,22 +103,26 @@ impl Drop for Draft {
 /// Makes a region without a path, which others reach by inheriting or being passed its descriptor. Sealed, so that
 /// nobody can cut it off under those who have it mapped.
 pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<OwnedFd> {
+    if name.len() > MEMFD_NAME_MAX || name.contains('\0') {
+        let expected = format_args!("{MEMFD_NAME_MAX} bytes at most, none of them NUL");
+        return Err(Error::bad_argument("name", format_args!("{name:?}"), expected));
+    }
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Linux before 6.3 does not know that a memfd may be made not executable.
     let fd = fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| fs::memfd_create(name, flags))
-        .map_err(|errno| Error::system(format!("{subject}: cannot create a memfd"), errno))?;
+        .map_err(|errno| Error::system(format_args!("{subject}: cannot create a memfd"), errno))?;
     // A memfd that can't be executed takes no execute bits either.
-    fill(&fd, Path::new(subject), &Plan { mode: plan.mode & 0o666, ..*plan })?;
+    fill(&fd, &subject, &Plan { mode: plan.mode & 0o666, ..*plan })?;
     fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
-        .map_err(|errno| Error::system(format!("{subject}: cannot seal"), errno))?;
+        .map_err(|errno| Error::system(format_args!("{subject}: cannot seal"), errno))?;
     Ok(fd)
 }
 
-fn fill(fd: &OwnedFd, path: &Path, plan: &Plan) -> Result<()> {
+fn fill(fd: &OwnedFd, subject: &impl Display, plan: &Plan) -> Result<()> {
     let failed = |what: &str, errno: Errno| {
         let size = plan.size;
-        Error::system(format!("{}: cannot {what} {size} bytes", path.display()), errno)
+        Error::system(format_args!("{subject}: cannot {what} {size} bytes"), errno)
     };
     // Growing a file past this limit would not fail but kill the process by SIGXFSZ.
     if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < plan.size) {
@@ -124,21 +141,19 @@ fn fill(fd: &OwnedFd, path: &Path, plan: &Plan) -> Result<()> {
     fs::fchmod(fd, Mode::from_raw_mode(plan.mode)).map_err(|errno| failed("set the mode of", errno))
 }
 
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn cannot_create(path: &Path, errno: Errno) -> Error {
-    let what = match errno {
-        Errno::NOENT => format!("{}: cannot create: directory {}", path.display(), directory(path).display()),
-        _ => format!("{}: cannot create", path.display()),
-    };
-    Error::system(what, errno)
+fn cannot_create(path: &Name, errno: Errno) -> Error {
+    match (errno, path.directory()) {
+        (Errno::NOENT, Ok(directory)) => {
+            Error::system(format_args!("{path}: cannot create: directory {directory}"), errno)
+        }
+        _ => Error::system(format_args!("{path}: cannot create"), errno),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::name::resolve;
     use std::os::unix::fs::MetadataExt;
 
     const PLAN: Plan = Plan { size: 8192, mode: 0o640, reserve: true, header: b"head" };
@@ -146,23 +161,24 @@ mod tests {
     /// Both ways of making a file: same result, an existing name wins, nothing else is left in the directory.
     #[test]
     fn a_file_appears_complete_once_and_alone() {
-        let nameless = |path: &Path| Draft::nameless(path).map(|draft| draft.expect("O_TMPFILE works here"));
+        let nameless = |path: &Name| Draft::nameless(path).map(|draft| draft.expect("O_TMPFILE works here"));
         for make in [nameless, Draft::named] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("region");
+            let name = resolve(&path).unwrap();
             let draft = || {
-                let draft = make(&path).unwrap();
-                fill(&draft.fd, &path, &PLAN).unwrap();
+                let draft = make(&name).unwrap();
+                fill(&draft.fd, &name, &PLAN).unwrap();
                 draft
             };
             let (first, second) = (draft(), draft());
             assert!(!path.exists());
-            assert!(first.publish(&path).unwrap());
+            assert!(first.publish(&name).unwrap());
             let meta = std::fs::metadata(&path).unwrap();
             assert_eq!((meta.len(), meta.mode() & 0o7777), (8192, 0o640));
             assert!(meta.blocks() * 512 >= 8192, "pages are reserved");
             assert!(std::fs::read(&path).unwrap().starts_with(b"head"));
-            assert!(!second.publish(&path).unwrap());
+            assert!(!second.publish(&name).unwrap());
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
         }
     }

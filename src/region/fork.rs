@@ -9,7 +9,8 @@
 //! list. [`hold`] notices that a fork overlapped and starts over.
 
 use crate::error::Result;
-use rustix::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use crate::memory;
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -84,7 +85,7 @@ pub(crate) fn hold<T>(
             std::thread::yield_now();
             continue;
         }
-        let held = Held { place: keep(open()?), generation: generation() };
+        let held = Held { place: keep(open()?)?, generation: generation() };
         let fd = held.fd().expect("held in this process");
         let done = then(fd)?;
         if FORKS_BEGUN.load(SeqCst) == begun {
@@ -94,22 +95,25 @@ pub(crate) fn hold<T>(
     }
 }
 
-fn keep(fd: OwnedFd) -> &'static Place {
-    let raw = fd.into_raw_fd();
+fn keep(fd: OwnedFd) -> Result<&'static Place> {
+    let raw = fd.as_raw_fd();
     let mut place = PLACES.load(Acquire);
     // SAFETY: places are never freed, so every pointer in the list stays valid.
     while let Some(found) = unsafe { place.as_ref() } {
         if found.fd.compare_exchange(NONE, raw, AcqRel, Relaxed).is_ok() {
-            return found;
+            std::mem::forget(fd);
+            return Ok(found);
         }
         place = found.next;
     }
-    let new = Box::leak(Box::new(Place { fd: AtomicI32::new(raw), next: ptr::null_mut() }));
+    let new = memory::boxed(Place { fd: AtomicI32::new(raw), next: ptr::null_mut() })?;
+    std::mem::forget(fd);
+    let new = Box::leak(new);
     loop {
         let first = PLACES.load(Acquire);
         new.next = first;
         if PLACES.compare_exchange(first, new, AcqRel, Relaxed).is_ok() {
-            return new;
+            return Ok(new);
         }
     }
 }
@@ -139,7 +143,6 @@ extern "C" fn after_in_child() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fd::AsRawFd;
     use std::fs::File;
 
     /// Forks, lets the child do `part`, and says how it ended: as waitpid(2) does.

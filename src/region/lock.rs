@@ -21,10 +21,10 @@ pub(crate) struct Lock {
 impl Lock {
     /// Tries to lock the bytes of `candidates`, in turn, until one is free and `accept`ed; the others are let go. None
     /// if there is none.
-    pub fn acquire(
+    pub fn acquire<Candidates: Iterator<Item = u16>>(
         region: BorrowedFd<'_>,
         subject: &str,
-        candidates: impl Fn() -> Vec<u16>,
+        candidates: impl Fn() -> Candidates,
         accept: impl Fn(u16) -> bool,
     ) -> Result<Option<Self>> {
         let attempt = |fd: BorrowedFd<'_>| -> Result<Option<u16>> {
@@ -75,7 +75,9 @@ fn try_lock(fd: BorrowedFd<'_>, number: u16, subject: &str) -> Result<bool> {
     match set(fd, libc::F_WRLCK, number) {
         Ok(()) => Ok(true),
         Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
-        Err(errno) => Err(Error::system(format!("{subject}: cannot lock byte {number} of its locks"), errno)),
+        Err(errno) => {
+            Err(Error::system(format_args!("{subject}: cannot lock byte {number} of its locks"), errno))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Stat, fstat};
+use rustix::io::Errno;
 use rustix::mm::{MsyncFlags, msync};
 use std::ptr::NonNull;
 
@@ -41,12 +42,18 @@ impl Identity {
 impl Region {
     /// Maps all of a file whose size has been checked.
     pub fn map(fd: OwnedFd, size: u64, subject: &str) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::System {
-            what: format!("{subject}: cannot map {size} bytes"),
-            errno: error.raw_os_error().unwrap_or(libc::ENOMEM),
+        let failed = |error: std::io::Error| {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::NOMEM);
+            let what = format_args!("{subject}: cannot map {size} bytes");
+            match errno {
+                // It would exceed what may be locked in memory, which mlockall(MCL_FUTURE) asks for.
+                Errno::AGAIN => Error::system_as(what, errno, libc::ENOMEM),
+                _ => Error::system(what, errno),
+            }
         };
         let map = MmapOptions::new().len(size as usize).map_raw(&fd).map_err(failed)?;
-        let stat = fstat(&fd).map_err(|errno| Error::system(format!("{subject}: cannot stat"), errno))?;
+        let stat =
+            fstat(&fd).map_err(|errno| Error::system(format_args!("{subject}: cannot stat"), errno))?;
         Ok(Self { map, fd, identity: Identity::of(&stat) })
     }
 
@@ -58,8 +65,9 @@ impl Region {
     /// Writes changed pages to the file and waits until they are there.
     pub fn sync(&self, subject: &str) -> Result<()> {
         // SAFETY: the whole mapping, which lives as long as `self`.
-        unsafe { msync(self.map.as_mut_ptr().cast(), self.map.len(), MsyncFlags::SYNC) }
-            .map_err(|errno| Error::system(format!("{subject}: cannot write its pages to the file"), errno))
+        unsafe { msync(self.map.as_mut_ptr().cast(), self.map.len(), MsyncFlags::SYNC) }.map_err(|errno| {
+            Error::system(format_args!("{subject}: cannot write its pages to the file"), errno)
+        })
     }
 
     pub fn identity(&self) -> Identity {

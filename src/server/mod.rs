@@ -20,6 +20,7 @@ use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, REPLY_IS_ERROR};
+use crate::memory;
 use crate::protocol::slot::{self, Replied};
 use crate::protocol::{Id, Memory, Participant};
 use crate::wait::{Deadline, Timeout};
@@ -52,13 +53,13 @@ pub struct Request {
 pub struct Server {
     channel: Channel,
     /// For each slot the generation of the request whose reply is being written in place.
-    loans: Box<[AtomicU64]>,
+    loans: Vec<AtomicU64>,
 }
 
 impl Server {
-    pub(crate) fn new(channel: Channel) -> Self {
-        let loans = (0..channel.view().total_slots()).map(|_| AtomicU64::new(0)).collect();
-        Self { channel, loans }
+    pub(crate) fn new(channel: Channel) -> Result<Self> {
+        let loans = memory::array((0..channel.view().total_slots()).map(|_| AtomicU64::new(0)))?;
+        Ok(Self { channel, loans })
     }
 
     /// The channel behind this handle.

@@ -3,7 +3,8 @@
 use super::Server;
 use super::view::RequestView;
 use crate::channel::message::{Room, check_label, check_length};
-use crate::error::Result;
+use crate::error::text::cut;
+use crate::error::{Result, Text};
 use crate::layout::lines::INLINE;
 use crate::wait::{Deadline, Timeout};
 
@@ -13,13 +14,13 @@ pub struct Failure {
     /// The application's number for the error.
     pub code: i32,
     /// A sentence for people; what exceeds the longest response, or 104 bytes if that is shorter, is cut off.
-    pub text: String,
+    pub text: Text,
 }
 
 impl Failure {
     /// A failure of this code and text.
     #[must_use]
-    pub fn new(code: i32, text: impl Into<String>) -> Self {
+    pub fn new(code: i32, text: impl Into<Text>) -> Self {
         Self { code, text: text.into() }
     }
 }
@@ -149,24 +150,5 @@ impl Server {
             return self.send_in_place(id, response.length, response.message_type, response.flags);
         };
         self.send_error(id, code, cut(&text, self.channel.response_max().max(INLINE)).as_bytes())
-    }
-}
-
-/// The text, or as many of its characters as have `most` bytes.
-fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or(0)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cut;
-
-    #[test]
-    fn a_text_is_cut_between_characters() {
-        assert_eq!(cut("short", 104), "short");
-        assert_eq!(cut("añb", 2), "a");
-        assert_eq!(cut("añb", 3), "añ");
-        assert_eq!(cut("ñ", 1), "");
     }
 }

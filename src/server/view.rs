@@ -3,8 +3,9 @@
 use super::take::Received;
 use super::{Request, Server};
 use crate::channel::message::{Bytes, Message, Room};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
+use crate::protocol::Memory;
 use crate::wait::{Deadline, Timeout};
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
@@ -146,14 +147,18 @@ impl Server {
     /// many it took.
     ///
     /// # Errors
-    /// As [`Server::recv_view`]; [`crate::Error::Invalid`] if `most` is 0.
+    /// As [`Server::recv_view`]; [`crate::Error::Invalid`] if `most` is 0; [`crate::Error::NoMemory`] if `views` can't
+    /// grow, and nothing is taken.
     pub fn recv_batch<'s>(
         &'s self,
         views: &mut Vec<RequestView<'s>>,
         most: usize,
         timeout: impl Into<Timeout>,
     ) -> Result<usize> {
-        self.take_batch(most, timeout.into(), |_, request| views.push(self.view_of(request)))
+        // Before any is taken. More than there are slots are never there at once.
+        let room = most.min(self.channel.view().total_slots() as usize);
+        views.try_reserve(room).map_err(|_| Error::NoMemory)?;
+        self.take_batch(room, timeout.into(), |_, request| views.push(self.view_of(request)))
     }
 
     /// As [`Server::recv_batch`], but never waits.

@@ -1,9 +1,10 @@
 //! Eventfds: counters of signals that epoll and its like can wait for (eventfd(2)).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Text};
+use crate::region::open::ProcPath;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, readlink};
+use rustix::fs::{CWD, OFlags, fcntl_getfl, fcntl_setfl, readlinkat_raw};
 use rustix::io::Errno;
 
 /// What `/proc/self/fd` shows for an eventfd.
@@ -23,14 +24,16 @@ impl EventFd {
 
     /// Duplicates one that somebody made.
     pub fn adopt(fd: BorrowedFd<'_>) -> Result<Self> {
-        let subject = format!("descriptor {}", fd.as_raw_fd());
-        let failed = |what: &str, errno| Error::system(format!("{subject}: cannot {what}"), errno);
+        let subject = Text::of(format_args!("descriptor {}", fd.as_raw_fd()));
+        let failed = |what: &str, errno| Error::system(format_args!("{subject}: cannot {what}"), errno);
         let own = rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|errno| failed("duplicate", errno))?;
-        let link = format!("/proc/self/fd/{}", own.as_raw_fd());
-        let found = readlink(link, Vec::new()).map_err(|errno| failed("look at its kind", errno))?;
-        if found.to_bytes() != KIND {
-            let found = found.to_string_lossy();
-            return Err(Error::bad_argument(&subject, found, String::from_utf8_lossy(KIND)));
+        // What is longer than this is none.
+        let mut link = [0; 64];
+        let length = readlinkat_raw(CWD, ProcPath::new(&own).as_c_str(), &mut link)
+            .map_err(|errno| failed("look at its kind", errno))?;
+        let found = &link[..length];
+        if found != KIND {
+            return Err(Error::bad_argument(&subject, Text::of_bytes(found, true), KIND.escape_ascii()));
         }
         let flags = fcntl_getfl(&own).map_err(|errno| failed("look at its flags", errno))?;
         fcntl_setfl(&own, flags | OFlags::NONBLOCK).map_err(|errno| failed("make it not block", errno))?;

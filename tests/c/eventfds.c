@@ -89,12 +89,12 @@ static void without_a_descriptor_there_is_nothing_to_signal_or_to_consume(void)
 {
     pair channel = open_pair(2);
     const rr_channel *handle = rr_server_channel(channel.server);
-    EXPECT(rr_channel_notify_requests(handle), -EBADF);
-    EXPECT(rr_channel_consume_requests(handle), -EBADF);
+    EXPECT(rr_channel_notify_requests(handle), -ENXIO);
+    EXPECT(rr_channel_consume_requests(handle), -ENXIO);
     CHECK(rr_channel_request_fd(handle) >= 0);
     EXPECT(rr_channel_notify_requests(handle), 0);
-    EXPECT(rr_channel_notify_replies(handle), -EBADF);
-    EXPECT(rr_channel_consume_replies(handle), -EBADF);
+    EXPECT(rr_channel_notify_replies(handle), -ENXIO);
+    EXPECT(rr_channel_consume_replies(handle), -ENXIO);
     close_pair(&channel);
 }
 
@@ -160,15 +160,15 @@ static void a_handle_that_has_a_descriptor_adopts_no_other(void)
     int own = rr_channel_request_fd(made);
     EXPECT(rr_channel_request_fd_set(adopted, first), 0);
     int next = next_descriptor();
-    EXPECT(rr_channel_request_fd_set(made, second), -EEXIST);
-    EXPECT(rr_channel_request_fd_set(adopted, second), -EEXIST);
-    EXPECT(rr_channel_request_fd_set(adopted, first), -EEXIST);
+    EXPECT(rr_channel_request_fd_set(made, second), -EBUSY);
+    EXPECT(rr_channel_request_fd_set(adopted, second), -EBUSY);
+    EXPECT(rr_channel_request_fd_set(adopted, first), -EBUSY);
     EXPECT(next_descriptor(), next);
     EXPECT(rr_channel_request_fd(made), own);
     EXPECT(rr_channel_notify_requests(adopted), 0);
     CHECK(is_ready(first) && !is_ready(second));
     EXPECT(rr_channel_reply_fd_set(made, second), 0);
-    EXPECT(rr_channel_reply_fd_set(made, first), -EEXIST);
+    EXPECT(rr_channel_reply_fd_set(made, first), -EBUSY);
     close(first);
     close(second);
     close_pair(&channel);
@@ -197,8 +197,8 @@ static void what_is_no_open_eventfd_is_refused_and_leaves_nothing(void)
         }
     }
     EXPECT(next_descriptor(), next);
-    EXPECT(rr_channel_notify_requests(handle), -EBADF);
-    EXPECT(rr_channel_notify_replies(handle), -EBADF);
+    EXPECT(rr_channel_notify_requests(handle), -ENXIO);
+    EXPECT(rr_channel_notify_replies(handle), -ENXIO);
     for (size_t n = 0; n + 1 < LENGTH(others); n++)
         close(others[n]);
     close(sockets[1]);

@@ -54,8 +54,8 @@ static void with_notify_and_no_descriptor_messages_go_as_ever(void)
     EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
     expect_works(&channel);
-    EXPECT(rr_channel_consume_requests(rr_client_channel(channel.client)), -EBADF);
-    EXPECT(rr_channel_consume_replies(rr_server_channel(channel.server)), -EBADF);
+    EXPECT(rr_channel_consume_requests(rr_client_channel(channel.client)), -ENXIO);
+    EXPECT(rr_channel_consume_replies(rr_server_channel(channel.server)), -ENXIO);
     close_pair(&channel);
 }
 

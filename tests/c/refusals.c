@@ -159,7 +159,7 @@ static void a_channel_larger_than_the_file_system_is_enospc_and_leaves_no_file(v
     EXPECT(rr_unlink(name), -ENOENT);
 }
 
-static void a_message_that_is_too_long_is_cut_and_ends_with_a_nul(void)
+static void a_message_on_a_long_path_shows_its_end_and_what_is_wrong(void)
 {
     char path[400] = "./";
     memset(path + 2, 'd', 200);
@@ -169,8 +169,10 @@ static void a_message_that_is_too_long_is_cut_and_ends_with_a_nul(void)
     rr_error error;
     memset(&error, 'x', sizeof error);
     EXPECT(rr_client_new(path, NULL, &client, &error), -ENOENT);
-    CHECK(strnlen(error.message, sizeof error.message) == sizeof error.message - 1);
-    CHECK(strncmp(error.message, path, sizeof error.message - 1) == 0);
+    CHECK(strnlen(error.message, sizeof error.message) < sizeof error.message);
+    CHECK(strncmp(error.message, "...", 3) == 0);
+    CHECK_CONTAINS(error.message, path + strlen(path) - 100);
+    CHECK_CONTAINS(error.message, "cannot open: No such file");
 }
 
 int main(void)
@@ -183,6 +185,6 @@ int main(void)
     RUN(a_file_that_was_cut_or_has_grown_is_eproto);
     RUN(descriptors_that_are_no_channels_are_refused);
     RUN(a_channel_larger_than_the_file_system_is_enospc_and_leaves_no_file);
-    RUN(a_message_that_is_too_long_is_cut_and_ends_with_a_nul);
+    RUN(a_message_on_a_long_path_shows_its_end_and_what_is_wrong);
     return 0;
 }

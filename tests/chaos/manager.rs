@@ -43,7 +43,7 @@ fn look_after(part: &Part, channel: &Channel, role: Role) {
 }
 
 fn check_participants(watch: &Watch, channel: &Channel, role: Role) {
-    let all = watch.call("participants", Limit::Now, || channel.participants()).0;
+    let all = watch.call("participants", Limit::Now, || channel.participants()).0.unwrap();
     assert!(all.len() <= PARTICIPANTS as usize, "{all:?}");
     assert!(all.is_sorted_by(|one, next| one.number < next.number), "{all:?}");
     let me = all.iter().find(|one| one.pid == std::process::id() && one.is_alive).expect("itself, alive");

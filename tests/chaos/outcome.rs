@@ -121,7 +121,11 @@ impl Calling<'_> {
                 self.answered(sent, ledger::RECEIVED, span);
             }
             (Err(Error::Remote { code, text }), Answer::Error(right_code, right_text)) => {
-                assert_eq!((code, text), (right_code, right_text), "a wrong error to {sent:?}");
+                assert_eq!(
+                    (code, text.as_str()),
+                    (right_code, right_text.as_str()),
+                    "a wrong error to {sent:?}"
+                );
                 self.answered(sent, ledger::RECEIVED, span);
             }
             (Err(Error::Canceled), Answer::None)

@@ -1,35 +1,8 @@
 //! The codes that include/shmrr.h documents, function by function.
 
+use crate::support::codes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-const NUMBERS: &[(&str, i32)] = &[
-    ("EAGAIN", libc::EAGAIN),
-    ("ETIMEDOUT", libc::ETIMEDOUT),
-    ("EINTR", libc::EINTR),
-    ("ESTALE", libc::ESTALE),
-    ("ECANCELED", libc::ECANCELED),
-    ("EALREADY", libc::EALREADY),
-    ("EMSGSIZE", libc::EMSGSIZE),
-    ("ENOBUFS", libc::ENOBUFS),
-    ("EOWNERDEAD", libc::EOWNERDEAD),
-    ("EREMOTEIO", libc::EREMOTEIO),
-    ("ESHUTDOWN", libc::ESHUTDOWN),
-    ("EPROTO", libc::EPROTO),
-    ("EINVAL", libc::EINVAL),
-    ("E2BIG", libc::E2BIG),
-    ("EUSERS", libc::EUSERS),
-    ("ENOENT", libc::ENOENT),
-    ("EACCES", libc::EACCES),
-    ("ENOSPC", libc::ENOSPC),
-    ("EEXIST", libc::EEXIST),
-    ("ELOOP", libc::ELOOP),
-    ("EMFILE", libc::EMFILE),
-    ("EBADF", libc::EBADF),
-    ("EFBIG", libc::EFBIG),
-    ("EIO", libc::EIO),
-    ("ECONNREFUSED", libc::ECONNREFUSED),
-];
 
 pub type Codes = BTreeMap<String, BTreeSet<String>>;
 
@@ -85,8 +58,7 @@ pub fn table(codes: &Codes) -> String {
     for (function, names) in codes {
         lines += &format!("{function} success 0\n");
         for name in names {
-            let (_, number) =
-                NUMBERS.iter().find(|known| known.0 == name).unwrap_or_else(|| panic!("{function}: {name}?"));
+            let number = codes::number(name).unwrap_or_else(|| panic!("{function}: {name}?"));
             lines += &format!("{function} {name} {number}\n");
         }
     }

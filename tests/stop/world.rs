@@ -159,7 +159,7 @@ impl Scene<'_> {
         let channel = self.survivors.server.channel();
         channel.recover().unwrap();
         assert_eq!(channel.recover(), Ok(0), "nobody is dead any more");
-        let found = channel.participants();
+        let found = channel.participants().unwrap();
         for victim in self.victims.iter().filter(|victim| victim.has_joined()) {
             assert!(victim.is_dead || found.iter().any(|one| one.pid == victim.pid() && one.is_alive));
         }

@@ -1,6 +1,7 @@
 //! The C and C++ compilers that are here: those that the `cc` crate finds, which reads `CC`, `CXX` and the flags that go
 //! with them from the environment. Every program is compiled as a standard asks, and a warning is an error.
 
+use super::codes;
 use super::command::command;
 use super::library;
 use super::mode::Mode;
@@ -47,6 +48,7 @@ pub fn compile(
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     command.args(FLAGS).args(mode.compiler_flags());
     command.arg(concat!("-DEXPECTED_VERSION=\"", env!("CARGO_PKG_VERSION"), "\""));
+    command.arg(codes::definition());
     command.arg("-I").arg(root.join("include"));
     command.args(language.flags()).arg(source).args(["-x", "none", "-o"]).arg(&program);
     match platform.linkage(linkage) {

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`library`] | the shared and the static library, built once and named as they are installed |
+//! | [`codes`] | the codes that calls return |
 //! | [`command`] | commands whose programs start the same way everywhere |
 //! | [`compiler`] | the C and C++ compilers that are here |
 //! | [`program`] | running a program with a watchdog |
@@ -13,6 +14,7 @@
 // Each test uses the part it needs.
 #![allow(dead_code)]
 
+pub mod codes;
 #[allow(clippy::duplicate_mod)]
 pub mod command;
 pub mod compiler;

@@ -1,9 +1,23 @@
 //! Every way a call can fail: one enum, one mapping to errno.
 //!
 //! Variants that a request can meet on its way carry no text, so that failing allocates nothing. Variants of opening a
-//! channel carry a sentence that names the path, the field, the value found and the value expected.
+//! channel carry a sentence that names the path, the field, the value found and the value expected. Failing never needs
+//! memory: a sentence that there is none for is left out.
+//!
+//! | file | what |
+//! |---|---|
+//! | this | the ways to fail |
+//! | [`codes`] | the codes that calls return, and what each means |
+//! | [`system`] | what the operating system says |
+//! | [`text`] | sentences |
+
+pub(crate) mod codes;
+mod system;
+pub(crate) mod text;
 
 use rustix::io::Errno;
+use std::fmt::Display;
+pub use text::Text;
 
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -54,7 +68,7 @@ pub enum Error {
         /// The server's own number for the error.
         code: i32,
         /// The server's sentence.
-        text: String,
+        text: Text,
     },
     /// The handle was stopped (`ESHUTDOWN`).
     #[error("the handle was stopped")]
@@ -64,30 +78,39 @@ pub enum Error {
     Corrupt,
     /// Not a channel, or not one of this layout version or kind (`EPROTO`).
     #[error("{0}")]
-    Protocol(String),
+    Protocol(Text),
     /// The channel's payloads are of another kind than the call's (`EINVAL`).
     #[error("the channel's payloads are of another kind than the call's")]
     WrongKind,
     /// An argument no call accepts (`EINVAL`).
     #[error("{0}")]
-    Invalid(String),
+    Invalid(Text),
     /// An options structure with non-zero fields that this version does not know (`E2BIG`).
     #[error("{0}")]
-    OptionsTooLong(String),
+    OptionsTooLong(Text),
     /// Every participant entry of the channel belongs to somebody alive (`EUSERS`).
     #[error("{channel}: participants: found {limit} attached and alive, expected fewer than {limit}")]
     Crowded {
         /// The channel.
-        channel: String,
+        channel: Text,
         /// How many handles the channel was made for.
         limit: u32,
     },
-    /// The operating system refused (its own errno).
-    #[error("{what}: {}", sentence(*.errno))]
+    /// This handle has no eventfd for that yet (`ENXIO`).
+    #[error("this handle has no eventfd for {0} yet")]
+    NoEventFd(&'static str),
+    /// This handle has an eventfd for that already (`EBUSY`).
+    #[error("this handle has an eventfd for {0} already")]
+    HasEventFd(&'static str),
+    /// No memory is left (`ENOMEM`).
+    #[error("no memory is left")]
+    NoMemory,
+    /// The operating system refused (its own errno where that means the same in all calls, else another).
+    #[error("{what}")]
     System {
-        /// What was tried, on what.
-        what: String,
-        /// The errno value, positive.
+        /// What was tried, on what, and what the system said.
+        what: Text,
+        /// The code, positive.
         errno: i32,
     },
 }
@@ -113,36 +136,47 @@ impl Error {
             Self::Invalid(_) | Self::WrongKind => libc::EINVAL,
             Self::OptionsTooLong(_) => libc::E2BIG,
             Self::Crowded { .. } => libc::EUSERS,
+            Self::NoEventFd(_) => libc::ENXIO,
+            Self::HasEventFd(_) => libc::EBUSY,
+            Self::NoMemory => libc::ENOMEM,
             Self::System { errno, .. } => *errno,
         }
     }
 
-    pub(crate) fn system(what: impl Into<String>, errno: Errno) -> Self {
-        Self::System { what: what.into(), errno: errno.raw_os_error() }
+    /// What the system refused, and its word.
+    pub(crate) fn system(what: impl Display, errno: Errno) -> Self {
+        Self::system_as(what, errno, system::code(errno))
+    }
+
+    /// As [`Error::system`], where the errno value has another meaning than elsewhere.
+    pub(crate) fn system_as(what: impl Display, errno: Errno, code: i32) -> Self {
+        Self::System { what: Text::of(format_args!("{what}: {}", system::Words(errno))), errno: code }
     }
 
     /// A value in a file that is not what the format asks for.
     pub(crate) fn mismatch(
-        subject: &str,
-        field: &str,
-        found: impl std::fmt::Display,
-        expected: impl std::fmt::Display,
+        subject: impl Display,
+        field: impl Display,
+        found: impl Display,
+        expected: impl Display,
     ) -> Self {
-        Self::Protocol(format!("{subject}: {field}: found {found}, expected {expected}"))
+        Self::Protocol(Text::of(format_args!("{subject}: {field}: found {found}, expected {expected}")))
     }
 
     /// An argument outside what a call accepts.
-    pub(crate) fn bad_argument(
-        name: &str,
-        found: impl std::fmt::Display,
-        expected: impl std::fmt::Display,
-    ) -> Self {
-        Self::Invalid(format!("{name}: found {found}, expected {expected}"))
+    pub(crate) fn bad_argument(name: impl Display, found: impl Display, expected: impl Display) -> Self {
+        Self::Invalid(Text::of(format_args!("{name}: found {found}, expected {expected}")))
     }
 }
 
-/// The system's sentence for an errno value.
-fn sentence(errno: i32) -> String {
-    let error = std::io::Error::from_raw_os_error(errno).to_string();
-    error.strip_suffix(&format!(" (os error {errno})")).unwrap_or(&error).to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hot calls return it.
+    #[test]
+    fn an_error_is_small() {
+        assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
+        assert!(size_of::<Result<usize>>() <= 32, "{}", size_of::<Result<usize>>());
+    }
 }
