@@ -251,7 +251,7 @@ fn the_document_lists_every_field_at_its_offset() {
         ("doorbell of servers", 512, 8),
         ("doorbell of clients", 640, 8),
         ("lent", 768, 8),
-        ("reserved", 896, 8),
+        ("looks", 896, 8),
     ];
     assert_eq!(documented("## Cursors"), listed(&cursors));
     let participant = [

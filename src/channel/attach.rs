@@ -18,7 +18,7 @@ use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 
 /// Times that a creator and somebody who removes the name may chase each other.
 const RACES_MAX: u32 = 1000;
@@ -159,8 +159,12 @@ fn map(
         spinner: Spinner::new(options.spin_ns),
         stopped: AtomicBool::new(false),
         sleeps: AtomicU32::new(0),
+        looks: AtomicU32::new(0),
+        looks_for_room_from: AtomicI64::new(0),
         notifier: Notifier::new(role, options.notify),
         servers: Servers::new(options.need_server),
+        #[cfg(test)]
+        asked: AtomicU32::new(0),
     };
     // Before joining, for the dead may hold every entry; counted when there is a line to count in.
     let recovered = channel.recover_dead();

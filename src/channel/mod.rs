@@ -16,6 +16,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod attach;
+mod looks;
 pub(crate) mod membership;
 pub(crate) mod message;
 mod notify;
@@ -40,7 +41,7 @@ use rustix::fd::BorrowedFd;
 use servers::Servers;
 use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering, fence};
 
 /// The channel behind a handle: its identity, geometry and state.
 ///
@@ -55,8 +56,15 @@ pub struct Channel {
     pub(crate) spinner: Spinner,
     stopped: AtomicBool,
     sleeps: AtomicU32,
+    /// How often a client of this handle looked after its requests.
+    looks: AtomicU32,
+    /// When this handle may next ask after those who hold the slots, on the monotonic clock.
+    looks_for_room_from: AtomicI64,
     notifier: Notifier,
     servers: Servers,
+    /// How often this handle asked the kernel whether somebody lives.
+    #[cfg(test)]
+    asked: AtomicU32,
 }
 
 impl Channel {

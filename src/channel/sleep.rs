@@ -20,7 +20,7 @@ use super::Channel;
 use super::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::lines::CursorName;
-use crate::protocol::state::{ReplyWord, RequestState, RequestWord};
+use crate::protocol::state::ReplyWord;
 use crate::protocol::{Id, Memory, Participant, bell};
 use crate::wait::{Deadline, deadline, futex};
 use std::sync::atomic::AtomicU64;
@@ -173,26 +173,10 @@ impl Channel {
         match futex::sleep(word, expected, until) {
             futex::Slept::Woken => Ok(()),
             futex::Slept::Until => {
-                pending.for_each(|id| self.look_after(id));
+                self.look_after(pending);
                 Ok(())
             }
             futex::Slept::Interrupted => Err(self.interrupted()),
-        }
-    }
-
-    /// What a waiting client does now and then: a wake-up may have been lost with whoever was to give it, or the server
-    /// with the request.
-    fn look_after(&self, id: Id) {
-        let request = RequestWord(self.view.request(id.slot).load(Acquire));
-        if request.is(RequestState::Queued, id.generation) {
-            // Without looking at the bell: its announcement may have been taken by one who then died.
-            futex::wake_up(self.view.cursor(CursorName::Work), 1);
-        } else if request.is(RequestState::Claimed, id.generation) {
-            self.recover_some(std::iter::once(request.owner()));
-        } else if request.is(RequestState::Requeued, id.generation) {
-            // Whoever queued it again may have died, or been stopped, before it was published.
-            self.help_to_publish(id);
-            futex::wake_up(self.view.cursor(CursorName::Work), 1);
         }
     }
 }

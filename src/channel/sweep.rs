@@ -41,7 +41,11 @@ impl Channel {
 
     /// Sweeps up after those of some participants who are dead.
     pub(super) fn recover_some(&self, some: impl Iterator<Item = Participant>) -> u32 {
-        let find = |number| Some((number, self.membership.find_dead(&self.region, &self.view, number)?));
+        let find = |number| {
+            #[cfg(test)]
+            self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Some((number, self.membership.find_dead(&self.region, &self.view, number)?))
+        };
         let mut dead = some.filter_map(find).fuse();
         let mut recovered = 0;
         loop {
@@ -96,10 +100,13 @@ impl Channel {
         }
     }
 
-    /// Publishes the request that somebody waits for if it is REQUEUED, though whoever queued it again may be alive.
-    pub(super) fn help_to_publish(&self, id: Id) {
-        if let Some(judged) = recovery::unpublished(&self.view, id) {
-            self.publish_again(&judged, |_| false, &mut ring::patience(&self.view));
+    /// Publishes a request that may lack its reference, though whoever was to publish it may be alive.
+    pub(super) fn publish_once_more(&self, id: Id) {
+        let mut steps = ring::patience(&self.view);
+        match recovery::unpublished(&self.view, id) {
+            Some(judged) => self.publish_again(&judged, |_| false, &mut steps),
+            // Where there is no room even so, the ring is not what anybody left who keeps to the protocol.
+            None => drop(ring::publish_within(&self.view, &self.known, id, &mut steps)),
         }
     }
 

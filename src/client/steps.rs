@@ -157,7 +157,7 @@ impl Client {
                 return Ok(id);
             }
         }
-        channel.recover_dead();
+        channel.recover_room();
         if let Some(id) = allocate() {
             return Ok(id);
         }
@@ -168,8 +168,9 @@ impl Client {
             return Err(Error::NoSlots);
         }
         let lost = Cell::new(false);
+        let mut looks = channel.looks_for_room();
         let recover = || {
-            channel.recover_dead();
+            channel.recover_room_in_turn(&mut looks);
             lost.set(channel.needs_server() && !channel.finds_server());
         };
         let allocate = || match allocate() {

@@ -21,6 +21,8 @@ pub(crate) enum CursorName {
     /// Doorbell of clients that wait for a free slot.
     Room = 3,
     Lent = 4,
+    /// How often waiting clients, and idle servers, looked after what the dead left: a half each.
+    Looks = 5,
 }
 
 /// One cursor or doorbell.

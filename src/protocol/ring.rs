@@ -13,7 +13,7 @@
 //! for anybody to release a cell, so nobody can block anybody by dying. The lap arithmetic is that of a bounded queue
 //! with stamps (crossbeam's `ArrayQueue`, after Dmitry Vyukov), without the consumers' half of it.
 
-use super::state::{Cell, Id, RequestWord};
+use super::state::{Cell, Id, RequestWord, SLOTS_NAMEABLE};
 use super::word::{Memory, Word};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -179,6 +179,36 @@ fn look<M: Memory>(memory: &M, known: &Known, steps: u64) -> Option<Found> {
     }
     known.head.store(position, Relaxed);
     None
+}
+
+/// Slots that the ring refers to, each with a request that can be claimed by that reference: one bit for each that a
+/// cell can name.
+pub(crate) struct Referenced([u64; SLOTS_NAMEABLE as usize / 64]);
+
+impl Referenced {
+    pub fn contains(&self, slot: u32) -> bool {
+        self.0[slot as usize / 64] >> (slot % 64) & 1 != 0
+    }
+}
+
+/// What servers may still find, from the shared hint on.
+pub(crate) fn referenced<M: Memory>(memory: &M) -> Referenced {
+    let cells = memory.cells();
+    let mut found = Referenced([0; SLOTS_NAMEABLE as usize / 64]);
+    let mut position = memory.head().load(Acquire);
+    for _ in 0..LAPS_PER_LOOK * cells {
+        let cell = Cell(memory.cell(position).load(Acquire));
+        let ahead = cell.laps_ahead_of(position, cells);
+        if ahead < 0 {
+            break;
+        }
+        if ahead == 0 && is_live(memory, cell) {
+            found.0[cell.slot() as usize / 64] |= 1 << (cell.slot() % 64);
+        }
+        let skip = if ahead == 0 { 1 } else { (ahead as u64 - 1) * cells + 1 };
+        position = position.wrapping_add(skip);
+    }
+    found
 }
 
 /// The slot that was published next after `found`, if one was: a hint.

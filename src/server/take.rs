@@ -116,10 +116,8 @@ impl Server {
         if deadline.is_now() {
             return find().map(|found| (found, false)).ok_or(Error::WouldBlock);
         }
-        // One-way messages that a dead process left have nobody else to look after them.
-        let look_after = || {
-            channel.recover_dead();
-        };
+        let mut looks = channel.looks_around();
+        let look_after = || channel.look_around(&mut looks);
         channel.sleep_on(CursorName::Work, deadline, find, look_after).inspect_err(|error| {
             if *error == Error::TimedOut {
                 channel.count(Counter::Timeouts, 1);

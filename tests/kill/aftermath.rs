@@ -22,6 +22,8 @@ impl Scene<'_> {
                 while self.ask() {}
                 let slots = self.survivors.meeting.geometry().slots;
                 assert_eq!(self.survivors.client.pending() + self.posts(), slots, "all slots are ours");
+                // Who holds no slot stands in nobody's way, and keeps its entry until somebody looks after all.
+                self.survivors.server.channel().recover().unwrap();
             }
             Manner::Wait => {}
         }
