@@ -42,9 +42,10 @@ mod tracer;
 mod words;
 
 use channel::Name;
-use scene::{Operation, Scene};
+use scene::{Manner, Operation, Scene};
 use stage::{share_one_processor, victim};
 use std::io;
+use stop::pair::{self, Course, Pair};
 use stop::single::{self, Way};
 use support::found;
 use survivors::Survivors;
@@ -66,6 +67,27 @@ fn at_each_instruction_of(operations: &[&Operation]) {
             Ok(steps)
         };
         if found(single::carry_out(operation, trial)).is_none() {
+            return;
+        }
+    }
+}
+
+/// The same with two victims at once.
+fn at_instructions_of_both(pairs: &[Pair]) {
+    let Some(program) = found(victim()) else { return };
+    for pair in pairs {
+        let mut kept: Option<(Survivors, Name)> = None;
+        let trial = |points: [Point; 2], way: pair::Way, watched: Option<usize>| -> io::Result<Course> {
+            let (mut survivors, name) = kept.take().unwrap_or_else(|| {
+                let name = Name::new("stop");
+                (Survivors::on(name.as_ref(), pair.meeting), name)
+            });
+            share_one_processor();
+            let course = Scene::new(&mut survivors, program).stop_two(pair, points, way, watched)?;
+            kept = Some((survivors, name));
+            Ok(course)
+        };
+        if found(pair::carry_out(pair, trial)).is_none() {
             return;
         }
     }
@@ -96,5 +118,86 @@ mod one_that_is_stopped {
         as_it_cleans_up_after_the_dead_mends_only_what_is_theirs: recovering::ALL;
         as_it_redelivers_does_so_once: redelivering::ALL;
         as_it_looks_after_the_channel_ends_only_what_was_there: administration::ALL;
+    }
+}
+
+mod two_that_are_stopped {
+    use super::{at_instructions_of_both, pair};
+
+    #[test]
+    fn as_they_call_and_serve_do_not_get_in_each_others_way() {
+        at_instructions_of_both(pair::PLAIN);
+    }
+
+    #[test]
+    fn as_one_cleans_up_after_the_dead_mend_each_thing_once() {
+        at_instructions_of_both(pair::RECOVERING);
+    }
+
+    #[test]
+    fn as_one_redelivers_lose_and_double_nothing() {
+        at_instructions_of_both(pair::REDELIVERING);
+    }
+}
+
+mod a_server_that_was_woken_and_is_stopped {
+    use super::stop::waking::{self, Waking};
+    use super::{Name, Scene, Survivors, found, share_one_processor, survivors::Meeting, victim};
+
+    fn hands_on(waking: &Waking) {
+        let Some(program) = found(victim()) else { return };
+        let trial = |after| {
+            let name = Name::new("stop");
+            let mut survivors = Survivors::on(name.as_ref(), Meeting::Plain);
+            share_one_processor();
+            Scene::new(&mut survivors, program).wake(waking, after)
+        };
+        found(waking::carry_out(waking, trial));
+    }
+
+    #[test]
+    fn wakes_another_for_what_it_leaves() {
+        hands_on(&waking::MORE);
+    }
+
+    #[test]
+    fn and_loses_its_claim_wakes_another_for_what_it_leaves() {
+        hands_on(&waking::STOLEN);
+    }
+
+    #[test]
+    fn and_has_no_room_wakes_one_that_has() {
+        hands_on(&waking::TOO_LONG);
+    }
+}
+
+mod two_that_redeliver {
+    use super::{
+        Manner, Name, Scene, Survivors, found, share_one_processor, stop::directed, survivors::Meeting,
+        victim,
+    };
+
+    fn lose_nothing(what: fn(&mut Scene), ends: directed::Ends) {
+        let Some(program) = found(victim()) else { return };
+        for manner in Manner::ALL {
+            let name = Name::new("stop");
+            let mut survivors = Survivors::on(name.as_ref(), Meeting::RoomyRedelivering);
+            share_one_processor();
+            if found(Scene::new(&mut survivors, program).redeliver_twice(what, ends, manner)).is_none() {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_taken_in_between_do_not_lose_it() {
+        lose_nothing(|scene| assert!(scene.ask()), directed::Ends::SecondIsKilled);
+        lose_nothing(|scene| assert!(scene.ask()), directed::Ends::BothGoOn);
+    }
+
+    #[test]
+    fn a_message_that_is_taken_in_between_do_not_lose_it() {
+        lose_nothing(|scene| scene.post(), directed::Ends::SecondIsKilled);
+        lose_nothing(|scene| scene.post(), directed::Ends::BothGoOn);
     }
 }

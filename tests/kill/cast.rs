@@ -72,6 +72,11 @@ impl Player {
         done > 0 && !self.acts[..self.acts.len().min(done + 1)].contains(&"leave")
     }
 
+    /// Whether this is among its acts.
+    pub fn does(&self, act: &str) -> bool {
+        self.acts.contains(&act)
+    }
+
     /// The act that it was let to do is done.
     pub fn has_acted(&mut self) -> &Report {
         let report = self.process().report();

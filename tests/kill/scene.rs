@@ -74,10 +74,12 @@ pub struct Scene<'a> {
     pub(super) given_up: HashSet<u64>,
     /// What they were.
     pub(super) relinquished: Vec<Vec<u8>>,
-    /// How what victims have received begins.
+    /// How what others have received begins.
     pub(super) taken: HashSet<Vec<u8>>,
     /// Whether there was a moment without a free slot.
     pub(super) was_full: bool,
+    /// Messages that were with a server that died.
+    pub(super) lost_posts: usize,
     /// What must become of each request, from the victim's death on.
     pub(super) fates: HashMap<u64, Fate>,
 }
@@ -99,6 +101,7 @@ impl<'a> Scene<'a> {
             relinquished: Vec::new(),
             taken: HashSet::new(),
             was_full: false,
+            lost_posts: 0,
             fates: HashMap::new(),
         }
     }
@@ -111,10 +114,16 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Lets the victim come to a point of the operation, and does something of one's own after each instruction that is
+    /// Lets a victim come to a point of the operation, and does something of one's own after each instruction that is
     /// stepped.
-    pub fn come_to(&mut self, point: Point, operation: &Operation, mut more: impl FnMut(&Words)) -> Steps {
-        let mut process = self.victim().process.take().expect("it is stepped only now");
+    pub fn come_to(
+        &mut self,
+        which: usize,
+        point: Point,
+        operation: &Operation,
+        mut more: impl FnMut(&Words),
+    ) -> Steps {
+        let mut process = self.victims[which].process.take().expect("it is stepped only now");
         let steps = match operation.beside {
             Some(beside) => process.step(Point { breakpoint: None, ..point }, || {
                 more(&self.survivors.words);
@@ -122,7 +131,7 @@ impl<'a> Scene<'a> {
             }),
             None => process.step(point, || more(&self.survivors.words)),
         };
-        let victim = self.victim();
+        let victim = &mut self.victims[which];
         victim.process = Some(process);
         if steps.is_complete {
             victim.has_acted();
@@ -133,7 +142,7 @@ impl<'a> Scene<'a> {
     /// Plays the operation, kills the victim at a point of it and has the survivors go on.
     pub fn play(&mut self, operation: &Operation, point: Point, manner: Manner) -> io::Result<Steps> {
         self.prepare(operation, &[])?;
-        let steps = self.come_to(point, operation, |_| ());
+        let steps = self.come_to(0, point, operation, |_| ());
         let victim = self.victim();
         if steps.is_complete {
             victim.assert_as_expected();
@@ -282,7 +291,7 @@ impl<'a> Scene<'a> {
         assert_eq!(request.is_one_way, is_post, "{request:?}");
         assert!(self.seen.insert(payload.clone()), "it is served twice: {request:?}");
         if !self.survivors.meeting.redelivers() {
-            assert!(!self.taken.contains(&payload[..HEAD]), "a victim has taken it, too: {request:?}");
+            assert!(!self.taken.contains(&payload[..HEAD]), "another has taken it, too: {request:?}");
             assert_eq!(request.redeliveries, 0, "{request:?}");
         }
         if let Some(fate) = self.fates.get(&request.id) {

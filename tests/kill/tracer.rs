@@ -27,6 +27,7 @@ const INSTRUCTION_POINTER: usize = offset_of!(libc::user_regs_struct, rip);
 const THIRD_ARGUMENT: usize = offset_of!(libc::user_regs_struct, rdx);
 /// As in victim.c: the exit status of a victim that can't be traced.
 const NOT_TRACED: i32 = 77;
+const SYSTEM_CALL: [u8; 2] = [0x0F, 0x05];
 /// The instruction int3.
 const BREAKPOINT: usize = 0xCC;
 
@@ -110,6 +111,42 @@ impl Victim {
         assert!(libc::WIFSTOPPED(status), "the victim ended by itself: {status:#x}");
         assert_eq!(libc::WSTOPSIG(status), libc::SIGSTOP, "the signal that the victim got");
         true
+    }
+
+    /// Lets it do its next act until that sleeps, by a step that ends with the sleep. It is not stopped then.
+    pub fn step_into_sleep(&mut self) {
+        loop {
+            let mut instruction = [0; SYSTEM_CALL.len()];
+            self.read(self.instruction_pointer(), &mut instruction);
+            self.resume(libc::PTRACE_SINGLESTEP);
+            if instruction != SYSTEM_CALL {
+                assert!(!self.has_ended_act(), "the act sleeps");
+                continue;
+            }
+            loop {
+                if self.is_asleep() {
+                    return;
+                }
+                if let Some(status) = self.wait_with(libc::WNOHANG) {
+                    let is_step = libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGTRAP;
+                    assert!(is_step, "the act sleeps: {status:#x}");
+                    break;
+                }
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Whether it sleeps in a system call.
+    pub fn is_asleep(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
+        let (_, after_name) = stat.rsplit_once(')').expect("a name in parentheses");
+        after_name.trim_start().starts_with('S')
+    }
+
+    /// Waits for the step to end by which it fell asleep.
+    pub fn wait_for_step(&mut self) {
+        assert!(!self.has_ended_act(), "it has only woken");
     }
 
     /// What it says after an act.

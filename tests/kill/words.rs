@@ -51,6 +51,16 @@ pub struct Slot {
     pub is_orphan: bool,
 }
 
+impl Slot {
+    /// How often its request was queued again, while that is queued or claimed.
+    pub fn times(&self) -> u32 {
+        match self.request {
+            Request::Queued { times } | Request::Claimed { times } => times,
+            Request::None => 0,
+        }
+    }
+}
+
 pub struct Words {
     file: File,
     geometry: Geometry,

@@ -48,7 +48,7 @@ impl Scene<'_> {
         Clock::of(&self.survivors.path, self.survivors.meeting.geometry()).set(way.age);
         let after = acts_after(operation.acts[operation.acts.len() - 1]);
         self.prepare(operation, &[after, &["leave"]].concat())?;
-        let steps = self.come_to(point, operation, |_| ());
+        let steps = self.come_to(0, point, operation, |_| ());
         if steps.is_complete {
             self.judge(0);
         } else {

@@ -54,5 +54,5 @@ fn acted_twice(scene: &mut Scene) {
 }
 
 /// What most operations have in common.
-const ORDINARY: Operation =
+pub const ORDINARY: Operation =
     Operation { name: "", meeting: Meeting::Plain, acts: &[], prepare: joined, beside: None };
