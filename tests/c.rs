@@ -104,6 +104,7 @@ families! {
     header_twice,
     integer_outcomes,
     integers,
+    interrupted_openings,
     kinds,
     lending,
     lending_races,
@@ -134,6 +135,7 @@ families! {
     waiting,
     waiting_for_any,
     waking_for_any,
+    without_memory,
 }
 
 mod static_library {

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 
 /// Times that a creator and somebody who removes the name may chase each other.
-const RACES_MAX: u32 = 1000;
+const RACES_MAX: u32 = 100;
 
 /// Longest time between two looks for a channel that is not there yet, in nanoseconds.
 const LOOK_FOR_CHANNEL: i64 = 10_000_000;

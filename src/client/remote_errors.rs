@@ -2,16 +2,16 @@
 //! ask for the server's own code and text.
 
 use crate::error::Text;
+use rustix::thread::{Pid, gettid};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ThreadId};
 
 const KEPT: usize = 64;
 
 struct Entry {
     id: u64,
     /// The thread whose request ended with it, where nobody was told the id.
-    caller: Option<ThreadId>,
+    caller: Option<Pid>,
     code: i32,
     text: Text,
 }
@@ -21,15 +21,19 @@ pub(crate) struct RemoteErrors(Mutex<VecDeque<Entry>>);
 
 impl RemoteErrors {
     pub fn remember(&self, id: u64, by_caller: bool, code: i32, text: &str) {
-        let caller = by_caller.then(|| thread::current().id());
+        let caller = by_caller.then(gettid);
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What there is no memory for is not kept.
+        if entries.capacity() < KEPT && entries.try_reserve_exact(KEPT).is_err() {
+            return;
+        }
         entries.truncate(KEPT - 1);
         entries.push_front(Entry { id, caller, code, text: text.into() });
     }
 
     /// The newest of this id; for id 0 the newest of the calling thread.
     pub fn find(&self, id: u64) -> Option<(i32, Text)> {
-        let this = thread::current().id();
+        let this = gettid();
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |entry: &&Entry| if id == 0 { entry.caller == Some(this) } else { entry.id == id };
         entries.iter().find(wanted).map(|entry| (entry.code, entry.text.clone()))
@@ -47,7 +51,7 @@ mod tests {
         errors.remember(8, true, 80, "eight");
         assert_eq!(errors.find(7), Some((70, "seven".into())));
         assert_eq!(errors.find(0), Some((80, "eight".into())));
-        thread::scope(|scope| {
+        std::thread::scope(|scope| {
             scope.spawn(|| assert_eq!(errors.find(0), None));
         });
         for id in 100..100 + KEPT as u64 {

@@ -3,6 +3,7 @@
 
 use super::name::Name;
 use super::open::ProcPath;
+use super::retry;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
@@ -130,10 +131,10 @@ fn fill(fd: &OwnedFd, subject: &impl Display, plan: &Plan) -> Result<()> {
     }
     fs::ftruncate(fd, plan.size).map_err(|errno| failed("make a file of", errno))?;
     if plan.reserve {
-        rustix::io::retry_on_intr(|| fs::fallocate(fd, FallocateFlags::empty(), 0, plan.size))
-            .map_err(|errno| failed("reserve", errno))?;
+        let reserve = |start, length| fs::fallocate(fd, FallocateFlags::empty(), start, length);
+        retry::piece_by_piece(plan.size, reserve).map_err(|errno| failed("reserve", errno))?;
     }
-    let written = rustix::io::retry_on_intr(|| rustix::io::pwrite(fd, plan.header, 0))
+    let written = retry::begin_again(|| rustix::io::pwrite(fd, plan.header, 0))
         .map_err(|errno| failed("write the header of", errno))?;
     if written != plan.header.len() {
         return Err(failed("write the header of", Errno::NOSPC));

@@ -6,6 +6,7 @@
 //! | [`create`] | new regions: complete before they are visible |
 //! | [`open`] | existing ones: by path or by descriptor, checked before they are mapped |
 //! | [`lock`] | one locked byte per participant, by which the kernel tells who lives |
+//! | [`retry`] | system calls that signals interrupt |
 //! | [`fork`] | what a forked child must let go of |
 
 pub(crate) mod create;
@@ -13,6 +14,7 @@ pub(crate) mod fork;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod open;
+pub(crate) mod retry;
 
 use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};

@@ -1,6 +1,7 @@
 //! Existing regions: by path or by descriptor. Nothing is mapped here; the caller checks the header first.
 
 use super::name::Name;
+use super::retry;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
@@ -54,7 +55,7 @@ pub(crate) fn size(fd: &OwnedFd, subject: &str) -> Result<u64> {
 /// Reads the first `N` bytes of a file of at least that size.
 pub(crate) fn first_bytes<const N: usize>(fd: &OwnedFd, subject: &str) -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    let read = rustix::io::retry_on_intr(|| rustix::io::pread(fd, &mut bytes[..], 0))
+    let read = retry::begin_again(|| rustix::io::pread(fd, &mut bytes[..], 0))
         .map_err(|errno| Error::system(format_args!("{subject}: cannot read the header"), errno))?;
     if read == N { Ok(bytes) } else { Err(Error::mismatch(subject, "header size in bytes", read, N)) }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, Text};
 use crate::region::open::ProcPath;
+use crate::region::retry;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, OFlags, fcntl_getfl, fcntl_setfl, readlinkat_raw};
@@ -46,7 +47,7 @@ impl EventFd {
 
     /// Adds a signal. At 2^64 - 2 of them, where no more fit, whoever waits has been woken anyway.
     pub fn signal(&self) {
-        let _ = rustix::io::retry_on_intr(|| rustix::io::write(&self.0, &1_u64.to_ne_bytes()));
+        let _ = retry::begin_again(|| rustix::io::write(&self.0, &1_u64.to_ne_bytes()));
     }
 
     /// Takes all signals; returns how many there were.
