@@ -327,7 +327,14 @@ extern "C" {
 // -EEXIST: RR_EXCLUSIVE was given and the channel exists;
 // -EUSERS: all participant entries belong to somebody alive;
 // -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
-// -ENOENT, -EACCES, -ELOOP (a symbolic link), -EMFILE and others from the system.
+// -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the mapping;
+// -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was made;
+// -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
+// -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
+// -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
+// -EOPNOTSUPP: the file system can't hold a channel; RR_SPARSE helps if it just can't reserve pages;
+// -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
+// -EIO: the system failed otherwise.
 int rr_server_new(const char *path, const rr_options *opts, rr_server **srv, rr_error *err);
 
 // Creates a channel in a sealed memfd, and a server handle on it. Others attach to its descriptor (rr_channel_fd),
@@ -337,7 +344,8 @@ int rr_server_new(const char *path, const rr_options *opts, rr_server **srv, rr_
 //
 // Return value: 0, or
 // -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
-// -E2BIG, -EFBIG, -EMFILE and others as rr_server_new.
+// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+// -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
 int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **srv, rr_error *err);
 
 // Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
@@ -348,7 +356,8 @@ int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **sr
 // Return value: 0, or
 // -EBADF: fd is not an open descriptor;
 // -EINVAL: srv is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
+// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+// -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
 int rr_server_from_fd(int fd, const rr_options *opts, rr_server **srv, rr_error *err);
 
 // Attaches a client handle to an existing channel; never creates one.
@@ -359,9 +368,11 @@ int rr_server_from_fd(int fd, const rr_options *opts, rr_server **srv, rr_error 
 //
 // Return value: 0, or
 // -ENOENT: there is no such channel, or it did not appear in time;
-// -EINTR: a signal handler ran while the call waited for the channel to appear;
+// -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
+// again and again;
 // -EINVAL: path or cli is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -EACCES, -ELOOP, -EMFILE and others as rr_server_new.
+// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
+// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
 int rr_client_new(const char *path, const rr_options *opts, rr_client **cli, rr_error *err);
 
 // Attaches a client handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
@@ -372,7 +383,8 @@ int rr_client_new(const char *path, const rr_options *opts, rr_client **cli, rr_
 // Return value: 0, or
 // -EBADF: fd is not an open descriptor;
 // -EINVAL: cli is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
+// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+// -EIO: as rr_server_from_fd.
 int rr_client_from_fd(int fd, const rr_options *opts, rr_client **cli, rr_error *err);
 
 // Attaches a client handle to the channel of a server handle of this process.
@@ -381,7 +393,9 @@ int rr_client_from_fd(int fd, const rr_options *opts, rr_client **cli, rr_error 
 //
 // Return value: 0, or
 // -EINVAL: srv or cli is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
+// -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
+// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+// -EIO: as rr_server_from_fd.
 int rr_client_from_server(const rr_server *srv, const rr_options *opts, rr_client **cli, rr_error *err);
 
 // Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,
@@ -419,7 +433,11 @@ int rr_client_stop(rr_client *cli);
 //
 // Return value: 0, or
 // -EINVAL: path is null or empty;
-// -ENOENT, -EACCES and others from the system, as unlink(2).
+// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: there is no file of that name;
+// -EACCES, -EPERM, -EROFS: the system does not let this process remove it;
+// -ENOMEM: no memory is left;
+// -EINTR: a signal interrupted the file system;
+// -EIO: the system failed otherwise.
 int rr_unlink(const char *path);
 
 // Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
@@ -938,7 +956,10 @@ int64_t rr_channel_servers(const rr_channel *ch);
 //
 // Return value: 1 if it does, 0 if there is no file of that name, or another, or
 // -EINVAL: ch is null, or the channel was not opened by a path;
-// -EACCES: a directory of the path may not be searched; and others from the system, as lstat(2).
+// -EACCES, -EPERM: the system does not let this process look;
+// -ENOMEM: no memory is left;
+// -EINTR: a signal interrupted the file system;
+// -EIO: the system failed otherwise.
 int rr_channel_is_current(const rr_channel *ch);
 
 // Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
@@ -958,7 +979,7 @@ int rr_channel_clear(const rr_channel *ch);
 //
 // Return value: 0, or
 // -EINVAL: ch is null;
-// -EIO and others from the system, as msync(2).
+// -EIO: the system could not write them.
 int rr_channel_sync(const rr_channel *ch);
 
 // Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
@@ -973,7 +994,8 @@ int rr_channel_recover(const rr_channel *ch);
 //
 // Return value: 0, or
 // -EINVAL: ch is null, or the channel has no name;
-// -ENOENT, -EACCES and others from the system, as unlink(2).
+// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
+// rr_unlink.
 int rr_channel_unlink(const rr_channel *ch);
 
 // This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first
@@ -988,7 +1010,9 @@ int rr_channel_unlink(const rr_channel *ch);
 //
 // Return value: the descriptor, or
 // -EINVAL: ch is null;
-// -EMFILE and others from the system, as eventfd(2).
+// -EMFILE, -ENFILE, -ENOMEM: the process or the system has no descriptors or memory left;
+// -EPERM: the system does not let this process make one;
+// -EIO: the system failed otherwise.
 int rr_channel_request_fd(const rr_channel *ch);
 
 // This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
@@ -1004,7 +1028,11 @@ int rr_channel_reply_fd(const rr_channel *ch);
 // Return value: 0, or
 // -EBUSY: the handle has one already;
 // -EBADF: fd is not an open descriptor;
-// -EINVAL: ch is null, or fd is not an eventfd.
+// -EINVAL: ch is null, or fd is not an eventfd;
+// -EMFILE: the process has no descriptors left;
+// -ENOENT, -EACCES: /proc/self/fd, by which an eventfd is known, can't be read;
+// -EPERM: the system does not let this process look;
+// -EIO: the system failed otherwise.
 int rr_channel_request_fd_set(const rr_channel *ch, int fd);
 
 // Makes an eventfd that this process inherited or was passed this handle's one for replies, as

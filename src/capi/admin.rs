@@ -73,7 +73,10 @@ pub unsafe extern "C" fn rr_channel_servers(ch: *const rr_channel) -> i64 {
 ///
 /// Return value: 1 if it does, 0 if there is no file of that name, or another, or
 /// -EINVAL: ch is null, or the channel was not opened by a path;
-/// -EACCES: a directory of the path may not be searched; and others from the system, as lstat(2).
+/// -EACCES, -EPERM: the system does not let this process look;
+/// -ENOMEM: no memory is left;
+/// -EINTR: a signal interrupted the file system;
+/// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -101,7 +104,7 @@ pub unsafe extern "C" fn rr_channel_clear(ch: *const rr_channel) -> c_int {
 ///
 /// Return value: 0, or
 /// -EINVAL: ch is null;
-/// -EIO and others from the system, as msync(2).
+/// -EIO: the system could not write them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_sync(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -124,7 +127,8 @@ pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {
 ///
 /// Return value: 0, or
 /// -EINVAL: ch is null, or the channel has no name;
-/// -ENOENT, -EACCES and others from the system, as unlink(2).
+/// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
+/// rr_unlink.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_unlink(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.

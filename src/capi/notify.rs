@@ -19,7 +19,9 @@ use std::ffi::c_int;
 ///
 /// Return value: the descriptor, or
 /// -EINVAL: ch is null;
-/// -EMFILE and others from the system, as eventfd(2).
+/// -EMFILE, -ENFILE, -ENOMEM: the process or the system has no descriptors or memory left;
+/// -EPERM: the system does not let this process make one;
+/// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_request_fd(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -43,7 +45,11 @@ pub unsafe extern "C" fn rr_channel_reply_fd(ch: *const rr_channel) -> c_int {
 /// Return value: 0, or
 /// -EBUSY: the handle has one already;
 /// -EBADF: fd is not an open descriptor;
-/// -EINVAL: ch is null, or fd is not an eventfd.
+/// -EINVAL: ch is null, or fd is not an eventfd;
+/// -EMFILE: the process has no descriptors left;
+/// -ENOENT, -EACCES: /proc/self/fd, by which an eventfd is known, can't be read;
+/// -EPERM: the system does not let this process look;
+/// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_request_fd_set(ch: *const rr_channel, fd: c_int) -> c_int {
     // SAFETY: the caller's pointer is null or valid.

@@ -21,7 +21,14 @@ use std::ffi::{c_char, c_int};
 /// -EEXIST: RR_EXCLUSIVE was given and the channel exists;
 /// -EUSERS: all participant entries belong to somebody alive;
 /// -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
-/// -ENOENT, -EACCES, -ELOOP (a symbolic link), -EMFILE and others from the system.
+/// -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the mapping;
+/// -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was made;
+/// -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
+/// -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
+/// -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
+/// -EOPNOTSUPP: the file system can't hold a channel; RR_SPARSE helps if it just can't reserve pages;
+/// -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
+/// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_new(
     path: *const c_char,
@@ -50,7 +57,8 @@ pub unsafe extern "C" fn rr_server_new(
 ///
 /// Return value: 0, or
 /// -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
-/// -E2BIG, -EFBIG, -EMFILE and others as rr_server_new.
+/// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_new_memfd(
     name: *const c_char,
@@ -77,7 +85,8 @@ pub unsafe extern "C" fn rr_server_new_memfd(
 /// Return value: 0, or
 /// -EBADF: fd is not an open descriptor;
 /// -EINVAL: srv is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_from_fd(
     fd: c_int,
@@ -102,9 +111,11 @@ pub unsafe extern "C" fn rr_server_from_fd(
 ///
 /// Return value: 0, or
 /// -ENOENT: there is no such channel, or it did not appear in time;
-/// -EINTR: a signal handler ran while the call waited for the channel to appear;
+/// -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
+/// again and again;
 /// -EINVAL: path or cli is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -ELOOP, -EMFILE and others as rr_server_new.
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
+/// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_new(
     path: *const c_char,
@@ -131,7 +142,8 @@ pub unsafe extern "C" fn rr_client_new(
 /// Return value: 0, or
 /// -EBADF: fd is not an open descriptor;
 /// -EINVAL: cli is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -EIO: as rr_server_from_fd.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_from_fd(
     fd: c_int,
@@ -154,7 +166,9 @@ pub unsafe extern "C" fn rr_client_from_fd(
 ///
 /// Return value: 0, or
 /// -EINVAL: srv or cli is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -EACCES, -EMFILE and others as rr_server_new.
+/// -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -EIO: as rr_server_from_fd.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_from_server(
     srv: *const rr_server,
@@ -223,7 +237,11 @@ pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
 ///
 /// Return value: 0, or
 /// -EINVAL: path is null or empty;
-/// -ENOENT, -EACCES and others from the system, as unlink(2).
+/// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: there is no file of that name;
+/// -EACCES, -EPERM, -EROFS: the system does not let this process remove it;
+/// -ENOMEM: no memory is left;
+/// -EINTR: a signal interrupted the file system;
+/// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_unlink(path: *const c_char) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
