@@ -16,6 +16,8 @@ mod aftermath;
 mod cast;
 #[path = "support/channel.rs"]
 mod channel;
+#[path = "kill/coverage.rs"]
+mod coverage;
 #[path = "kill/fate.rs"]
 mod fate;
 #[path = "support/format.rs"]
@@ -95,6 +97,10 @@ mod a_killed_client {
         that_was_giving_a_loan_back_does_not_keep_it: in_place::ABORT;
         that_was_looking_at_a_reply_does_not_keep_its_slot: in_place::VIEW;
         that_was_done_with_a_reply_does_not_keep_its_slot: in_place::COLLECT;
+        that_was_saying_what_it_sends_was_served_once_or_not_at_all: calling::SEND_MSG;
+        that_was_sending_in_its_time_was_served_once_or_not_at_all: calling::SEND_WAIT;
+        that_was_asleep_for_a_slot_does_not_keep_it: calling::SEND_ASLEEP;
+        that_was_asleep_for_a_reply_does_not_keep_its_slot: calling::GET_WAIT;
         that_was_attaching_does_not_keep_its_place: presence::ATTACH_CLIENT;
         that_was_leaving_holds_nothing: presence::LEAVE_CLIENT;
         that_was_signalling_a_request_has_sent_it: administration::NOTIFY;
@@ -120,6 +126,9 @@ mod a_killed_server {
         that_was_letting_go_of_a_request_leaves_nobody_asleep: serving::RELEASE_ASLEEP;
         that_was_in_its_loop_has_replied_or_failed: serving::SERVE;
         that_was_asleep_in_its_loop_has_replied_or_failed: serving::SERVE_ASLEEP;
+        that_was_receiving_what_is_there_leaves_each_to_another_or_fails_it: serving::DRAIN;
+        that_was_saying_what_it_replies_has_replied_or_failed: serving::REPLY_MSG;
+        that_was_replying_with_an_error_has_replied_or_failed: serving::REPLY_ERROR;
         that_was_attaching_does_not_keep_its_place: presence::ATTACH_SERVER;
         that_was_leaving_has_failed_what_it_held: presence::LEAVE_SERVER;
         that_was_taking_signals_leaves_the_channel_whole: administration::CONSUME;
@@ -154,6 +163,8 @@ mod a_channel_of_integers {
         survives_a_client_that_is_killed_in_a_whole_request: integers::REQ;
         survives_a_server_that_is_killed_as_it_receives: integers::RECV;
         survives_a_server_that_is_killed_as_it_replies: integers::REPLY;
+        survives_a_client_that_is_killed_as_it_waits: integers::GET_WAIT;
+        survives_a_server_that_is_killed_as_it_waits: integers::RECV_WAIT;
     }
 }
 
@@ -201,6 +212,13 @@ mod an_administrator {
         that_is_killed_as_it_clears_has_cleared_its_own_requests_or_left_them: administration::CLEAR_OWN;
         that_is_killed_as_it_counts_leaves_nothing: administration::STATS;
         that_is_killed_as_it_looks_who_is_there_leaves_nothing: administration::PARTICIPANTS;
+        that_is_killed_as_it_counts_what_is_queued_leaves_nothing: administration::QUEUED;
+        that_is_killed_as_it_counts_servers_leaves_nothing: administration::SERVERS;
+        that_is_killed_as_it_counts_its_own_leaves_nothing: administration::PENDING;
+        that_is_killed_as_it_stops_its_client_leaves_nothing_pending: administration::STOP_CLIENT;
+        that_is_killed_as_it_stops_its_server_has_failed_what_that_held: administration::STOP_SERVER;
+        that_is_killed_as_it_signals_a_reply_leaves_nothing: administration::NOTIFY_REPLIES;
+        that_is_killed_as_it_takes_signals_of_replies_leaves_nothing: administration::CONSUME_REPLIES;
         that_is_killed_as_it_writes_the_channel_out_leaves_nothing: administration::SYNC;
     }
 }

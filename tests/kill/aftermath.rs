@@ -4,7 +4,7 @@ use crate::cast::HEAD;
 use crate::fate::Fate;
 use crate::scene::{Manner, Scene, Sleeper};
 use crate::survivors::{BOUND, End, Outcome, judge, outcome};
-use crate::words::{Reply, Slot};
+use crate::words::{Reply, Request, Slot};
 use shmrr::Error;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -53,8 +53,9 @@ impl Scene<'_> {
         let redelivers = self.survivors.meeting.redelivers();
         let fate = |slot: Slot| (slot.id, Fate::of(&slot, leased.contains(&slot.id), redelivers));
         self.fates = self.survivors.words.slots().map(fate).collect();
-        let is_lost = |slot: &Slot| slot.reply == Reply::Posted && self.fates[&slot.id] == Fate::Lost;
-        self.lost_posts = self.survivors.words.slots().filter(is_lost).count();
+        if !redelivers {
+            self.note_lost_posts();
+        }
         for (id, payload) in &self.asked {
             // What is not in its slot any more, another request of the victim's may have followed.
             let fate = self.fates.entry(*id).or_insert(Fate::Gone);
@@ -66,6 +67,14 @@ impl Scene<'_> {
                 "nothing fails where it is redelivered"
             );
         }
+    }
+
+    /// Messages that others hold who are dead, or are about to be killed.
+    pub(super) fn note_lost_posts(&mut self) {
+        let is_leased = |slot: &Slot| self.leases.iter().any(|request| request.id == slot.id);
+        let is_claimed = |slot: &Slot| matches!(slot.request, Request::Claimed { .. });
+        let is_lost = |slot: &Slot| slot.reply == Reply::Posted && is_claimed(slot) && !is_leased(slot);
+        self.lost_posts += self.survivors.words.slots().filter(is_lost).count();
     }
 
     /// One-way messages that hold their slots.

@@ -146,7 +146,7 @@ impl Player {
 
 /// Whether an act sends a request that is collected by another.
 pub fn is_sending(act: &str) -> bool {
-    ["send", "send_wait", "send in vain", "commit", "send_i64"].contains(&act)
+    ["send", "send_wait", "send in vain", "send_msg", "commit", "send_i64"].contains(&act)
 }
 
 /// What an act returns where nobody comes between.

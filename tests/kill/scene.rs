@@ -259,6 +259,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether no slot is free.
+    pub fn are_all_in_use(&self) -> bool {
+        self.survivors.server.channel().stats().free == 0
+    }
+
     pub fn asked_any(&self) -> bool {
         !self.asked.is_empty()
     }

@@ -276,6 +276,7 @@ pub fn judge(outcome: Outcome, payload: &[u8]) -> End {
         Ok(reply) if reply == answer(payload, ANSWER_OF_SURVIVOR) => End::BySurvivor,
         Ok(reply) if reply == answer(payload, ANSWER_OF_VICTIM) => End::ByVictim,
         Ok(reply) => panic!("a wrong reply: {reply:?}"),
+        Err(Error::Remote { .. }) => End::ByVictim,
         Err(Error::OwnerDead) => End::Failed,
         Err(Error::Canceled) => End::Cancelled,
         Err(Error::Stale) => End::Stale,

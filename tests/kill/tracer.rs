@@ -51,6 +51,7 @@ pub struct Point {
 }
 
 impl Point {
+    pub const BEGINNING: Self = Self { after: 0, breakpoint: None };
     /// None: the act comes to its end.
     pub const END: Self = Self { after: u64::MAX, breakpoint: None };
 }

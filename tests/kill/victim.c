@@ -132,6 +132,12 @@ static int64_t act_send_wait(void)
     return sending(rr_client_send_wait(client, request, LENGTH, PATIENCE, next_sent()));
 }
 
+static int64_t act_send_msg(void)
+{
+    compose(request, LENGTH);
+    return sending(rr_client_send_msg(client, request, LENGTH, 128, RR_END_ALIGNED, 0, next_sent()));
+}
+
 static int64_t act_req(void)
 {
     compose(request, LENGTH);
@@ -211,20 +217,35 @@ static int64_t act_recv_view(void)
 }
 
 /* Reports how each of them begins. */
-static int64_t act_recv_batch(void)
+static int64_t took_several(int64_t count)
 {
     static unsigned char heads[MANY][HEAD];
-    int64_t count = rr_recv_batch(server, views, MANY, 0);
     for (int64_t k = 0; k < count; k++)
         memcpy(heads[k], views[k].data, HEAD);
     return took(heads, count < 0 ? 0 : (uint64_t)count * HEAD, count);
 }
+
+static int64_t act_recv_batch(void) { return took_several(rr_recv_batch(server, views, MANY, 0)); }
+static int64_t act_drain(void) { return took_several(rr_drain(server, views, MANY)); }
 
 static int64_t act_reply(void)
 {
     report.id = taken.id;
     answer(buffer, buffer, taken.length);
     return rr_reply(server, taken.id, buffer, taken.length);
+}
+
+static int64_t act_reply_msg(void)
+{
+    report.id = taken.id;
+    answer(buffer, buffer, taken.length);
+    return rr_reply_msg(server, taken.id, buffer, taken.length, 128, RR_END_ALIGNED);
+}
+
+static int64_t act_reply_error(void)
+{
+    report.id = taken.id;
+    return rr_reply_error(server, taken.id, 7, "it can't be done");
 }
 
 static int64_t act_reply_loan(void)
@@ -284,6 +305,19 @@ static int64_t act_recv_i64(void)
     return took(buffer, sizeof(int64_t), result);
 }
 
+static int64_t act_get_wait_i64(void)
+{
+    int result = rr_client_get_wait_i64(client, sent[0], (int64_t *)(void *)buffer, PATIENCE);
+    got(buffer, sizeof(int64_t));
+    return result;
+}
+
+static int64_t act_recv_wait_i64(void)
+{
+    int result = rr_recv_wait_i64(server, (int64_t *)(void *)buffer, &taken, PATIENCE);
+    return took(buffer, sizeof(int64_t), result);
+}
+
 static int64_t act_reply_i64(void)
 {
     int64_t value;
@@ -300,6 +334,11 @@ static int64_t act_recover(void) { return rr_channel_recover(channel()); }
 static int64_t act_clear(void) { return rr_channel_clear(channel()); }
 static int64_t act_sync(void) { return rr_channel_sync(channel()); }
 
+static int64_t act_queued(void) { return rr_channel_queued(channel()); }
+static int64_t act_servers(void) { return rr_channel_servers(channel()); }
+static int64_t act_pending(void) { return rr_client_pending(client); }
+static int64_t act_stop(void) { return client ? rr_client_stop(client) : rr_server_stop(server); }
+
 static int64_t act_stats(void)
 {
     rr_stats stats = RR_STATS_INIT;
@@ -315,6 +354,8 @@ static int64_t act_participants(void)
 static int64_t act_request_fd(void) { return rr_channel_request_fd(channel()); }
 static int64_t act_reply_fd(void) { return rr_channel_reply_fd(channel()); }
 static int64_t act_notify_requests(void) { return rr_channel_notify_requests(channel()); }
+static int64_t act_notify_replies(void) { return rr_channel_notify_replies(channel()); }
+static int64_t act_consume_replies(void) { return rr_channel_consume_replies(channel()); }
 static int64_t act_consume_requests(void) { return rr_channel_consume_requests(channel()); }
 
 static const struct {
@@ -327,9 +368,11 @@ static const struct {
     {"send", act_send},
     {"send in vain", act_send},
     {"send_wait", act_send_wait},
+    {"send_msg", act_send_msg},
     {"req", act_req},
     {"post", act_post},
     {"get", act_get},
+    {"wait", act_get_wait},
     {"wait in vain", act_get_wait},
     {"wait briefly", act_get_briefly},
     {"wait_any", act_wait_any},
@@ -346,6 +389,9 @@ static const struct {
     {"recv_view", act_recv_view},
     {"recv_batch", act_recv_batch},
     {"reply", act_reply},
+    {"drain", act_drain},
+    {"reply_msg", act_reply_msg},
+    {"reply_error", act_reply_error},
     {"reply in vain", act_reply},
     {"reply_loan", act_reply_loan},
     {"reply_commit", act_reply_commit},
@@ -355,6 +401,8 @@ static const struct {
     {"get_i64", act_get_i64},
     {"req_i64", act_req_i64},
     {"recv_i64", act_recv_i64},
+    {"get_wait_i64", act_get_wait_i64},
+    {"recv_wait_i64", act_recv_wait_i64},
     {"reply_i64", act_reply_i64},
     {"recover", act_recover},
     {"clear", act_clear},
@@ -363,6 +411,12 @@ static const struct {
     {"participants", act_participants},
     {"request_fd", act_request_fd},
     {"reply_fd", act_reply_fd},
+    {"queued", act_queued},
+    {"servers", act_servers},
+    {"pending", act_pending},
+    {"stop", act_stop},
+    {"notify_replies", act_notify_replies},
+    {"consume_replies", act_consume_replies},
     {"notify_requests", act_notify_requests},
     {"consume_requests", act_consume_requests},
 };

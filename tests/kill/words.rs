@@ -11,6 +11,7 @@ use std::path::Path;
 const TAIL: u64 = 256;
 /// The doorbell of servers.
 const DOORBELL: u64 = 512;
+const DOORBELL_OF_CLIENTS: u64 = 640;
 /// A bell's bit for sleepers.
 const SLEEPERS: u64 = 1;
 /// A reply word's bits for a client that sleeps, for one reply or for any of several.
@@ -136,6 +137,11 @@ impl Words {
     /// Whether a server sleeps, or is about to.
     pub fn a_server_sleeps(&self) -> bool {
         self.word(DOORBELL) & SLEEPERS != 0
+    }
+
+    /// Whether a client sleeps that wants a slot, or is about to.
+    pub fn a_client_wants_a_slot(&self) -> bool {
+        self.word(DOORBELL_OF_CLIENTS) & SLEEPERS != 0
     }
 
     /// Whether the client of some request sleeps, or is about to.

@@ -47,7 +47,7 @@ impl Scene<'_> {
     /// Does what a victim may wait for in this act.
     fn help(&mut self, act: &str) {
         match act {
-            "recv_wait" | "recv short" | "serve" => {
+            "recv_wait" | "recv_wait_i64" | "recv short" | "serve" => {
                 let is_idle = self.survivors.server.channel().queued() == 0;
                 if is_idle && self.survivors.words.a_server_sleeps() && !self.ask() {
                     self.make_room();
@@ -85,12 +85,12 @@ impl Scene<'_> {
             return;
         }
         match act {
-            "recv" | "recv_wait" | "recv short" | "recv briefly" | "recv_view" | "recv_batch"
-            | "recv_i64" | "serve" => {
+            "recv_wait_i64" | "drain" | "recv" | "recv_wait" | "recv short" | "recv briefly"
+            | "recv_view" | "recv_batch" | "recv_i64" | "serve" => {
                 self.note_taken(act, &report);
             }
             "req" | "req_i64" => assert!(is_answer(&report.data, &victim.last_payload()), "{report:?}"),
-            "get" | "get_i64" | "view" | "wait in vain" | "wait briefly" => {
+            "get" | "get_i64" | "get_wait_i64" | "view" | "wait" | "wait in vain" | "wait briefly" => {
                 let payload = victim.payload_of(report.id).expect("it sent that");
                 assert!(is_answer(&report.data, &payload), "{report:?}");
             }
@@ -103,12 +103,13 @@ impl Scene<'_> {
         let is = |code: i32| report.result == -i64::from(code);
         match act {
             "send in vain" | "wait briefly" => report.result >= 0,
-            "send" | "send_i64" | "loan" | "post" => is(libc::ENOBUFS) && self.was_full,
+            "send" | "send_msg" | "send_i64" | "loan" | "post" => is(libc::ENOBUFS) && self.was_full,
             "wait in vain" => report.result >= 0 && self.survivors.meeting.redelivers(),
-            "recv" | "recv_view" | "recv_batch" | "recv_i64" => is(libc::EAGAIN),
+            "recv" | "recv_view" | "recv_batch" | "drain" | "recv_i64" => is(libc::EAGAIN),
             "recv briefly" => is(libc::ETIMEDOUT),
             "recv short" => is(libc::EMSGSIZE),
-            "reply" | "reply_i64" | "reply_loan" | "reply_commit" | "release" => {
+            "reply" | "reply_i64" | "reply_msg" | "reply_error" | "reply_loan" | "reply_commit"
+            | "release" => {
                 // What another victim asked it may have given up, or died with.
                 let is_others = self.victims.iter().any(|victim| victim.payload_of(report.id).is_some());
                 is(libc::ESTALE) && (is_others || self.given_up.contains(&report.id))
@@ -125,7 +126,7 @@ impl Scene<'_> {
 
     /// A victim has taken a message, or several, of which it tells how they begin.
     pub(super) fn note_taken(&mut self, act: &str, report: &Report) {
-        let most = if act == "recv_batch" { HEAD } else { usize::MAX };
+        let most = if ["recv_batch", "drain"].contains(&act) { HEAD } else { usize::MAX };
         for taken in report.data.chunks(most) {
             let head = &taken[..HEAD];
             assert!(self.is_sent(taken), "nobody sent this: {report:?}");
@@ -161,10 +162,10 @@ fn may_come_to_where_cleared(act: &str, report: &Report) -> bool {
 /// What a victim does after its operation, so that it is seen to have worked.
 pub fn acts_after(operation: &str) -> &'static [&'static str] {
     match operation {
-        "send" | "send_wait" | "commit" => &["get"],
+        "send" | "send_wait" | "send_msg" | "commit" => &["get"],
         "send_i64" => &["get_i64"],
         "recv" | "recv_wait" => &["reply"],
-        "recv_i64" => &["reply_i64"],
+        "recv_i64" | "recv_wait_i64" => &["reply_i64"],
         "recv_view" => &["release"],
         "loan" => &["commit", "get"],
         "reply_loan" => &["reply_commit"],

@@ -226,7 +226,7 @@ impl Scene<'_> {
             self.assert_nothing_queued();
         }
         for which in 0..2 {
-            self.victims[which].kill();
+            self.kill_victim(which);
         }
         self.survive(way.manner);
         Ok(Course { first, second, changes })
@@ -253,6 +253,16 @@ impl Scene<'_> {
         self.others.push(another);
     }
 
+    /// What it holds of messages dies with it, unless it is dead already.
+    fn kill_victim(&mut self, which: usize) {
+        if !self.victims[which].is_dead {
+            if !self.survivors.meeting.redelivers() {
+                self.note_lost_posts();
+            }
+            self.victims[which].kill();
+        }
+    }
+
     fn end_both(&mut self, is_complete: [bool; 2], ends: Ends) {
         let go_on = |scene: &mut Self, which: usize| {
             if !is_complete[which] {
@@ -270,23 +280,23 @@ impl Scene<'_> {
             }
             Ends::FirstAndSecondKilled => {
                 go_on(self, 0);
-                self.victims[1].kill();
+                self.kill_victim(1);
             }
             Ends::SecondAndFirstKilled => {
                 go_on(self, 1);
-                self.victims[0].kill();
+                self.kill_victim(0);
             }
             Ends::SecondKilledFirst => {
-                self.victims[1].kill();
+                self.kill_victim(1);
                 go_on(self, 0);
             }
             Ends::FirstKilledFirst => {
-                self.victims[0].kill();
+                self.kill_victim(0);
                 go_on(self, 1);
             }
             Ends::BothKilled => {
-                self.victims[0].kill();
-                self.victims[1].kill();
+                self.kill_victim(0);
+                self.kill_victim(1);
             }
         }
     }
@@ -299,7 +309,7 @@ pub fn carry_out(
 ) -> io::Result<()> {
     let name = format!("{}; {}", pair.first.name, pair.second.name);
     let mut random = Random::new(plan::seed(&name));
-    trial([Point::END; 2], Way::QUIET, None)?;
+    trial([Point::BEGINNING; 2], Way::QUIET, None)?;
     let whole = trial([Point::END; 2], Way::QUIET, Some(0))?;
     let instructions = format!("{}; {}", whole.first.stepped.len(), whole.second.stepped.len());
     let mut tally = Tally::new(&name, instructions);
@@ -327,6 +337,9 @@ pub fn carry_out(
     Ok(())
 }
 
+/// At least so many points, where all are asked for that matter.
+const FEW: usize = 60;
+
 /// So many points of an operation: two of three just before or after a change, or all of those and as many others.
 fn chosen(trace: &[u64], changes: &BTreeSet<u64>, many: usize, random: &mut Random) -> Vec<Point> {
     let end = trace.len() as u64;
@@ -337,7 +350,7 @@ fn chosen(trace: &[u64], changes: &BTreeSet<u64>, many: usize, random: &mut Rand
     if many >= 2 * near.len() {
         after.extend(&near);
     }
-    let many = many.min(2 * near.len().max(1)).min(trace.len());
+    let many = many.min((2 * near.len()).max(FEW)).min(trace.len());
     while after.len() < many {
         let is_near = !near.is_empty() && random.below(3) < 2 && !near.iter().all(|at| after.contains(at));
         after.insert(if is_near {

@@ -79,7 +79,7 @@ pub fn carry_out(
     let quiet =
         Way { age: Age::AsItIs, world: World::Round, onward: Onward::AndLeaves, manner: Manner::Recover };
     // The first one leaves the channel as all the others will find it.
-    trial(Point::END, quiet)?;
+    trial(Point::BEGINNING, quiet)?;
     let whole = trial(Point::END, quiet)?;
     let instructions = whole.stepped.len() as u64;
     assert!(whole.is_complete && instructions > 0, "{}: {instructions} instructions", operation.name);

@@ -4,8 +4,24 @@ use super::{ORDINARY, acted_twice, calling, serving};
 use crate::scene::Operation;
 use crate::survivors::Meeting;
 
-pub const ALL: &[&Operation] =
-    &[&CLEAR, &CLEAR_OWN, &STATS, &PARTICIPANTS, &SYNC, &NOTIFY, &CONSUME, &SEND_NOTIFYING, &REPLY_NOTIFYING];
+pub const ALL: &[&Operation] = &[
+    &CLEAR,
+    &CLEAR_OWN,
+    &STATS,
+    &PARTICIPANTS,
+    &SYNC,
+    &NOTIFY,
+    &CONSUME,
+    &SEND_NOTIFYING,
+    &REPLY_NOTIFYING,
+    &QUEUED,
+    &SERVERS,
+    &PENDING,
+    &STOP_CLIENT,
+    &STOP_SERVER,
+    &NOTIFY_REPLIES,
+    &CONSUME_REPLIES,
+];
 
 /// Survivors wait for a request that is claimed and for one that is queued; another request is claimed, and messages are
 /// claimed and queued.
@@ -86,6 +102,48 @@ pub const REPLY_NOTIFYING: Operation = Operation {
     acts: &["server", "recv", "reply_fd", "reply"],
     prepare: |scene| {
         (serving::REPLY_ASLEEP.prepare)(scene);
+        scene.act();
+    },
+    ..ORDINARY
+};
+
+pub const QUEUED: Operation = Operation { name: "queued", acts: &["client", "queued"], ..LOOKING };
+
+pub const SERVERS: Operation = Operation { name: "servers", acts: &["client", "servers"], ..LOOKING };
+
+pub const PENDING: Operation =
+    Operation { name: "pending", acts: &["client", "send", "pending"], prepare: acted_twice, ..ORDINARY };
+
+/// A request of its own is queued, and those of others.
+pub const STOP_CLIENT: Operation = Operation {
+    name: "stop, client",
+    acts: &["client", "send", "stop"],
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.ask();
+    },
+    ..ORDINARY
+};
+
+pub const STOP_SERVER: Operation = Operation {
+    name: "stop, server",
+    acts: &["server", "recv", "stop"],
+    prepare: serving::REPLY.prepare,
+    ..ORDINARY
+};
+
+pub const NOTIFY_REPLIES: Operation = Operation {
+    name: "notify_replies",
+    acts: &["server", "reply_fd", "notify_replies"],
+    prepare: acted_twice,
+    ..ORDINARY
+};
+
+pub const CONSUME_REPLIES: Operation = Operation {
+    name: "consume_replies",
+    acts: &["client", "reply_fd", "notify_replies", "consume_replies"],
+    prepare: |scene| {
+        acted_twice(scene);
         scene.act();
     },
     ..ORDINARY

@@ -14,6 +14,10 @@ pub const ALL: &[&Operation] = &[
     &REQ_ASLEEP,
     &WAIT_ANY,
     &WAIT_ANY_ASLEEP,
+    &SEND_MSG,
+    &SEND_WAIT,
+    &SEND_ASLEEP,
+    &GET_WAIT,
 ];
 
 pub const SEND: Operation = Operation { name: "send", acts: &["client", "send"], ..ORDINARY };
@@ -100,4 +104,28 @@ pub const WAIT_ANY_ASLEEP: Operation = Operation {
     },
     beside: REQ_ASLEEP.beside,
     ..WAIT_ANY
+};
+
+pub const SEND_MSG: Operation = Operation { name: "send_msg", acts: &["client", "send_msg"], ..ORDINARY };
+
+pub const SEND_WAIT: Operation = Operation { name: "send_wait", acts: &["client", "send_wait"], ..ORDINARY };
+
+/// No slot is free until it sleeps.
+pub const SEND_ASLEEP: Operation = Operation {
+    name: "send_wait, woken",
+    prepare: SEND_IN_VAIN.prepare,
+    beside: Some(|scene| {
+        if scene.survivors.words.a_client_wants_a_slot() && scene.are_all_in_use() {
+            scene.give_up();
+        }
+    }),
+    ..SEND_WAIT
+};
+
+pub const GET_WAIT: Operation = Operation {
+    name: "get_wait, woken",
+    acts: &["client", "send", "wait"],
+    prepare: acted_twice,
+    beside: REQ_ASLEEP.beside,
+    ..ORDINARY
 };

@@ -15,6 +15,9 @@ pub const ALL: &[&Operation] = &[
     &RELEASE_ASLEEP,
     &SERVE,
     &SERVE_ASLEEP,
+    &DRAIN,
+    &REPLY_MSG,
+    &REPLY_ERROR,
 ];
 
 pub const RECV: Operation = Operation {
@@ -100,3 +103,11 @@ pub const SERVE: Operation = Operation { name: "serve, one request", acts: &["se
 
 pub const SERVE_ASLEEP: Operation =
     Operation { name: "serve, woken", acts: &["server", "serve"], ..RECV_ASLEEP };
+
+pub const DRAIN: Operation = Operation { name: "drain, of four", acts: &["server", "drain"], ..RECV_BATCH };
+
+pub const REPLY_MSG: Operation =
+    Operation { name: "reply_msg", acts: &["server", "recv", "reply_msg"], ..REPLY_ASLEEP };
+
+pub const REPLY_ERROR: Operation =
+    Operation { name: "reply_error", acts: &["server", "recv", "reply_error"], ..REPLY_ASLEEP };
