@@ -14,7 +14,17 @@
  * for the whole call, whatever it waits for inside.
  *
  * SIGNALS. A wait during which a signal handler ran ends with -EINTR, whether or not the handler was installed with
- * SA_RESTART. Two functions are async-signal-safe: rr_server_stop and rr_client_stop.
+ * SA_RESTART, unless it found what it waited for. A handler that runs in the first microsecond or two of a call, or in
+ * the last before it sleeps, may go unnoticed, as it does before any call that sleeps. Where that matters the handler
+ * calls one of four functions, which are async-signal-safe: rr_server_interrupt and rr_client_interrupt end the wait
+ * that has begun or else the next, so that none is missed; rr_server_stop and rr_client_stop end all from then on. A call
+ * that polls for longer than a microsecond holds signals up for a few at a time; those of faults it never does.
+ *
+ * SANDBOXES. Waiting needs futex(2); clock_gettime(2) where the C library can't read the clock by itself. Where futex(2) is
+ * refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late, and calls wake nobody,
+ * so that others who sleep notice up to a second late. Where that is refused as well, a call that would have to sleep
+ * fails with the code that the system gives: -EPERM, -ENOSYS, or what the filter says. rt_sigprocmask(2) and ppoll(2)
+ * are used to notice signals while polling, and may be refused.
  *
  * PAYLOADS are bytes. A payload of length 0 is a payload. Buffers belong to the caller and are not kept.
  *
@@ -419,6 +429,17 @@ void rr_client_free(rr_client *cli);
 // -EINVAL: srv is null.
 int rr_server_stop(rr_server *srv);
 
+// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
+// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
+// waits for returns that. Other handles are not concerned.
+//
+// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
+// before the call does. See SIGNALS.
+//
+// Return value: 0, or
+// -EINVAL: srv is null.
+int rr_server_interrupt(rr_server *srv);
+
 // Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
 // rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
 // rr_client_remote_error and those about the channel. Other handles are not concerned.
@@ -428,6 +449,17 @@ int rr_server_stop(rr_server *srv);
 // Return value: 0, or
 // -EINVAL: cli is null.
 int rr_client_stop(rr_client *cli);
+
+// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
+// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
+// waits for returns that. Other handles are not concerned.
+//
+// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
+// before the call does. See SIGNALS.
+//
+// Return value: 0, or
+// -EINVAL: cli is null.
+int rr_client_interrupt(rr_client *cli);
 
 // Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.
 //

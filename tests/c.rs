@@ -105,6 +105,7 @@ families! {
     integer_outcomes,
     integers,
     interrupted_openings,
+    interrupting,
     kinds,
     lending,
     lending_races,

@@ -261,7 +261,7 @@ fn the_document_lists_every_field_at_its_offset() {
         ("start time", 16, 8),
         ("counters", 24, 88),
         ("doorbell", 112, 8),
-        ("processor", 120, 8),
+        ("reserved", 120, 8),
     ];
     assert_eq!(documented("## Participants"), listed(&participant));
     let request = [

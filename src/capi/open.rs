@@ -219,6 +219,21 @@ pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
     status(|| unsafe { handle(srv) }.map(|server| server.0.stop()))
 }
 
+/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
+/// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
+/// waits for returns that. Other handles are not concerned.
+///
+/// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
+/// before the call does. See SIGNALS.
+///
+/// Return value: 0, or
+/// -EINVAL: srv is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_interrupt(srv: *mut rr_server) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(srv) }.map(|server| server.0.interrupt()))
+}
+
 /// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
 /// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
 /// rr_client_remote_error and those about the channel. Other handles are not concerned.
@@ -231,6 +246,21 @@ pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
 pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(cli) }.map(|client| client.0.stop()))
+}
+
+/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
+/// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
+/// waits for returns that. Other handles are not concerned.
+///
+/// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
+/// before the call does. See SIGNALS.
+///
+/// Return value: 0, or
+/// -EINVAL: cli is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_interrupt(cli: *mut rr_client) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(cli) }.map(|client| client.0.interrupt()))
 }
 
 /// Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.

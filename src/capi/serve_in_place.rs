@@ -3,7 +3,6 @@
 use super::convert::{count, handle, place, request_view, status};
 use super::types::{rr_server, rr_view};
 use crate::error::Result;
-use crate::wait::Deadline;
 use crate::{Request, Server, Timeout};
 use std::ffi::{c_int, c_void};
 
@@ -27,7 +26,7 @@ pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, t
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let view = unsafe { place("view", view) }?;
-        let request = server.0.take_next(&Deadline::new(Timeout::from_nanos(timeout_ns)))?;
+        let request = server.0.take_next(&server.0.channel().deadline(Timeout::from_nanos(timeout_ns)))?;
         *view = view_of(&server.0, &request);
         Ok(request.length)
     })

@@ -13,12 +13,12 @@ use crate::protocol::ring::Known;
 use crate::region::create::{self, Draft, Plan};
 use crate::region::name::{self, Name};
 use crate::region::{Region, open};
-use crate::wait::{Deadline, Spinner, deadline};
+use crate::wait::{Deadline, Interrupts, Spinners, deadline};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicI64, AtomicU32};
 
 /// Times that a creator and somebody who removes the name may chase each other.
 const RACES_MAX: u32 = 100;
@@ -83,7 +83,7 @@ pub(crate) fn memfd(name: Option<&str>, options: &Options) -> Result<Channel> {
 
 pub(crate) fn open_when_there(given: &Path, options: &Options) -> Result<Channel> {
     let path = name::resolve(given)?;
-    let deadline = Deadline::new(options.connect_timeout);
+    let deadline = Deadline::without_handle(options.connect_timeout);
     let mut pause = LOOK_FOR_CHANNEL / 10;
     loop {
         if let Some(fd) = open::path(&path)? {
@@ -156,9 +156,8 @@ fn map(
         subject,
         membership: Membership::new(role),
         known,
-        spinner: Spinner::new(options.spin_ns),
-        stopped: AtomicBool::new(false),
-        sleeps: AtomicU32::new(0),
+        spinners: Spinners::new(options.spin_ns),
+        interrupts: Interrupts::default(),
         looks: AtomicU32::new(0),
         looks_for_room_from: AtomicI64::new(0),
         notifier: Notifier::new(role, options.notify),
@@ -170,6 +169,5 @@ fn map(
     let recovered = channel.recover_dead();
     channel.me()?;
     channel.count(Counter::Recoveries, recovered.into());
-    channel.spinner.set_alone(channel.membership.is_alone(&channel.view));
     Ok(channel)
 }

@@ -16,7 +16,6 @@ use crate::memory;
 use crate::protocol::Participant;
 use crate::region::lock::{self, Lock};
 use crate::region::{Region, fork};
-use rustix::thread::{CpuSet, sched_getaffinity};
 use std::fs::File;
 use std::io::Read;
 use std::ptr;
@@ -114,24 +113,6 @@ impl Membership {
         }
     }
 
-    /// Looks at which processors this handle may run on, tells the others, and says whether all those that it may wait
-    /// for are bound to the same one.
-    pub fn is_alone(&self, view: &View) -> bool {
-        let Some(me) = self.number() else { return false };
-        let own = only_processor();
-        view.participant(me).processor.store(own, Relaxed);
-        if own == 0 {
-            return false;
-        }
-        let other_side = |number: &Participant| {
-            let line = view.participant(*number);
-            is_live(line) && line.role.load(Relaxed) != self.role as u32
-        };
-        let mut others = (1..=view.geometry().participants as Participant).filter(other_side).peekable();
-        others.peek().is_some()
-            && others.all(|number| view.participant(number).processor.load(Relaxed) == own)
-    }
-
     /// The incarnation of a participant that is dead, or None.
     pub fn find_dead(&self, region: &Region, view: &View, number: Participant) -> Option<u64> {
         if number == 0 || u32::from(number) > view.geometry().participants || self.number() == Some(number) {
@@ -167,7 +148,6 @@ fn enter(role: Role, region: &Region, view: &View, subject: &str) -> Result<Box<
     line.pid.store(std::process::id(), Relaxed);
     line.role.store(role as u32, Relaxed);
     line.start_time.store(start_time().unwrap_or(0), Relaxed);
-    line.processor.store(only_processor(), Relaxed);
     let free = line.word.load(Relaxed);
     line.word.store(free.wrapping_add(2) | LIVE, Release);
     Ok(lock)
@@ -184,53 +164,9 @@ fn start_time() -> Option<u64> {
     after_name.split_whitespace().nth(19)?.parse().ok()
 }
 
-/// 0 if this thread may run on several processors, else the number of its only one, and 1.
-fn only_processor() -> u64 {
-    let Ok(allowed) = sched_getaffinity(None) else { return 0 };
-    if allowed.count() != 1 {
-        return 0;
-    }
-    (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).map_or(0, |cpu| cpu as u64 + 1)
-}
-
 impl Drop for Membership {
     /// What a forked child inherited and never used is let go of here; see [`fork`] for its descriptor.
     fn drop(&mut self) {
         self.keep(None);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Options;
-    use rustix::thread::sched_setaffinity;
-
-    /// Processes bound to one processor each run side by side unless it is the same one.
-    #[test]
-    fn a_handle_is_alone_only_if_all_it_waits_for_are_bound_to_its_own_processor() {
-        // In a thread of its own, for what it is bound to.
-        let pinned = std::thread::spawn(|| {
-            let allowed = sched_getaffinity(None).unwrap();
-            let first = (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap();
-            let mut one = CpuSet::new();
-            one.set(first);
-            sched_setaffinity(None, &one).unwrap();
-
-            let server = Options::new().anonymous().unwrap();
-            let is_alone = |channel: &crate::Channel| channel.membership.is_alone(channel.view());
-            assert!(!is_alone(server.channel()), "nobody is there to wait for");
-            let client = Options::new().client_from_server(&server).unwrap();
-            assert!(is_alone(server.channel()) && is_alone(client.channel()));
-
-            let view = server.channel().view();
-            let of_server = &view.participant(server.channel().me().unwrap()).processor;
-            let own = of_server.load(Relaxed);
-            of_server.store(own + 1, Relaxed);
-            assert!(!is_alone(client.channel()), "the server has a processor of its own");
-            of_server.store(0, Relaxed);
-            assert!(!is_alone(client.channel()), "the server may run elsewhere");
-        });
-        pinned.join().unwrap();
     }
 }

@@ -34,14 +34,14 @@ use crate::protocol::ring::Known;
 use crate::protocol::{Memory, Participant, bell, slot};
 use crate::region::Region;
 use crate::region::name::Name;
-use crate::wait::{Spinner, futex};
+use crate::wait::interrupts::Ended;
+use crate::wait::{Deadline, Interrupts, Spinners, Timeout, futex};
 use membership::Membership;
 use notify::Notifier;
 use rustix::fd::BorrowedFd;
 use servers::Servers;
 use std::path::Path;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicI64, AtomicU32};
 
 /// The channel behind a handle: its identity, geometry and state.
 ///
@@ -53,9 +53,8 @@ pub struct Channel {
     subject: Text,
     membership: Membership,
     pub(crate) known: Known,
-    pub(crate) spinner: Spinner,
-    stopped: AtomicBool,
-    sleeps: AtomicU32,
+    pub(crate) spinners: Spinners,
+    pub(crate) interrupts: Interrupts,
     /// How often a client of this handle looked after its requests.
     looks: AtomicU32,
     /// When this handle may next ask after those who hold the slots, on the monotonic clock.
@@ -136,34 +135,42 @@ impl Channel {
 
     #[inline]
     pub(crate) fn check_running(&self) -> Result<()> {
-        if self.stopped.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+        if self.interrupts.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// As [`Channel::check_running`], for a thread that has just announced in a shared word that it will sleep. Either
-    /// it sees that the handle was stopped, or `stop` sees the announcement: the two fences order both sides.
-    pub(crate) fn check_running_before_sleep(&self) -> Result<()> {
-        fence(SeqCst);
-        self.check_running()
-    }
-
-    /// What a signal handler that ran during a sleep means: it may have stopped the handle.
-    fn interrupted(&self) -> Error {
-        self.check_running().err().unwrap_or(Error::Interrupted)
-    }
-
-    /// Set once the handle is stopped.
+    /// What a call of this handle may wait.
     #[inline]
-    pub(crate) fn stop_flag(&self) -> &AtomicBool {
-        &self.stopped
+    pub(crate) fn deadline(&self, timeout: Timeout) -> Deadline {
+        Deadline::new(timeout, &self.interrupts)
     }
 
-    /// Ends all waits of this handle. Async-signal-safe: loads, stores and futex calls only.
+    /// Whether a thread may sleep that has just announced in a shared word that it will.
+    pub(crate) fn check_before_sleep(&self, deadline: &Deadline) -> Result<()> {
+        self.interrupts.check_before_sleep(deadline.begun()).map_err(error_of)
+    }
+
+    /// What a signal handler that ran during a wait means: it may have stopped the handle.
+    #[cold]
+    pub(crate) fn interrupted(&self, deadline: &Deadline) -> Error {
+        self.interrupts.check(deadline.begun()).map_or_else(error_of, |()| Error::Interrupted)
+    }
+
+    /// Ends all waits of this handle. Async-signal-safe, as [`Channel::interrupt`]: loads, stores and futex calls only.
     pub(crate) fn stop(&self) {
-        self.stopped.store(true, SeqCst);
-        // Pairs with `check_running_before_sleep`.
-        fence(SeqCst);
-        for name in [CursorName::Work, CursorName::Room] {
-            let bell = self.view.cursor(name);
+        self.interrupts.stop();
+        self.rouse(&[CursorName::Work, CursorName::Room]);
+    }
+
+    /// Ends the waits of this handle that have begun, or the next: those on this bell, and those for replies.
+    pub(crate) fn interrupt(&self, name: CursorName) {
+        self.interrupts.ask();
+        self.rouse(&[name]);
+    }
+
+    /// Wakes all threads of this handle that sleep, and keeps those awake that are about to.
+    fn rouse(&self, bells: &[CursorName]) {
+        for name in bells {
+            let bell = self.view.cursor(*name);
             bell::disturb(bell);
             futex::wake_up(bell, u32::MAX >> 1);
         }
@@ -175,6 +182,13 @@ impl Channel {
             }
             self.ring_watchers(me);
         }
+    }
+}
+
+fn error_of(ended: Ended) -> Error {
+    match ended {
+        Ended::Stopped => Error::Stopped,
+        Ended::Interrupted => Error::Interrupted,
     }
 }
 

@@ -23,8 +23,9 @@ use crate::layout::lines::CursorName;
 use crate::protocol::state::ReplyWord;
 use crate::protocol::{Id, Memory, Participant, bell};
 use crate::wait::{Deadline, deadline, futex};
+use rustix::io::Errno;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, SeqCst};
 
 const MILLISECOND: i64 = 1_000_000;
 /// All who sleep on a word.
@@ -33,8 +34,6 @@ const EVERYBODY: u32 = u32::MAX >> 1;
 const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
 /// How long an idle server sleeps before it looks at the ring again.
 const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
-/// Sleeps after which a handle looks again at who runs where.
-const SLEEPS_PER_LOOK: u32 = 64;
 /// How long a client that found no free slot polls on after it announced itself, so that the plain store by which
 /// another client frees one has left that processor's store buffer.
 const STORE_SETTLES: i64 = 1_000;
@@ -103,51 +102,35 @@ impl Channel {
         mut meanwhile: impl FnMut(),
     ) -> Result<(T, bool)> {
         let bell = self.view.cursor(name);
-        let (again, settles) = match name {
-            CursorName::Room => (CLIENT_LOOKS_AGAIN, STORE_SETTLES),
-            _ => (SERVER_LOOKS_AGAIN, 0),
+        let (again, settles, spinner) = match name {
+            CursorName::Room => (CLIENT_LOOKS_AGAIN, STORE_SETTLES, &self.spinners.slot),
+            _ => (SERVER_LOOKS_AGAIN, 0, &self.spinners.request),
         };
-        let mut slept = false;
-        let begun = deadline::now();
+        let mut begun = None;
         loop {
             let expected = bell::announce(bell);
-            let announced = deadline::now();
-            let found = loop {
-                let found = ready();
-                if found.is_some() || settles == 0 || deadline::now() > announced + settles {
-                    break found;
+            if let Some(found) = look_until_settled(settles, &mut ready) {
+                if let Some(begun) = begun {
+                    spinner.slept(deadline::now() - begun);
                 }
-            };
-            if let Some(found) = found {
-                self.spinner.learn(deadline::now() - begun);
-                return Ok((found, slept));
+                return Ok((found, begun.is_some()));
             }
-            self.check_running_before_sleep()?;
+            self.check_before_sleep(deadline)?;
             let now = deadline::now();
             if deadline.has_passed(now) {
                 return Err(Error::TimedOut);
             }
-            self.before_sleep();
-            slept = true;
+            self.count(Counter::Sleeps, 1);
+            begun.get_or_insert(now);
             match futex::sleep(bell, expected, deadline.at(now).min(now + again)) {
                 futex::Slept::Woken => {}
                 futex::Slept::Until => meanwhile(),
                 futex::Slept::Interrupted => {
-                    if let Some(found) = ready() {
-                        return Ok((found, slept));
-                    }
-                    return Err(self.interrupted());
+                    return ready()
+                        .map_or_else(|| Err(self.interrupted(deadline)), |found| Ok((found, true)));
                 }
+                futex::Slept::Refused(errno) => return Err(sleepless(errno)),
             }
-        }
-    }
-
-    fn before_sleep(&self) {
-        self.count(Counter::Sleeps, 1);
-        let sleeps = self.sleeps.load(Relaxed);
-        self.sleeps.store(sleeps.wrapping_add(1), Relaxed);
-        if sleeps % SLEEPS_PER_LOOK == 0 {
-            self.spinner.set_alone(self.membership.is_alone(&self.view));
         }
     }
 
@@ -168,7 +151,7 @@ impl Channel {
         if deadline.has_passed(now) {
             return Err(Error::TimedOut);
         }
-        self.before_sleep();
+        self.count(Counter::Sleeps, 1);
         let until = deadline.at(now).min(now + CLIENT_LOOKS_AGAIN);
         match futex::sleep(word, expected, until) {
             futex::Slept::Woken => Ok(()),
@@ -176,7 +159,27 @@ impl Channel {
                 self.look_after(pending);
                 Ok(())
             }
-            futex::Slept::Interrupted => Err(self.interrupted()),
+            futex::Slept::Interrupted => Err(self.interrupted(deadline)),
+            futex::Slept::Refused(errno) => Err(sleepless(errno)),
         }
     }
+}
+
+/// Looks once, or for as long as a plain store may take to show.
+fn look_until_settled<T>(settles: i64, ready: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    let found = ready();
+    if found.is_some() || settles == 0 {
+        return found;
+    }
+    let end = deadline::now() + settles;
+    loop {
+        let found = ready();
+        if found.is_some() || deadline::now() > end {
+            return found;
+        }
+    }
+}
+
+fn sleepless(errno: Errno) -> Error {
+    Error::system("the system refuses to let this process sleep", errno)
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Id;
 use crate::protocol::slot::{self, Purpose, Stale};
-use crate::wait::{Deadline, Timeout};
+use crate::wait::Timeout;
 
 /// A slot that a client has taken, with room for a request to be written in place. Dropping it gives the slot back.
 ///
@@ -87,7 +87,7 @@ impl Client {
     }
 
     pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Room<'_>)> {
-        let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, &Deadline::new(timeout))?;
+        let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, &self.channel.deadline(timeout))?;
         let start = self.channel.view().request_buffer(id.slot);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
         let room = unsafe { Room::new(start, self.channel.request_max()) };

@@ -20,11 +20,12 @@ use crate::channel::Channel;
 use crate::channel::message::Message;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
+use crate::layout::lines::CursorName;
 use crate::memory;
 use crate::protocol::Memory;
 use crate::protocol::slot::{self, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
-use crate::wait::{Deadline, Timeout};
+use crate::wait::Timeout;
 use remote_errors::RemoteErrors;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -93,7 +94,7 @@ impl Client {
         capacity: usize,
         timeout: Timeout,
     ) -> Result<usize> {
-        let deadline = Deadline::new(timeout);
+        let deadline = self.channel.deadline(timeout);
         let (me, id) = self.begin(kind, &Message::of(data), &deadline)?;
         let mut outcome = self.wait(me, id, &deadline);
         if let Err(error) = outcome {
@@ -138,7 +139,7 @@ impl Client {
 
     #[inline]
     fn send_of_kind(&self, kind: Kind, message: &Message<'_>, timeout: Timeout) -> Result<u64> {
-        let (_, id) = self.begin(kind, message, &Deadline::new(timeout))?;
+        let (_, id) = self.begin(kind, message, &self.channel.deadline(timeout))?;
         Ok(id.to_u64())
     }
 
@@ -149,7 +150,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send_wait`].
     pub fn post(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<()> {
-        self.begin_post(&Message::of(data), &Deadline::new(timeout.into()))
+        self.begin_post(&Message::of(data), &self.channel.deadline(timeout.into()))
     }
 
     /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.
@@ -190,7 +191,7 @@ impl Client {
         let id = self.id(number)?;
         self.channel.view().prefetch_request(id.slot);
         self.channel.view().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
-        let progress = self.wait(me, id, &Deadline::new(timeout))?;
+        let progress = self.wait(me, id, &self.channel.deadline(timeout))?;
         // SAFETY: the caller's.
         let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
         if let Err(Error::MessageSize { .. }) = result {
@@ -248,5 +249,12 @@ impl Client {
     /// Ends all waits of this handle with [`Error::Stopped`], and so every later call. Async-signal-safe.
     pub fn stop(&self) {
         self.channel.stop();
+    }
+
+    /// Ends with [`Error::Interrupted`] all waits of this handle that have begun, wherever they are, or else the next
+    /// one. Those that begin after one has ended so wait as ever. Async-signal-safe: a signal handler that calls this
+    /// ends the wait of its thread even if it runs before that sleeps.
+    pub fn interrupt(&self) {
+        self.channel.interrupt(CursorName::Room);
     }
 }

@@ -10,7 +10,7 @@ use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
 use crate::protocol::{Id, Memory, Participant, allocate, ring};
-use crate::wait::{Deadline, deadline};
+use crate::wait::{Deadline, Polled, deadline};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -153,8 +153,11 @@ impl Client {
             allocate::allocate(channel.view(), me, purpose, start, start)
         };
         if !deadline.is_now() {
-            if let Some(id) = channel.spinner.until(deadline, channel.stop_flag(), allocate) {
-                return Ok(id);
+            let words = channel.slots();
+            match channel.spinners.slot.until(deadline, &channel.interrupts, words, allocate) {
+                Polled::Found(id) => return Ok(id),
+                Polled::Nothing => {}
+                Polled::Interrupted => return Err(channel.interrupted(deadline)),
             }
         }
         channel.recover_room();
@@ -194,14 +197,26 @@ impl Client {
             Ok(Progress::Pending(_)) => None,
             other => Some(other),
         };
-        if let Some(done) = done() {
-            return done.map_err(|Stale| Error::Stale);
+        match done() {
+            Some(done) => done.map_err(|Stale| Error::Stale),
+            None => self.poll_and_sleep(me, id, deadline),
         }
-        if let Some(done) = channel.spinner.until(deadline, channel.stop_flag(), done) {
-            return done.map_err(|Stale| if deadline.is_now() { Error::Stale } else { Error::Canceled });
-        }
+    }
+
+    #[inline(never)]
+    fn poll_and_sleep(&self, me: Participant, id: Id, deadline: &Deadline) -> Result<Progress> {
+        let channel = &self.channel;
         if deadline.is_now() {
             return Err(Error::WouldBlock);
+        }
+        let done = || match slot::progress(channel.view(), id, me) {
+            Ok(Progress::Pending(_)) => None,
+            other => Some(other),
+        };
+        match channel.spinners.reply.until(deadline, &channel.interrupts, 1, done) {
+            Polled::Found(done) => return done.map_err(|Stale| Error::Canceled),
+            Polled::Nothing => {}
+            Polled::Interrupted => return Err(channel.interrupted(deadline)),
         }
         self.sleep_until_done(me, id, deadline).inspect_err(|error| self.count_timeout(error))
     }
@@ -215,7 +230,7 @@ impl Client {
             let word = match slot::progress(channel.view(), id, me) {
                 Ok(Progress::Pending(word)) => word,
                 Ok(done) => {
-                    channel.spinner.learn(deadline::now() - begun);
+                    channel.spinners.reply.slept(deadline::now() - begun);
                     return Ok(done);
                 }
                 Err(Stale) => return Err(Error::Canceled),
@@ -226,7 +241,7 @@ impl Client {
                 continue;
             }
             if let Some(waiting) = slot::announce_waiting(channel.view(), id, word) {
-                channel.check_running_before_sleep()?;
+                channel.check_before_sleep(deadline)?;
                 ended = channel.sleep_on_reply(id, waiting.0, deadline);
             }
         }

@@ -6,7 +6,7 @@ use crate::channel::message::Bytes;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::slot::{self, Progress, Stale};
-use crate::wait::{Deadline, Timeout};
+use crate::wait::Timeout;
 
 /// A reply, in place. Dropping it collects the reply: its slot is free then. Its bytes can't be kept longer than it:
 ///
@@ -78,7 +78,7 @@ impl Client {
         self.channel.check_kind(Kind::Bytes)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
-        let progress = self.wait(me, id, &Deadline::new(timeout))?;
+        let progress = self.wait(me, id, &self.channel.deadline(timeout))?;
         let result = self.outcome(id, progress);
         if result.is_err() {
             self.collect(id, progress)?;

@@ -5,7 +5,7 @@ use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::protocol::slot::{self, Progress, Stale};
 use crate::protocol::{Id, Participant};
-use crate::wait::{Deadline, Timeout, deadline};
+use crate::wait::{Deadline, Polled, Timeout, deadline};
 
 impl Client {
     /// Waits until one of several requests has its outcome; returns the index of the first that has. Collecting it
@@ -19,7 +19,7 @@ impl Client {
     pub fn wait_any(&self, ids: &[u64], timeout: impl Into<Timeout>) -> Result<usize> {
         self.channel.check_running()?;
         let me = self.channel.me()?;
-        let deadline = Deadline::new(timeout.into());
+        let deadline = self.channel.deadline(timeout.into());
         if ids.iter().all(|id| *id == 0) {
             return Err(Error::bad_argument("ids", "none", "one at least"));
         }
@@ -27,8 +27,11 @@ impl Client {
             return found;
         }
         let done = || self.find_done(me, ids);
-        if let Some(found) = self.channel.spinner.until(&deadline, self.channel.stop_flag(), done) {
-            return found.map_err(during_wait);
+        let words = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        match self.channel.spinners.any.until(&deadline, &self.channel.interrupts, words, done) {
+            Polled::Found(found) => return found.map_err(during_wait),
+            Polled::Nothing => {}
+            Polled::Interrupted => return Err(self.channel.interrupted(&deadline)),
         }
         if deadline.is_now() {
             return Err(Error::WouldBlock);
@@ -65,7 +68,7 @@ impl Client {
                 slot::announce_watching(channel.view(), id, me);
             }
             if let Some(found) = self.find_done(me, ids) {
-                channel.spinner.learn(deadline::now() - begun);
+                channel.spinners.any.slept(deadline::now() - begun);
                 return found.map_err(during_wait);
             }
             std::mem::replace(&mut ended, Ok(()))?;
@@ -73,7 +76,7 @@ impl Client {
                 ended = Err(Error::NoServer);
                 continue;
             }
-            channel.check_running_before_sleep()?;
+            channel.check_before_sleep(deadline)?;
             ended = channel.sleep_on_watch(me, bell, deadline, self.known(ids));
         }
     }

@@ -44,8 +44,7 @@ pub(crate) struct ParticipantLine {
     pub counters: [AtomicU64; COUNTERS],
     /// Doorbell of this client's threads that wait for any of several replies; servers ring it.
     pub watch: AtomicU64,
-    /// 0 if the process may run on several processors, else the number of its only one, and 1.
-    pub processor: AtomicU64,
+    pub reserved: AtomicU64,
 }
 
 /// Counters of one participant line.
@@ -103,7 +102,7 @@ mod tests {
         assert_eq!(offset_of!(ParticipantLine, start_time), 16);
         assert_eq!(offset_of!(ParticipantLine, counters), 24);
         assert_eq!(offset_of!(ParticipantLine, watch), 112);
-        assert_eq!(offset_of!(ParticipantLine, processor), 120);
+        assert_eq!(offset_of!(ParticipantLine, reserved), 120);
         assert_eq!(offset_of!(RequestLine, word), 0);
         assert_eq!(offset_of!(RequestLine, length), 8);
         assert_eq!(offset_of!(RequestLine, message_type), 12);

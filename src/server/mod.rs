@@ -23,7 +23,7 @@ use crate::layout::lines::{CursorName, INLINE, REPLY_IS_ERROR};
 use crate::memory;
 use crate::protocol::slot::{self, Replied};
 use crate::protocol::{Id, Memory, Participant};
-use crate::wait::{Deadline, Timeout};
+use crate::wait::Timeout;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 pub(crate) use take::Received;
@@ -101,7 +101,7 @@ impl Server {
         capacity: usize,
         timeout: Timeout,
     ) -> Result<Received> {
-        let received = self.take(kind, capacity, &Deadline::new(timeout))?;
+        let received = self.take(kind, capacity, &self.channel.deadline(timeout))?;
         if let Received::Taken(request) = &received {
             let bytes = self.payload(request);
             // SAFETY: the length is within the slot's bytes and, checked when it was taken, within the buffer.
@@ -256,5 +256,12 @@ impl Server {
     /// Ends all waits of this handle with [`Error::Stopped`], and so every later call. Async-signal-safe.
     pub fn stop(&self) {
         self.channel.stop();
+    }
+
+    /// Ends with [`Error::Interrupted`] all waits of this handle that have begun, wherever they are, or else the next
+    /// one. Those that begin after one has ended so wait as ever. Async-signal-safe: a signal handler that calls this
+    /// ends the wait of its thread even if it runs before that sleeps.
+    pub fn interrupt(&self) {
+        self.channel.interrupt(CursorName::Work);
     }
 }

@@ -6,7 +6,7 @@ use crate::channel::message::{Room, check_label, check_length};
 use crate::error::text::cut;
 use crate::error::{Result, Text};
 use crate::layout::lines::INLINE;
-use crate::wait::{Deadline, Timeout};
+use crate::wait::Timeout;
 
 /// Why a request failed, for its client to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Server {
         &self,
         mut handler: impl FnMut(&RequestView<'_>, &mut Response<'_>) -> Result<(), Failure>,
     ) -> Result<()> {
-        let forever = Deadline::new(Timeout::FOREVER);
+        let forever = self.channel.deadline(Timeout::FOREVER);
         loop {
             let request = self.view_next(&forever)?;
             let id = request.request().id;

@@ -8,7 +8,7 @@ use crate::layout::geometry::Kind;
 use crate::layout::lines::CursorName;
 use crate::protocol::ring::{self, Found};
 use crate::protocol::{Id, Participant, slot};
-use crate::wait::{Deadline, deadline};
+use crate::wait::{Deadline, Polled, deadline};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Requests lost to other servers after which a call looks at its deadline.
@@ -109,9 +109,13 @@ impl Server {
         let channel = &self.channel;
         let find = || ring::find(channel.view(), &channel.known);
         let glance = || ring::glance(channel.view(), &channel.known);
-        if let Some(found) = channel.spinner.until(deadline, channel.stop_flag(), glance) {
-            channel.view().prefetch_reply(found.slot);
-            return Ok((found, false));
+        match channel.spinners.request.until(deadline, &channel.interrupts, 1, glance) {
+            Polled::Found(found) => {
+                channel.view().prefetch_reply(found.slot);
+                return Ok((found, false));
+            }
+            Polled::Nothing => {}
+            Polled::Interrupted => return Err(channel.interrupted(deadline)),
         }
         if deadline.is_now() {
             return find().map(|found| (found, false)).ok_or(Error::WouldBlock);

@@ -140,7 +140,7 @@ impl Server {
     /// # Errors
     /// As [`Server::recv_wait`], but for the buffer.
     pub fn recv_view(&self, timeout: impl Into<Timeout>) -> Result<RequestView<'_>> {
-        self.view_next(&Deadline::new(timeout.into()))
+        self.view_next(&self.channel.deadline(timeout.into()))
     }
 
     /// Takes up to `most` requests in their order, and appends them to `views`; waits for the first only. Returns how
@@ -179,8 +179,8 @@ impl Server {
         if most == 0 {
             return Err(crate::Error::bad_argument("n", 0, "1 or more"));
         }
-        keep(0, self.take_next(&Deadline::new(timeout))?);
-        let now = Deadline::new(Timeout::NOW);
+        keep(0, self.take_next(&self.channel.deadline(timeout))?);
+        let now = Deadline::without_handle(Timeout::NOW);
         for index in 1..most {
             match self.take_next(&now) {
                 Ok(request) => keep(index, request),

@@ -1,5 +1,6 @@
 //! How long a call may take.
 
+use super::interrupts::{Begun, Interrupts};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::cell::Cell;
 use std::time::Duration;
@@ -41,18 +42,34 @@ impl From<Duration> for Timeout {
     }
 }
 
-/// A timeout on its way. The clock is first read when something has to be waited for, so that a call that finds all it
-/// needs never reads it; the time until then is less than the clock's own cost.
+/// A timeout on its way, and what had been asked of the handle when the call began. The clock is first read when
+/// something has to be waited for, so that a call that finds all it needs never reads it; the time until then is less
+/// than the clock's own cost.
 pub(crate) struct Deadline {
     timeout: i64,
     at: Cell<i64>,
+    begun: Begun,
 }
 
 const UNREAD: i64 = 0;
 
 impl Deadline {
-    pub fn new(timeout: Timeout) -> Self {
-        Self { timeout: timeout.0, at: Cell::new(UNREAD) }
+    /// For a call of a handle, which waits unless the timeout is 0.
+    #[inline]
+    pub fn new(timeout: Timeout, interrupts: &Interrupts) -> Self {
+        let begun = if timeout.0 == 0 { Begun::default() } else { interrupts.begin() };
+        Self { timeout: timeout.0, at: Cell::new(UNREAD), begun }
+    }
+
+    /// For a call that tries once, or has no handle yet.
+    #[inline]
+    pub fn without_handle(timeout: Timeout) -> Self {
+        Self { timeout: timeout.0, at: Cell::new(UNREAD), begun: Begun::default() }
+    }
+
+    #[inline]
+    pub fn begun(&self) -> Begun {
+        self.begun
     }
 
     /// Whether the call may not wait at all.

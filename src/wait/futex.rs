@@ -1,10 +1,19 @@
 //! Sleeping on the low half of a word in shared memory, and waking those who do.
+//!
+//! A sandbox may refuse futex(2). Then a process sleeps by the clock, a millisecond at a time, and looks at the word in
+//! between: it notices late what others do, and costs little. It can't wake others either.
 
-use super::deadline::timespec;
+use super::deadline::{now, timespec};
 use rustix::io::Errno;
 use rustix::thread::futex::{Flags, wait_bitset, wake};
+use rustix::thread::{ClockId, clock_nanosleep_absolute};
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// How long a process sleeps by the clock between two looks at the word, at first and at most.
+const SLICE_MIN: i64 = 50_000;
+const SLICE_MAX: i64 = 1_000_000;
 
 /// How a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +24,8 @@ pub(crate) enum Slept {
     Until,
     /// A signal handler ran.
     Interrupted,
+    /// The system lets this process sleep in no way.
+    Refused(Errno),
 }
 
 /// Sleeps while the low half of `word` is `expected`, until `until` on the monotonic clock.
@@ -23,9 +34,29 @@ pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64) -> Slept {
     match wait_bitset(low_half(word), Flags::empty(), expected, Some(&timespec(until)), any) {
         Err(Errno::TIMEDOUT) => Slept::Until,
         Err(Errno::INTR) => Slept::Interrupted,
-        // EAGAIN: the word had changed. Any other error is a kernel that refuses; the callers look again and see to
-        // their deadlines.
-        Ok(()) | Err(_) => Slept::Woken,
+        // EAGAIN: the word had changed.
+        Ok(()) | Err(Errno::AGAIN) => Slept::Woken,
+        Err(_) => sleep_by_clock(word, expected, until),
+    }
+}
+
+#[cold]
+fn sleep_by_clock(word: &AtomicU64, expected: u32, until: i64) -> Slept {
+    let mut slice = SLICE_MIN;
+    loop {
+        // SeqCst: as the kernel's look, it comes after the announcement.
+        if word.load(SeqCst) as u32 != expected {
+            return Slept::Woken;
+        }
+        let now = now();
+        if now >= until {
+            return Slept::Until;
+        }
+        match clock_nanosleep_absolute(ClockId::Monotonic, &timespec(until.min(now + slice))) {
+            Ok(()) => slice = (2 * slice).min(SLICE_MAX),
+            Err(Errno::INTR) => return Slept::Interrupted,
+            Err(refused) => return Slept::Refused(refused),
+        }
     }
 }
 

@@ -3,15 +3,22 @@
 //! | file | what |
 //! |---|---|
 //! | [`deadline`] | how long a call may take; the monotonic clock |
-//! | [`spin`] | polling with a budget in nanoseconds that learns |
+//! | [`spin`] | polling |
+//! | [`habit`] | whether that pays, and for how long |
+//! | [`signals`] | signals during a poll |
+//! | [`interrupts`] | what ends the waits of a handle from within its process |
 //! | [`futex`] | sleeping on the low half of a word and waking those who do |
 //! | [`eventfd`] | signals for those who wait with epoll |
 
 pub(crate) mod deadline;
 pub(crate) mod eventfd;
 pub(crate) mod futex;
+pub(crate) mod habit;
+pub(crate) mod interrupts;
+mod signals;
 pub(crate) mod spin;
 
 pub(crate) use deadline::Deadline;
 pub use deadline::Timeout;
-pub(crate) use spin::Spinner;
+pub(crate) use interrupts::Interrupts;
+pub(crate) use spin::{Polled, Spinners};

@@ -1,21 +1,26 @@
 //! Polling before sleeping.
 //!
-//! The budget is time, and learns from what came of it. A poll that succeeds leaves it; a wait that polling could have
-//! covered, had it gone on, doubles it; one that took much longer halves it. Its upper bound is about what falling
-//! asleep and being woken costs, after which polling can't win. It starts there: were it to start low, two sides that
-//! wait for each other could stay asleep in turn for ever.
+//! | polls | what happens between them |
+//! |---|---|
+//! | the first 32 | nothing: whoever is answered at once pays for nothing else |
+//! | the next 32 | one look at the clock, before them |
+//! | all others | signals are held up, a look at the clock every 32, and every 5 µs what is pending is let through |
 //!
-//! Where whoever is waited for can't run while this process polls, the budget is zero; see [`Spinner::set_alone`].
+//! For how long is a habit ([`super::habit`]) unless the handle was opened with a fixed time.
 
 use super::deadline::{Deadline, now};
+use super::habit::{Habit, Outcome};
+use super::interrupts::Interrupts;
+use super::signals::Held;
 use std::hint::spin_loop;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 
-const AUTOMATIC_MAX: u32 = 50_000;
-const AUTOMATIC_MIN: u32 = 2_000;
-/// Polls between two looks at the clock.
+/// Polls of one word between two looks at the clock.
 const POLLS: u32 = 32;
+/// Between two looks at the clock that are so far apart, in nanoseconds, this thread did not run. Ordinarily it is less
+/// than 1 µs.
+const PREEMPTED: i64 = 20_000;
+/// How long a signal is held up, in nanoseconds.
+const HOLD: i64 = 5_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -23,11 +28,39 @@ enum Mode {
     Fixed(u32),
 }
 
-/// One handle's polling.
+/// How a poll ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polled<T> {
+    Found(T),
+    /// The budget or the time of the call is used up, or something was asked of the handle: look once more, then sleep
+    /// or say why not.
+    Nothing,
+    /// A signal handler ran.
+    Interrupted,
+}
+
+/// One handle's polling in all its kinds of waits: how long they take differs, and so whether polling pays.
+pub(crate) struct Spinners {
+    /// Of a server, for a request.
+    pub request: Spinner,
+    /// Of a client, for a slot, a reply, any of several replies.
+    pub slot: Spinner,
+    pub reply: Spinner,
+    pub any: Spinner,
+}
+
+impl Spinners {
+    /// `spin_ns`: as for [`Spinner::new`].
+    pub fn new(spin_ns: i64) -> Self {
+        let [request, slot, reply, any] = [(); 4].map(|()| Spinner::new(spin_ns));
+        Self { request, slot, reply, any }
+    }
+}
+
+/// One handle's polling in one kind of wait.
 pub(crate) struct Spinner {
     mode: Mode,
-    budget: AtomicU32,
-    alone: AtomicBool,
+    habit: Habit,
 }
 
 impl Spinner {
@@ -37,63 +70,159 @@ impl Spinner {
             0 => Mode::Automatic,
             _ => Mode::Fixed(u32::try_from(spin_ns.max(0)).unwrap_or(u32::MAX)),
         };
-        Self { mode, budget: AtomicU32::new(AUTOMATIC_MAX), alone: AtomicBool::new(false) }
+        Self { mode, habit: Habit::new() }
     }
 
-    fn budget(&self) -> u32 {
-        match self.mode {
-            _ if self.alone.load(Relaxed) => 0,
-            Mode::Fixed(budget) => budget,
-            Mode::Automatic => self.budget.load(Relaxed),
-        }
-    }
-
-    /// Whether all that this handle may wait for share its only processor.
-    pub fn set_alone(&self, alone: bool) {
-        self.alone.store(alone, Relaxed);
-    }
-
-    /// Polls until it finds something, or until the budget or the time of the call is used up or `stopped` is set.
+    /// Polls until it finds something; once at least. `words`: how many words one poll looks at.
     #[inline]
     pub fn until<T>(
         &self,
         deadline: &Deadline,
-        stopped: &AtomicBool,
+        interrupts: &Interrupts,
+        words: u32,
         mut poll: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
-        let budget = self.budget();
-        if budget == 0 || deadline.is_now() {
-            return poll();
-        }
-        let mut end = i64::MAX;
-        let mut polls = 0_u32;
+    ) -> Polled<T> {
+        let mut looks = Looks::none(self, deadline);
+        // A poll that may not be repeated counts as enough for a look, which ends it.
+        let words = if looks.budget == 0 { POLLS } else { words.min(POLLS) };
+        let mut looked_at = 0;
         loop {
             if let Some(found) = poll() {
-                return Some(found);
+                if looks.has_lessons {
+                    self.learn_from(looks);
+                }
+                return Polled::Found(found);
             }
-            spin_loop();
-            polls = polls.wrapping_add(1);
-            if polls % POLLS == 0 && Self::is_over(&mut end, budget, deadline, stopped) {
-                return None;
+            looked_at += words;
+            if looked_at < POLLS {
+                spin_loop();
+                continue;
+            }
+            looked_at = 0;
+            match looks.again(self, deadline, interrupts) {
+                Next::Poll => {}
+                Next::GiveUp => return Polled::Nothing,
+                Next::BeInterrupted => return Polled::Interrupted,
             }
         }
     }
 
-    /// Looks at the clock, and at the first look decides when to end.
+    /// What came of a poll that found something.
     #[cold]
-    fn is_over(end: &mut i64, budget: u32, deadline: &Deadline, stopped: &AtomicBool) -> bool {
+    fn learn_from(&self, looks: Looks) {
+        let Some(looks) = looks.at_the_clock else {
+            return self.learn(Outcome::Found, 0);
+        };
         let now = now();
-        if *end == i64::MAX {
-            *end = now.saturating_add(budget.into()).min(deadline.at(now));
-        }
-        now >= *end || stopped.load(Relaxed)
+        let preempted = looks.was_preempted || now - looks.last > PREEMPTED;
+        self.learn(if preempted { Outcome::Preempted } else { Outcome::Found }, now);
     }
 
-    /// Learns from a wait that polling did not end, and that went on for so many nanoseconds after it.
-    pub fn learn(&self, slept: i64) {
-        let budget = self.budget.load(Relaxed);
-        let better = if slept < 2 * i64::from(AUTOMATIC_MAX) { budget * 2 } else { budget / 2 };
-        self.budget.store(better.clamp(AUTOMATIC_MIN, AUTOMATIC_MAX), Relaxed);
+    fn learn(&self, outcome: Outcome, now: i64) {
+        if self.mode == Mode::Automatic {
+            self.habit.learn(outcome, now);
+        }
+    }
+
+    /// Learns what a wait took, in nanoseconds, that polling did not end.
+    pub fn slept(&self, nanoseconds: i64) {
+        self.habit.slept(nanoseconds);
+    }
+}
+
+/// What comes after a look at the clock.
+enum Next {
+    Poll,
+    GiveUp,
+    BeInterrupted,
+}
+
+/// One poll: what it may take, and what was seen since it looks at the clock.
+struct Looks {
+    budget: i64,
+    /// Something can be learnt from how this poll ends.
+    has_lessons: bool,
+    at_the_clock: Option<AtTheClock>,
+}
+
+struct AtTheClock {
+    end: i64,
+    last: i64,
+    /// When signals were last let through, or 0.
+    let_through: i64,
+    held: Option<Held>,
+    was_preempted: bool,
+    was_interrupted: bool,
+}
+
+impl Looks {
+    #[inline]
+    fn none(spinner: &Spinner, deadline: &Deadline) -> Self {
+        let (budget, has_lessons) = match spinner.mode {
+            _ if deadline.is_now() => (0, false),
+            Mode::Fixed(budget) => (budget.into(), false),
+            Mode::Automatic => spinner.habit.budget(now),
+        };
+        Self { budget, has_lessons, at_the_clock: None }
+    }
+
+    #[cold]
+    fn again(&mut self, spinner: &Spinner, deadline: &Deadline, interrupts: &Interrupts) -> Next {
+        if self.budget == 0 {
+            return Next::GiveUp;
+        }
+        let now = now();
+        let ends = |end: i64| now >= end || interrupts.is_asked(deadline.begun());
+        let Some(looks) = &mut self.at_the_clock else {
+            let end = now.saturating_add(self.budget).min(deadline.at(now));
+            let first = AtTheClock {
+                end,
+                last: now,
+                let_through: 0,
+                held: None,
+                was_preempted: false,
+                was_interrupted: false,
+            };
+            let looks = self.at_the_clock.insert(first);
+            self.has_lessons = true;
+            return if ends(end) { looks.give_up(spinner) } else { Next::Poll };
+        };
+        if looks.was_interrupted {
+            return Next::BeInterrupted;
+        }
+        looks.was_preempted |= now - looks.last > PREEMPTED;
+        looks.last = now;
+        if ends(looks.end) || looks.was_preempted && spinner.mode == Mode::Automatic {
+            return looks.give_up(spinner);
+        }
+        looks.hold_signals(now);
+        Next::Poll
+    }
+}
+
+impl AtTheClock {
+    fn hold_signals(&mut self, now: i64) {
+        if self.let_through == 0 {
+            self.held = Held::new();
+            self.let_through = now;
+        } else if now - self.let_through > HOLD {
+            self.let_through = now;
+            self.let_signals_through();
+        }
+    }
+
+    fn let_signals_through(&mut self) {
+        self.was_interrupted |= self.held.as_ref().is_some_and(Held::deliver);
+    }
+
+    fn give_up(&mut self, spinner: &Spinner) -> Next {
+        self.let_signals_through();
+        if self.was_interrupted {
+            // For a last look.
+            return Next::Poll;
+        }
+        spinner.learn(if self.was_preempted { Outcome::Preempted } else { Outcome::Nothing }, self.last);
+        Next::GiveUp
     }
 }
 
@@ -102,11 +231,10 @@ mod tests {
     use super::*;
     use crate::wait::Timeout;
 
-    static RUNNING: AtomicBool = AtomicBool::new(false);
-
     fn polls_until(spinner: &Spinner, most: u32) -> u32 {
+        let interrupts = Interrupts::default();
         let mut polls = 0;
-        spinner.until(&Deadline::new(Timeout::FOREVER), &RUNNING, || {
+        spinner.until(&Deadline::new(Timeout::FOREVER, &interrupts), &interrupts, 1, || {
             polls += 1;
             (polls == most).then_some(())
         });
@@ -115,30 +243,37 @@ mod tests {
 
     #[test]
     fn a_spin_that_finds_nothing_gives_up() {
-        assert!(polls_until(&Spinner::new(0), u32::MAX) > POLLS);
-        assert!(polls_until(&Spinner::new(1), u32::MAX) > POLLS);
+        assert!(polls_until(&Spinner::new(0), u32::MAX) >= POLLS);
+        assert!(polls_until(&Spinner::new(1), u32::MAX) >= POLLS);
     }
 
     #[test]
-    fn long_waits_shrink_the_budget_and_short_ones_bring_it_back() {
-        let spinner = Spinner::new(0);
-        for _ in 0..10 {
-            spinner.learn(1_000_000);
+    fn a_spin_that_finds_something_polls_no_more() {
+        for most in [1, POLLS + 1, 10 * POLLS] {
+            assert_eq!(polls_until(&Spinner::new(1_000_000_000), most), most);
         }
-        assert_eq!(spinner.budget(), AUTOMATIC_MIN);
-        for _ in 0..10 {
-            spinner.learn(i64::from(AUTOMATIC_MAX));
-        }
-        assert_eq!(spinner.budget(), AUTOMATIC_MAX);
     }
 
     #[test]
-    fn nobody_polls_more_than_once_where_that_is_in_vain_or_unwanted() {
+    fn nobody_polls_more_than_once_where_that_is_unwanted_or_in_vain() {
         assert_eq!(polls_until(&Spinner::new(-1), u32::MAX), 1);
-        let alone = Spinner::new(0);
-        alone.set_alone(true);
-        assert_eq!(polls_until(&alone, u32::MAX), 1);
-        alone.set_alone(false);
-        assert_eq!(polls_until(&alone, 5), 5);
+        let spinner = Spinner::new(0);
+        let polled = (0..50).filter(|_| polls_until(&spinner, u32::MAX) > 1).count();
+        assert!(polled < 10, "{polled} of 50");
+    }
+
+    #[test]
+    fn an_interruption_ends_a_spin() {
+        let interrupts = Interrupts::default();
+        let spinner = Spinner::new(i64::MAX);
+        let mut polls = 0;
+        let polled = spinner.until(&Deadline::new(Timeout::FOREVER, &interrupts), &interrupts, 1, || {
+            polls += 1;
+            if polls == 1_000 {
+                interrupts.ask();
+            }
+            None::<()>
+        });
+        assert_eq!(polled, Polled::Nothing);
     }
 }

@@ -161,6 +161,8 @@ static inline void client_step(rr_client *client)
             call_with_numbers(client);
         break;
     default:
+        if (below(8) == 0)
+            CHECK(WATCH(rr_client_interrupt, AT_ONCE, client) == 0);
         ask_channel(rr_client_channel(client));
         break;
     }

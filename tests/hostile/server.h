@@ -194,6 +194,8 @@ static inline void server_step(rr_server *server)
             serve_numbers(server);
         break;
     default:
+        if (below(8) == 0)
+            CHECK(WATCH(rr_server_interrupt, AT_ONCE, server) == 0);
         ask_channel(rr_server_channel(server));
         break;
     }
