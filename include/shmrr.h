@@ -39,6 +39,27 @@
  * kernel knows that its process lives: a program must not close descriptors that it did not open. They are closed on
  * exec. After a fork the requests of the parent's handle stay the parent's.
  *
+ * LEAVING A CALL SIDEWAYS. Only rr_serve calls back, so only rr_serve can be left by unwinding, from its handler: by a
+ * C++ exception, and with glibc by pthread_exit and by cancellation. On the way the request is let go of, unless the
+ * handler has replied to it: its client's call fails with -ECANCELED at once. With musl threads end without unwinding,
+ * and the request stays taken, as after a jump.
+ *
+ * A jump (longjmp, siglongjmp) runs nothing on its way. The library keeps no lock, so what a jump leaves is this:
+ *
+ *   out of                          left until the handle is freed               to have it back sooner
+ *   a handler of rr_serve           its request, taken: the client waits         rr_release, with the id that the
+ *                                   until its deadline                           handler noted
+ *   rr_client_req, and calls that   perhaps a slot, whose request is served      free the handle, open another
+ *   send or collect                 or waits, and that nobody collects
+ *   calls that take requests        perhaps a request, taken, whose id nobody    free the handle, open another
+ *                                   knows
+ *   waits for one known id          nothing                                      call again
+ *   calls that open, free or clear  memory, descriptors, a participant           not at all: don't jump out of these
+ *
+ * A call that polls holds up signals meanwhile and lets them through now and then: jump by siglongjmp to where sigsetjmp
+ * saved the mask. To end a wait without a jump: a timeout, rr_server_stop, rr_client_stop, or any signal handler that
+ * returns.
+ *
  * CODES. These and no others are returned, each by the calls that list it; rr_strerror tells the same sentences.
  *
  *   -EAGAIN        nothing is ready now, and the call does not wait
@@ -243,6 +264,9 @@ typedef struct {
 // the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
 // bytes that were written to data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other number fails the
 // request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
+//
+// A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
+// SIDEWAYS.
 typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_response *response);
 
 // Room in the channel's memory for a request, to be written in place.
@@ -600,6 +624,10 @@ int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, 
 // thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
 // in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call
 // that it is returned to.
+//
+// A C++ exception that leaves the handler leaves rr_serve, too, and its request is let go of: the client's call fails
+// with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
+// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
 //
 // Return value: 0 after RR_SERVE_STOP, or
 // -ESHUTDOWN: the handle was stopped;

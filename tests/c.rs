@@ -20,8 +20,8 @@ const BEYOND_EMULATION: [(&str, &str); 3] = [
     ("passing", "an emulated process can't start another"),
 ];
 
-fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c")
+fn sources(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(language)
 }
 
 fn keeps_its_promises(name: &str, language: Language, linkage: Linkage) {
@@ -34,9 +34,12 @@ fn keeps_its_promises(name: &str, language: Language, linkage: Linkage) {
         println!("skipped: {why}");
         return;
     }
+    runs(&sources("c").join(name).with_extension("c"), language, linkage, mode);
+}
+
+fn runs(source: &Path, language: Language, linkage: Linkage, mode: Mode) {
     let directory = tempfile::tempdir().unwrap();
-    let source = sources().join(name).with_extension("c");
-    let compiled = compiler::compile(&source, language, linkage, mode, directory.path());
+    let compiled = compiler::compile(source, language, linkage, mode, directory.path());
     let Some(compiled) = found(compiled) else { return };
     if let Some(said) = found(program::run(&mut mode.command(&compiled), mode.watchdog())) {
         print!("{said}");
@@ -81,7 +84,7 @@ macro_rules! families {
         #[test]
         fn every_program_is_run() {
             let listed = BTreeSet::from([$(stringify!($name).to_owned()),+]);
-            let programs = std::fs::read_dir(sources()).unwrap().map(|entry| entry.unwrap().path());
+            let programs = std::fs::read_dir(sources("c")).unwrap().map(|entry| entry.unwrap().path());
             let programs = programs.filter(|path| path.extension().is_some_and(|found| found == "c"));
             let there = programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
             assert_eq!(listed, there);
@@ -106,6 +109,7 @@ families! {
     integers,
     interrupted_openings,
     interrupting,
+    jumping_out,
     kinds,
     lending,
     lending_races,
@@ -137,6 +141,28 @@ families! {
     waiting_for_any,
     waking_for_any,
     without_memory,
+}
+
+/// Programs that are C++ alone.
+mod cpp_only {
+    use super::{Language, Linkage, Mode};
+
+    fn run(name: &str, linkage: Linkage) {
+        let mode = Mode::from_environment();
+        if mode.concerns(Language::Cpp) {
+            super::runs(&super::sources("cpp").join(name), Language::Cpp, linkage, mode);
+        }
+    }
+
+    #[test]
+    fn leaving_serve() {
+        run("leaving_serve.cpp", Linkage::Shared);
+    }
+
+    #[test]
+    fn leaving_serve_of_the_static_library() {
+        run("leaving_serve.cpp", Linkage::Static);
+    }
 }
 
 mod static_library {

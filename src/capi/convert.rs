@@ -71,8 +71,8 @@ fn report(report: Option<&mut rr_error>, error: Option<&Error>) {
     }
 }
 
-pub(super) fn null(name: &str) -> Error {
-    Error::bad_argument(name, "a null pointer", "a valid one")
+pub(super) const fn null(name: &'static str) -> Error {
+    Error::Null(name)
 }
 
 /// # Safety
@@ -95,7 +95,7 @@ pub(super) fn of_channel(channel: &Channel) -> *const rr_channel {
 
 /// # Safety
 /// A pointer that is not null must be writable.
-pub(super) unsafe fn place<'a, T>(name: &str, pointer: *mut T) -> Result<&'a mut T> {
+pub(super) unsafe fn place<'a, T>(name: &'static str, pointer: *mut T) -> Result<&'a mut T> {
     // SAFETY: the caller's.
     unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
 }
@@ -116,7 +116,7 @@ pub(super) unsafe fn payload<'a>(pointer: *const c_void, length: usize) -> Resul
 
 /// # Safety
 /// A pointer that is not null must be readable for `count` numbers, and stay as it is during the call.
-pub(super) unsafe fn numbers<'a>(name: &str, pointer: *const u64, count: usize) -> Result<&'a [u64]> {
+pub(super) unsafe fn numbers<'a>(name: &'static str, pointer: *const u64, count: usize) -> Result<&'a [u64]> {
     if pointer.is_null() {
         return Err(null(name));
     }
@@ -138,7 +138,7 @@ pub(super) fn buffer(pointer: *mut c_void, capacity: usize) -> Result<*mut u8> {
 
 /// # Safety
 /// A pointer that is not null must be a string that ends with a NUL.
-pub(super) unsafe fn string<'a>(name: &str, pointer: *const c_char) -> Result<&'a CStr> {
+pub(super) unsafe fn string<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a CStr> {
     if pointer.is_null() {
         return Err(null(name));
     }

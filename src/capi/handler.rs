@@ -17,12 +17,21 @@ use std::slice;
 /// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call
 /// that it is returned to.
 ///
+/// A C++ exception that leaves the handler leaves rr_serve, too, and its request is let go of: the client's call fails
+/// with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
+/// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
+///
 /// Return value: 0 after RR_SERVE_STOP, or
 /// -ESHUTDOWN: the handle was stopped;
 /// -EINTR: a signal handler ran while the call slept; no request is lost: call again;
 /// -EINVAL: srv or handler is null, or the channel is one of integers.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_serve(srv: *mut rr_server, handler: rr_handler, ctx: *mut c_void) -> c_int {
+pub unsafe extern "C-unwind" fn rr_serve(
+    srv: *mut rr_server,
+    handler: rr_handler,
+    ctx: *mut c_void,
+) -> c_int {
+    let _only_foreign = AbortPanics;
     status(|| {
         // SAFETY: the caller's pointer is null or valid.
         let server = unsafe { handle(srv) }?;
@@ -42,6 +51,18 @@ pub unsafe extern "C" fn rr_serve(srv: *mut rr_server, handler: rr_handler, ctx:
             unsafe { finish(code, &written, response) }
         })
     })
+}
+
+/// Lets what a handler throws pass, and nothing else: a panic of the library's own ends the process here, as it does at
+/// every `extern "C"`.
+struct AbortPanics;
+
+impl Drop for AbortPanics {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
 }
 
 /// # Safety

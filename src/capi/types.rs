@@ -194,8 +194,15 @@ pub struct rr_response {
 /// the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
 /// bytes that were written to data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other number fails the
 /// request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
+///
+/// A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
+/// SIDEWAYS.
 pub type rr_handler = Option<
-    unsafe extern "C" fn(ctx: *mut c_void, request: *const rr_view, response: *mut rr_response) -> c_int,
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        request: *const rr_view,
+        response: *mut rr_response,
+    ) -> c_int,
 >;
 
 /// One that is attached to a channel.

@@ -85,6 +85,10 @@ pub enum Error {
     /// An argument no call accepts (`EINVAL`).
     #[error("{0}")]
     Invalid(Text),
+    /// A pointer that must not be null (`EINVAL`); of the C interface alone. Without a call that makes a text, so that
+    /// checking for it costs the calls of each request nothing but the comparison.
+    #[error("{0}: found a null pointer, expected a valid one")]
+    Null(&'static str),
     /// An options structure with non-zero fields that this version does not know (`E2BIG`).
     #[error("{0}")]
     OptionsTooLong(Text),
@@ -133,7 +137,7 @@ impl Error {
             Self::Remote { .. } => libc::EREMOTEIO,
             Self::Stopped => libc::ESHUTDOWN,
             Self::Corrupt | Self::Protocol(_) => libc::EPROTO,
-            Self::Invalid(_) | Self::WrongKind => libc::EINVAL,
+            Self::Invalid(_) | Self::Null(_) | Self::WrongKind => libc::EINVAL,
             Self::OptionsTooLong(_) => libc::E2BIG,
             Self::Crowded { .. } => libc::EUSERS,
             Self::NoEventFd(_) => libc::ENXIO,
@@ -144,6 +148,7 @@ impl Error {
     }
 
     /// What the system refused, and its word.
+    #[cold]
     pub(crate) fn system(what: impl Display, errno: Errno) -> Self {
         Self::system_as(what, errno, system::code(errno))
     }
@@ -164,6 +169,7 @@ impl Error {
     }
 
     /// An argument outside what a call accepts.
+    #[cold]
     pub(crate) fn bad_argument(name: impl Display, found: impl Display, expected: impl Display) -> Self {
         Self::Invalid(Text::of(format_args!("{name}: found {found}, expected {expected}")))
     }

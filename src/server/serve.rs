@@ -133,6 +133,7 @@ impl Server {
             let Ok(room) = self.lend_reply_of_taken(id) else { continue };
             let mut response =
                 Response { room, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
+            // One that is left by unwinding, of whatever kind, drops the request, which lets go of it.
             let result = handler(&request, &mut response);
             let is_later = response.is_later && result.is_ok();
             // That its client gave up is no concern of the loop's.
