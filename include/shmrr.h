@@ -57,8 +57,7 @@
  *   calls that open, free or clear  memory, descriptors, a participant           not at all: don't jump out of these
  *
  * A call that polls holds up signals meanwhile and lets them through now and then: jump by siglongjmp to where sigsetjmp
- * saved the mask. To end a wait without a jump: a timeout, rr_server_stop, rr_client_stop, or any signal handler that
- * returns.
+ * saved the mask. A wait is better ended without a jump: by its timeout, or by the four functions under SIGNALS.
  *
  * CODES. These and no others are returned, each by the calls that list it; rr_strerror tells the same sentences.
  *
