@@ -188,7 +188,9 @@ typedef struct {
     uint64_t request_max;
     // The longest response in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
     uint64_t response_max;
-    // Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600.
+    // Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
+    // be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
+    // participants prove that they live.
     uint32_t mode;
     // RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, RR_NEED_SERVER, or any of them together.
     uint32_t flags;
@@ -981,6 +983,7 @@ int64_t rr_channel_path(const rr_channel *ch, char *buf, size_t cap);
 // rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
 //
 // Return value: the descriptor, or
+// -EBADF: the program has closed it, and no path leads to the channel;
 // -EINVAL: ch is null.
 int rr_channel_fd(const rr_channel *ch);
 

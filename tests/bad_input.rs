@@ -167,6 +167,9 @@ fn options_out_of_range_are_named_with_their_range() {
         (small().response_max(u64::MAX), &format!("response_max: found {}, expected {bytes}", u64::MAX)),
         (small().mode(0o1777), "mode: found 0o1777, expected 0 to 0o777"),
         (small().mode(u32::MAX), "mode: found 0o37777777777, expected 0 to 0o777"),
+        (small().mode(0o644), "mode: found 0o644, expected one that lets nobody read who may not write"),
+        (small().mode(0o640), "mode: found 0o640, expected one that lets nobody read who may not write"),
+        (small().mode(0o466), "mode: found 0o466, expected one that lets nobody read who may not write"),
     ];
     for (options, message) in cases {
         let expected = Error::Invalid(message.into());

@@ -196,7 +196,7 @@ fn an_outcome_that_is_no_reply_is_an_error_and_leaves_nothing() {
     assert_eq!(client.view(failed, Timeout::FOREVER).err(), Some(Error::Stale));
 
     let orphan = client.send(b"").unwrap();
-    let leaving = Options::new().server_from_fd(server.channel().fd()).unwrap();
+    let leaving = Options::new().server_from_fd(server.channel().fd().unwrap()).unwrap();
     let _ = take(&leaving).keep();
     drop(leaving);
     assert_eq!(client.view(orphan, Timeout::FOREVER).err(), Some(Error::OwnerDead));

@@ -37,7 +37,8 @@ pub struct Channel {
 impl Channel {
     pub fn start(cpus: Option<Cpus>, waiting: Waiting) -> Self {
         let region = options(waiting).anonymous().expect("create");
-        let server = Child::start(cpus.map(|cpus| cpus.server), || echo(region.channel().fd(), waiting));
+        let server =
+            Child::start(cpus.map(|cpus| cpus.server), || echo(region.channel().fd().unwrap(), waiting));
         let client = options(waiting).client_from_server(&region).expect("attach");
         Self { client, waiting, _server: server }
     }

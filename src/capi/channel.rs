@@ -102,11 +102,12 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
 /// rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
 ///
 /// Return value: the descriptor, or
+/// -EBADF: the program has closed it, and no path leads to the channel;
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_fd(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
-    count(|| unsafe { channel(ch) }.map(|channel| channel.fd().as_raw_fd())) as c_int
+    count(|| unsafe { channel(ch) }?.fd().map(|fd| fd.as_raw_fd())) as c_int
 }
 
 /// Takes a snapshot of a channel.

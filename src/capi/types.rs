@@ -93,7 +93,9 @@ pub struct rr_options {
     pub request_max: u64,
     /// The longest response in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
     pub response_max: u64,
-    /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600.
+    /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
+    /// be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
+    /// participants prove that they live.
     pub mode: u32,
     /// RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, RR_NEED_SERVER, or any of them together.
     pub flags: u32,

@@ -87,7 +87,7 @@ impl Channel {
     /// # Errors
     /// [`Error::Invalid`] if it has none; [`Error::System`] as `unlink(2)`.
     pub fn unlink(&self) -> Result<()> {
-        match &self.path {
+        match self.region.path() {
             Some(path) => crate::region::name::remove(path),
             None => Err(Error::Invalid(Text::of(format_args!("{}: has no name to remove", self.subject)))),
         }
@@ -99,7 +99,7 @@ impl Channel {
     /// # Errors
     /// [`Error::Invalid`] if the channel was not opened by a path; [`Error::System`] as `lstat(2)`.
     pub fn is_current(&self) -> Result<bool> {
-        match &self.path {
+        match self.region.path() {
             Some(path) => crate::region::name::means(path, self.region.identity()),
             None => Err(Error::Invalid(Text::of(format_args!("{}: has no name", self.subject)))),
         }

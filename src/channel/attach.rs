@@ -11,10 +11,11 @@ use crate::layout::geometry::Geometry;
 use crate::layout::{View, header};
 use crate::protocol::ring::Known;
 use crate::region::create::{self, Draft, Plan};
+use crate::region::fd::Fd;
 use crate::region::name::{self, Name};
 use crate::region::{Region, open};
 use crate::wait::{Deadline, Interrupts, Spinners, deadline};
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use std::path::Path;
@@ -109,18 +110,18 @@ pub(crate) fn descriptor(fd: BorrowedFd<'_>, role: Role, options: &Options) -> R
 
 /// One more handle of this process on a channel that it has open.
 pub(crate) fn beside(channel: &Channel, role: Role, options: &Options) -> Result<Channel> {
-    let own = open::descriptor(channel.fd(), &channel.subject)?;
-    let path = channel.path.as_ref().map(Name::copy).transpose()?;
+    let own = open::descriptor(channel.fd()?, &channel.subject)?;
+    let path = channel.region.path().map(Name::copy).transpose()?;
     check_and_map(own, path, channel.subject.clone(), role, options)
 }
 
-fn existing(fd: OwnedFd, path: Name, role: Role, options: &Options) -> Result<Channel> {
+fn existing(fd: Fd, path: Name, role: Role, options: &Options) -> Result<Channel> {
     let subject = Text::of(&path);
     check_and_map(fd, Some(path), subject, role, options)
 }
 
 fn check_and_map(
-    fd: OwnedFd,
+    fd: Fd,
     path: Option<Name>,
     subject: Text,
     role: Role,
@@ -138,23 +139,23 @@ fn check_and_map(
 
 /// Maps a file that is known to be a channel of this geometry, joins it and sweeps up after the dead.
 fn map(
-    fd: OwnedFd,
+    fd: Fd,
     geometry: Geometry,
     path: Option<Name>,
     subject: Text,
     role: Role,
     options: &Options,
 ) -> Result<Channel> {
-    let region = Region::map(fd, geometry.total_size, &subject)?;
+    let region = Region::map(fd, geometry.total_size, path, &subject)?;
     // SAFETY: page-aligned, of that size, and kept by the channel next to the view.
     let view = unsafe { View::new(region.base(), geometry) };
     let known = Known::at_attach(&view);
+    let membership = Membership::new(role, &region);
     let channel = Channel {
         view,
         region,
-        path,
         subject,
-        membership: Membership::new(role),
+        membership,
         known,
         spinners: Spinners::new(options.spin_ns),
         interrupts: Interrupts::default(),
@@ -167,7 +168,8 @@ fn map(
     };
     // Before joining, for the dead may hold every entry; counted when there is a line to count in.
     let recovered = channel.recover_dead();
-    channel.me()?;
+    channel.join_first()?;
+    channel.region.make_reserve(&channel.subject)?;
     channel.count(Counter::Recoveries, recovered.into());
     Ok(channel)
 }

@@ -12,15 +12,14 @@
 use crate::error::{Error, Result};
 use crate::layout::View;
 use crate::layout::lines::ParticipantLine;
-use crate::memory;
 use crate::protocol::Participant;
-use crate::region::lock::{self, Lock};
+use crate::region::lock::{self, Lock, Search};
+use crate::region::seat::Seat;
 use crate::region::{Region, fork};
-use std::fs::File;
-use std::io::Read;
-use std::ptr;
+use crate::wait::{deadline, futex};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU64};
 
 const LIVE: u64 = 1;
 
@@ -40,77 +39,101 @@ impl Role {
     }
 }
 
-/// One handle's membership. After a fork the parent keeps it, and the child joins anew at its first call.
+/// One handle's membership. After a fork the parent keeps it, and the child, which finds the [`Seat`] empty, joins anew
+/// at its first call.
 pub(crate) struct Membership {
     role: Role,
-    /// `fork generation << 32 | number`, where the number is 0 before joining and [`JOINING`] meanwhile.
-    state: AtomicU64,
-    /// The lock that goes with the number; a forked child replaces the one it inherited.
-    lock: AtomicPtr<Lock>,
+    seat: NonNull<Seat>,
 }
 
-const JOINING: u32 = u32::MAX;
+// SAFETY: a seat is atomics.
+unsafe impl Send for Membership {}
+// SAFETY: as above.
+unsafe impl Sync for Membership {}
 
-fn pack(generation: u32, number: u32) -> u64 {
-    u64::from(generation) << 32 | u64::from(number)
+/// Why a handle joins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It is being opened.
+    Opened,
+    /// This is a forked child.
+    Forked,
 }
+
+/// Looks at whether another thread has joined, when this one could not.
+const LOOKS: u32 = 4;
+/// Longest time between them, in nanoseconds.
+const LOOK: i64 = 250_000;
 
 impl Membership {
-    pub fn new(role: Role) -> Self {
-        let state = AtomicU64::new(pack(fork::generation(), 0));
-        Self { role, state, lock: AtomicPtr::new(ptr::null_mut()) }
+    /// For a handle that keeps this region at least as long.
+    pub fn new(role: Role, region: &Region) -> Self {
+        Self { role, seat: NonNull::from(region.seat()) }
+    }
+
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    fn seat(&self) -> &Seat {
+        // SAFETY: the region is kept next to this, and its seat stays where it is.
+        unsafe { self.seat.as_ref() }
     }
 
     /// This handle's number, if it has joined in this process.
     #[inline]
     pub fn number(&self) -> Option<Participant> {
-        let state = self.state.load(Acquire);
-        let (generation, number) = ((state >> 32) as u32, state as u32);
-        let joined = generation == fork::generation() && number != 0 && number != JOINING;
-        joined.then_some(number as Participant)
+        let number = self.seat().number.load(Acquire);
+        (number != 0).then_some(number as Participant)
     }
 
-    /// Joins, unless another thread has done so.
+    /// Joins, unless another thread has done so. Every thread tries by itself and nobody waits for another: of two that
+    /// got a number each, one gives its own back.
     #[cold]
-    pub fn join(&self, region: &Region, view: &View, subject: &str) -> Result<Participant> {
-        loop {
-            if let Some(number) = self.number() {
-                return Ok(number);
+    pub fn join(&self, why: Why, region: &Region, view: &View, subject: &str) -> Result<Participant> {
+        fork::settle_in();
+        let seat = self.seat();
+        seat.joining.fetch_add(1, AcqRel);
+        let entered = enter(self.role, why, region, view, subject);
+        let joined = entered.map(|lock| self.take_seat(lock, view));
+        let joined = joined.or_else(|error| self.joined_meanwhile().ok_or(error));
+        seat.joining.fetch_sub(1, AcqRel);
+        joined
+    }
+
+    fn take_seat(&self, lock: Lock, view: &View) -> Participant {
+        let own = lock.number();
+        match self.seat().number.compare_exchange(0, own.into(), AcqRel, Acquire) {
+            Ok(_) => {
+                lock.keep_in(self.seat());
+                own
             }
-            let state = self.state.load(Acquire);
-            let generation = fork::generation();
-            let joining = pack(generation, JOINING);
-            if state == joining || self.state.compare_exchange(state, joining, AcqRel, Relaxed).is_err() {
-                std::thread::yield_now();
-                continue;
+            Err(others) => {
+                let word = &view.participant(own).word;
+                release(word, word.load(Relaxed));
+                others as Participant
             }
-            let entered = enter(self.role, region, view, subject);
-            let number = entered.as_ref().map_or(0, |lock| lock.number());
-            if let Ok(lock) = entered {
-                self.keep(Some(lock));
-                self.state.store(pack(generation, number.into()), Release);
-                return Ok(number);
-            }
-            self.state.store(pack(generation, 0), Release);
-            return entered.map(|lock| lock.number());
         }
+    }
+
+    /// The number by which another thread has joined, or does so any moment: it may have taken the last place.
+    fn joined_meanwhile(&self) -> Option<Participant> {
+        let seat = self.seat();
+        for _ in 0..LOOKS {
+            if self.number().is_some() || seat.joining.load(Acquire) < 2 {
+                break;
+            }
+            futex::sleep(&seat.number, 0, deadline::now() + LOOK);
+        }
+        self.number()
     }
 
     /// Gives the number back. Everything that names it must have been swept.
     pub fn leave(&self, view: &View, me: Participant) {
         let word = &view.participant(me).word;
         release(word, word.load(Relaxed));
-        self.keep(None);
-    }
-
-    /// Puts a lock, or none, in the place of the one there is.
-    fn keep(&self, lock: Option<Box<Lock>>) {
-        let new = lock.map_or(ptr::null_mut(), Box::into_raw);
-        let old = self.lock.swap(new, AcqRel);
-        if !old.is_null() {
-            // SAFETY: made by `Box::into_raw` above, and the swap made this thread the only one to know it.
-            drop(unsafe { Box::from_raw(old) });
-        }
+        self.seat().number.store(0, Relaxed);
+        lock::let_go(self.seat(), me);
     }
 
     /// The incarnation of a participant that is dead, or None.
@@ -122,7 +145,7 @@ impl Membership {
         if incarnation & LIVE == 0 {
             return None;
         }
-        (!lock::is_held(region.fd(), number)).then_some(incarnation)
+        (!lock::is_held(region, number)).then_some(incarnation)
     }
 }
 
@@ -135,38 +158,37 @@ pub(crate) fn is_live(line: &ParticipantLine) -> bool {
     line.word.load(Relaxed) & LIVE != 0
 }
 
-fn enter(role: Role, region: &Region, view: &View, subject: &str) -> Result<Box<Lock>> {
+fn enter(role: Role, why: Why, region: &Region, view: &View, subject: &str) -> Result<Lock> {
     let limit = view.geometry().participants;
     let free = |number: u16| !is_live(view.participant(number));
-    let candidates = || (1..=limit as u16).filter(|n| free(*n));
-    let Some(lock) = Lock::acquire(region.fd(), subject, candidates, free)? else {
+    let search = Search { limit: limit as u16, accept: &free };
+    let by_reserve = match why {
+        Why::Opened => None,
+        Why::Forked => Lock::acquire_by_reserve(region, &search),
+    };
+    let found = match by_reserve {
+        Some(found) => found,
+        None => {
+            let found = Lock::acquire(region, &search, subject);
+            if why == Why::Forked {
+                region.provide_reserve();
+                found.map_err(|_| Error::NotJoined)?
+            } else {
+                found?
+            }
+        }
+    };
+    let Some(lock) = found else {
         return Err(Error::Crowded { channel: subject.into(), limit });
     };
-    let lock = memory::boxed(lock)?;
     // The byte is locked, so nobody else writes this entry.
     let line = view.participant(lock.number());
-    line.pid.store(std::process::id(), Relaxed);
+    let (pid, start_time) = fork::who();
+    line.pid.store(pid, Relaxed);
     line.role.store(role as u32, Relaxed);
-    line.start_time.store(start_time().unwrap_or(0), Relaxed);
+    // For people to read.
+    line.start_time.store(start_time, Relaxed);
     let free = line.word.load(Relaxed);
     line.word.store(free.wrapping_add(2) | LIVE, Release);
     Ok(lock)
-}
-
-/// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat` (proc(5)). For people to read.
-fn start_time() -> Option<u64> {
-    // Of its fields up to that one the longest have 20 digits, and a name 64 bytes.
-    let mut bytes = [0; 512];
-    let length = File::open("/proc/self/stat").ok()?.read(&mut bytes).ok()?;
-    let stat = std::str::from_utf8(&bytes[..length]).ok()?;
-    // The second field is in parentheses and may itself contain spaces and parentheses.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
-}
-
-impl Drop for Membership {
-    /// What a forked child inherited and never used is let go of here; see [`fork`] for its descriptor.
-    fn drop(&mut self) {
-        self.keep(None);
-    }
 }

@@ -36,9 +36,10 @@ use crate::region::Region;
 use crate::region::name::Name;
 use crate::wait::interrupts::Ended;
 use crate::wait::{Deadline, Interrupts, Spinners, Timeout, futex};
-use membership::Membership;
+use membership::{Membership, Why};
 use notify::Notifier;
 use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
 use servers::Servers;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU32};
@@ -49,7 +50,6 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 pub struct Channel {
     view: View,
     region: Region,
-    path: Option<Name>,
     subject: Text,
     membership: Membership,
     pub(crate) known: Known,
@@ -94,13 +94,18 @@ impl Channel {
     /// The file, if the channel was opened by a path.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.path.as_ref().map(Name::as_path)
+        self.region.path().map(Name::as_path)
     }
 
     /// The descriptor of the region. It belongs to the handle; pass it on or duplicate it, but don't close it.
-    #[must_use]
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.region.fd()
+    ///
+    /// # Errors
+    /// [`Error::System`] with `EBADF` if the program closed it, and no path leads to the channel.
+    pub fn fd(&self) -> Result<BorrowedFd<'_>> {
+        self.region.file().ok_or_else(|| {
+            let what = format_args!("{}: its descriptor is none of the channel's any more", self.subject);
+            Error::system(what, Errno::BADF)
+        })
     }
 
     /// Requests that wait for a server. A snapshot.
@@ -123,8 +128,24 @@ impl Channel {
     pub(crate) fn me(&self) -> Result<Participant> {
         match self.membership.number() {
             Some(number) => Ok(number),
-            None => self.membership.join(&self.region, &self.view, &self.subject),
+            None => self.join_anew(),
         }
+    }
+
+    /// In a forked child.
+    #[cold]
+    fn join_anew(&self) -> Result<Participant> {
+        let join = || self.membership.join(Why::Forked, &self.region, &self.view, &self.subject);
+        match join() {
+            // The dead may hold every entry: children that each did a little and ended.
+            Err(Error::Crowded { .. }) if self.recover_dead() > 0 => join(),
+            joined => joined,
+        }
+    }
+
+    /// When a handle is opened: the dead have been swept up after.
+    fn join_first(&self) -> Result<Participant> {
+        self.membership.join(Why::Opened, &self.region, &self.view, &self.subject)
     }
 
     /// That calls for payloads of this kind may use the channel.

@@ -109,7 +109,8 @@ impl Options {
         self
     }
 
-    /// Permission bits of the file, applied exactly; 0600 by default.
+    /// Permission bits of the file, applied exactly; 0600 by default. Whoever may read must be let write as well: who
+    /// can only open the file for reading can still lock the bytes by which participants prove that they live.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
@@ -190,10 +191,15 @@ impl Options {
     }
 
     pub(crate) fn permissions(&self) -> Result<u32> {
-        if self.mode & !0o777 == 0 {
-            Ok(or(self.mode, MODE))
-        } else {
-            Err(Error::bad_argument("mode", format_args!("{:#o}", self.mode), "0 to 0o777"))
+        let refused =
+            |expected: &str| Error::bad_argument("mode", format_args!("{:#o}", self.mode), expected);
+        if self.mode & !0o777 != 0 {
+            return Err(refused("0 to 0o777"));
         }
+        // Read locks on the bytes of the participants keep others from joining, and need no right to write.
+        if self.mode & 0o444 & !(self.mode << 1) != 0 {
+            return Err(refused("one that lets nobody read who may not write"));
+        }
+        Ok(or(self.mode, MODE))
     }
 }

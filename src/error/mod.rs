@@ -109,6 +109,12 @@ pub enum Error {
     /// No memory is left (`ENOMEM`).
     #[error("no memory is left")]
     NoMemory,
+    /// A forked child's handle can't join the channel anew: the process has lost what that takes (`ENOTCONN`).
+    #[error(
+        "this forked child can't join the channel anew: it has neither the descriptors of its parent's handle nor a \
+         way to open the channel's file"
+    )]
+    NotJoined,
     /// The operating system refused (its own errno where that means the same in all calls, else another).
     #[error("{what}")]
     System {
@@ -143,6 +149,7 @@ impl Error {
             Self::NoEventFd(_) => libc::ENXIO,
             Self::HasEventFd(_) => libc::EBUSY,
             Self::NoMemory => libc::ENOMEM,
+            Self::NotJoined => libc::ENOTCONN,
             Self::System { errno, .. } => *errno,
         }
     }

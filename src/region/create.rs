@@ -1,11 +1,12 @@
 //! New regions. A file is complete, header and reserved pages, before it gets its name; no process ever sees a
 //! half-made one, and of racing creators one wins.
 
+use super::fd::Fd;
 use super::name::Name;
 use super::open::ProcPath;
 use super::retry;
 use crate::error::{Error, Result};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{self, AtFlags, CWD, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -28,7 +29,7 @@ pub(crate) struct Plan<'a> {
 
 /// A new file that is complete, but has not got the name it is meant for.
 pub(crate) struct Draft {
-    fd: OwnedFd,
+    fd: Fd,
     /// The name it has meanwhile, where the file system knows no nameless files. A creator that is killed leaves that
     /// behind, which is why this is only the second choice.
     own_name: Option<Name>,
@@ -46,7 +47,7 @@ impl Draft {
 
     fn nameless(path: &Name) -> Result<Option<Self>> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match fs::open(path.directory()?.as_c_str(), flags, Mode::RUSR | Mode::WUSR) {
+        match fs::open(path.directory()?.as_c_str(), flags, Mode::RUSR | Mode::WUSR).and_then(Fd::new) {
             Ok(fd) => Ok(Some(Self { fd, own_name: None })),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
             Err(errno) => Err(cannot_create(path, errno)),
@@ -63,6 +64,7 @@ impl Draft {
         let own = path.directory()?.join(&name)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = fs::open(own.as_c_str(), flags, Mode::RUSR | Mode::WUSR)
+            .and_then(Fd::new)
             .map_err(|errno| cannot_create(path, errno))?;
         Ok(Self { fd, own_name: Some(own) })
     }
@@ -103,7 +105,7 @@ impl Drop for Draft {
 
 /// Makes a region without a path, which others reach by inheriting or being passed its descriptor. Sealed, so that
 /// nobody can cut it off under those who have it mapped.
-pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<OwnedFd> {
+pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<Fd> {
     if name.len() > MEMFD_NAME_MAX || name.contains('\0') {
         let expected = format_args!("{MEMFD_NAME_MAX} bytes at most, none of them NUL");
         return Err(Error::bad_argument("name", format_args!("{name:?}"), expected));
@@ -112,6 +114,7 @@ pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<OwnedFd> {
     // Linux before 6.3 does not know that a memfd may be made not executable.
     let fd = fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| fs::memfd_create(name, flags))
+        .and_then(Fd::new)
         .map_err(|errno| Error::system(format_args!("{subject}: cannot create a memfd"), errno))?;
     // A memfd that can't be executed takes no execute bits either.
     fill(&fd, &subject, &Plan { mode: plan.mode & 0o666, ..*plan })?;
@@ -120,7 +123,7 @@ pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-fn fill(fd: &OwnedFd, subject: &impl Display, plan: &Plan) -> Result<()> {
+fn fill(fd: &Fd, subject: &impl Display, plan: &Plan) -> Result<()> {
     let failed = |what: &str, errno: Errno| {
         let size = plan.size;
         Error::system(format_args!("{subject}: cannot {what} {size} bytes"), errno)
@@ -157,7 +160,7 @@ mod tests {
     use crate::region::name::resolve;
     use std::os::unix::fs::MetadataExt;
 
-    const PLAN: Plan = Plan { size: 8192, mode: 0o640, reserve: true, header: b"head" };
+    const PLAN: Plan = Plan { size: 8192, mode: 0o660, reserve: true, header: b"head" };
 
     /// Both ways of making a file: same result, an existing name wins, nothing else is left in the directory.
     #[test]
@@ -176,7 +179,7 @@ mod tests {
             assert!(!path.exists());
             assert!(first.publish(&name).unwrap());
             let meta = std::fs::metadata(&path).unwrap();
-            assert_eq!((meta.len(), meta.mode() & 0o7777), (8192, 0o640));
+            assert_eq!((meta.len(), meta.mode() & 0o7777), (8192, 0o660));
             assert!(meta.blocks() * 512 >= 8192, "pages are reserved");
             assert!(std::fs::read(&path).unwrap().starts_with(b"head"));
             assert!(!second.publish(&name).unwrap());

@@ -1,176 +1,295 @@
-//! What a forked child must let go of.
+//! Forks: what a child must let go of, and how it knows that it is one.
 //!
-//! A lock on an open file description lasts until the last descriptor of that description is closed, and a forked child
-//! has a copy of each. A child that kept them would keep its parent alive in everybody's eyes. So every descriptor that
-//! carries such a lock is kept in a list that only grows, and a `pthread_atfork` handler closes them all in the child;
-//! closing neither allocates nor locks, as that place demands.
+//! A lock on an open file description lasts until the last reference to that description is gone, and a forked child has
+//! a copy of each descriptor. A child that kept them would keep its parent alive in everybody's eyes. So it closes what
+//! [`super::kept`] lists as a lock's, before it does anything else with the library: in a `pthread_atfork` handler, or,
+//! where the program's own handlers run first, or a raw `clone` ran none, at its first call.
 //!
-//! A descriptor can be opened or locked while another thread forks, and the child then has a copy that is not in its
-//! list. [`hold`] notices that a fork overlapped and starts over.
+//! That this is a child is told by memory that the kernel empties in children (`MADV_WIPEONFORK`, Linux 4.14); elsewhere
+//! the handler empties it. The word of [`PROCESS`] is in such memory, and so is each handle's [`super::seat`].
+//!
+//! | [`PROCESS`] word | meaning |
+//! |---|---|
+//! | 0 | a new process: nothing was cleaned up |
+//! | `epoch << 8 \| UNDER_WAY` | a thread is cleaning up; others go on, and what they open is not touched |
+//! | `epoch << 8 \| SETTLED` | done |
+//!
+//! The epoch counts processes from the first one of this line that used the library.
+//!
+//! Each handle keeps a *reserve*, a description without locks, for the child of the next fork to join with: a child may
+//! have lost what opening one takes. A description that two processes share would lock for both, so a reserve is used
+//! only by a child that alone got it: of a fork that overlapped no other. The parent's handler replaces it.
+//!
+//! | [`FORKS`] bits | meaning |
+//! |---|---|
+//! | 0 to 23 | forks in progress |
+//! | 24 | one of them overlapped another |
+//! | 32 to 63 | forks begun |
 
-use crate::error::Result;
-use crate::memory;
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
-use std::sync::Once;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32};
+use super::fd;
+use super::kept::{self, Phase, Use};
+use super::{memory, seat};
+use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
-const NONE: i32 = -1;
+const IN_PROGRESS: u64 = (1 << 24) - 1;
+const OVERLAPPED: u64 = 1 << 24;
+const ONE_BEGUN: u64 = 1 << 32;
 
-/// A place in the list. It stays there for ever, and is used again when its descriptor is gone.
-struct Place {
-    fd: AtomicI32,
-    next: *mut Place,
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// Forks in progress and begun: two equal values with none in progress have no fork between them.
+pub(super) fn forks() -> Option<u64> {
+    let forks = FORKS.load(SeqCst);
+    (forks & IN_PROGRESS == 0).then_some(forks)
 }
 
-static PLACES: AtomicPtr<Place> = AtomicPtr::new(ptr::null_mut());
-static FORKS_BEGUN: AtomicU32 = AtomicU32::new(0);
-static FORKS_ENDED: AtomicU32 = AtomicU32::new(0);
-/// How many forks lie between this process and the one in which the library was first used.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
+pub(super) fn is_in_progress() -> bool {
+    forks().is_none()
+}
 
-/// Changes in a forked child, and only there.
+const UNDER_WAY: u32 = 1;
+const SETTLED: u32 = 2;
+
+/// A page that children find empty.
+#[repr(C, align(4096))]
+struct Process {
+    word: AtomicU32,
+    pid: AtomicU32,
+    start_time: AtomicU64,
+}
+
+static PROCESS: Process =
+    Process { word: AtomicU32::new(0), pid: AtomicU32::new(0), start_time: AtomicU64::new(0) };
+
+/// Whether the kernel empties [`PROCESS`] in children: 0 nobody asked, 1 yes, 2 no.
+static EMPTIED: AtomicU8 = AtomicU8::new(0);
+
+/// The epoch of the newest process.
+static EPOCHS: AtomicU16 = AtomicU16::new(0);
+
+/// Which process this is; after [`settle_in`].
+pub(super) fn epoch() -> u16 {
+    (PROCESS.word.load(Relaxed) >> 8) as u16
+}
+
+fn is_settled() -> bool {
+    PROCESS.word.load(Acquire) & 0xff == SETTLED
+        && (EMPTIED.load(Relaxed) == 1 || PROCESS.pid.load(Relaxed) == std::process::id())
+}
+
+/// What to do with the reserves that a child inherited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reserves {
+    /// They are this child's alone.
+    Keep,
+    /// Somebody else may have them too.
+    Renew,
+}
+
+/// To be called before anything else is done in a process: cleans up what it inherited, unless that has been done. Takes
+/// no lock and allocates nothing.
 #[inline]
-pub(crate) fn generation() -> u32 {
-    GENERATION.load(Relaxed)
-}
-
-/// A descriptor that no forked child keeps.
-pub(crate) struct Held {
-    place: &'static Place,
-    generation: u32,
-}
-
-impl Held {
-    /// The descriptor; `None` in a forked child.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        let fd = self.place.fd.load(Acquire);
-        // SAFETY: while this is the process that holds it, only `drop` closes the descriptor.
-        (self.generation == generation()).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+pub(crate) fn settle_in() {
+    if !is_settled() {
+        settle(Reserves::Renew);
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.generation == generation() {
-            drop(self.place.take());
-        }
+#[cold]
+fn settle(reserves: Reserves) {
+    let word = PROCESS.word.load(Acquire);
+    // Not emptied, and another process's: a raw clone, where the kernel doesn't know better.
+    let is_old = word != 0 && EMPTIED.load(Relaxed) == 2 && PROCESS.pid.load(Relaxed) != std::process::id();
+    let epoch = EPOCHS.load(Relaxed).wrapping_add(1);
+    let under_way = u32::from(epoch) << 8 | UNDER_WAY;
+    if word != 0 && !is_old || PROCESS.word.compare_exchange(word, under_way, AcqRel, Acquire).is_err() {
+        return;
+    }
+    EPOCHS.store(epoch, Relaxed);
+    if EMPTIED.load(Relaxed) == 0 {
+        let page = std::ptr::from_ref(&PROCESS).cast_mut().cast();
+        // The whole of it is atomics, which a child may find zero.
+        let emptied = memory::is_emptied_in_children(page, size_of::<Process>());
+        EMPTIED.store(if emptied { 1 } else { 2 }, Relaxed);
+    }
+    PROCESS.pid.store(std::process::id(), Relaxed);
+    clean_up(reserves);
+    if epoch > 1 {
+        FORKS.fetch_and(!(IN_PROGRESS | OVERLAPPED), SeqCst);
+        let _ = HANDLERS.compare_exchange(1, 0, AcqRel, Relaxed);
+    }
+    PROCESS.start_time.store(start_time().unwrap_or(0), Relaxed);
+    PROCESS.word.store(u32::from(epoch) << 8 | SETTLED, Release);
+}
+
+/// This process's id and when it started, in clock ticks after boot, 0 if unknown. Looked up when a process settles in:
+/// later it may have lost the right.
+pub(crate) fn who() -> (u32, u64) {
+    if is_settled() {
+        (PROCESS.pid.load(Relaxed), PROCESS.start_time.load(Relaxed))
+    } else {
+        (std::process::id(), start_time().unwrap_or(0))
     }
 }
 
-impl Place {
-    fn take(&self) -> Option<OwnedFd> {
-        let fd = self.fd.swap(NONE, AcqRel);
-        // SAFETY: the swap made this thread the only one to know the descriptor.
-        (fd != NONE).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+/// Field 22 of `/proc/self/stat` (proc(5)).
+fn start_time() -> Option<u64> {
+    let opened = rustix::fs::open("/proc/self/stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let file = fd::Fd::new(opened.ok()?).ok()?;
+    let mut bytes = [0_u8; 1024];
+    let length = rustix::io::read(&file, &mut bytes).ok()?;
+    let text = std::str::from_utf8(&bytes[..length]).ok()?;
+    // The second field is in parentheses and may itself contain spaces and parentheses.
+    let (_, after_name) = text.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Whether the handlers are registered: 0 no, 1 a thread is at it, 2 yes.
+static HANDLERS: AtomicU8 = AtomicU8::new(0);
+
+/// Registers the handlers, unless that has been done. One thread at a time, and nobody waits for it: a fork meanwhile is
+/// like a raw clone. A child that finds another thread's registration under way makes its own, in [`child`] or here.
+pub(crate) fn register() {
+    let registering = HANDLERS.compare_exchange(0, 1, AcqRel, Acquire);
+    if registering.is_ok() {
+        // SAFETY: the handlers may be called at any time; the C library drops them when the library is unloaded.
+        let result =
+            unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
+        HANDLERS.store(if result == 0 { 2 } else { 0 }, Release);
     }
 }
 
-/// Opens a descriptor and does `then` with it (take locks), such that no forked child has a copy of either. `undo` is
-/// called, and all begun anew, where a fork overlapped.
-pub(crate) fn hold<T>(
-    open: impl Fn() -> Result<OwnedFd>,
-    mut then: impl FnMut(BorrowedFd<'_>) -> Result<T>,
-    undo: impl Fn(BorrowedFd<'_>, T),
-) -> Result<(Held, T)> {
-    static HANDLERS: Once = Once::new();
-    HANDLERS.call_once(|| {
-        // SAFETY: the handlers only touch atomics and close descriptors.
-        unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
-    });
-    loop {
-        let begun = FORKS_BEGUN.load(SeqCst);
-        if begun != FORKS_ENDED.load(SeqCst) {
-            std::thread::yield_now();
-            continue;
-        }
-        let held = Held { place: keep(open()?)?, generation: generation() };
-        let fd = held.fd().expect("held in this process");
-        let done = then(fd)?;
-        if FORKS_BEGUN.load(SeqCst) == begun {
-            return Ok((held, done));
-        }
-        undo(fd, done);
-    }
-}
+/// Set where a handle may be without a reserve.
+static WANTED: AtomicBool = AtomicBool::new(false);
 
-fn keep(fd: OwnedFd) -> Result<&'static Place> {
-    let raw = fd.as_raw_fd();
-    let mut place = PLACES.load(Acquire);
-    // SAFETY: places are never freed, so every pointer in the list stays valid.
-    while let Some(found) = unsafe { place.as_ref() } {
-        if found.fd.compare_exchange(NONE, raw, AcqRel, Relaxed).is_ok() {
-            std::mem::forget(fd);
-            return Ok(found);
-        }
-        place = found.next;
-    }
-    let new = memory::boxed(Place { fd: AtomicI32::new(raw), next: ptr::null_mut() })?;
-    std::mem::forget(fd);
-    let new = Box::leak(new);
-    loop {
-        let first = PLACES.load(Acquire);
-        new.next = first;
-        if PLACES.compare_exchange(first, new, AcqRel, Relaxed).is_ok() {
-            return Ok(new);
-        }
-    }
+/// A handle has used its reserve. The next is made when it is needed: making one takes more than a sandboxed process may
+/// do, and it may never fork.
+pub(super) fn want_reserve() {
+    WANTED.store(true, Relaxed);
 }
 
 extern "C" fn before() {
-    FORKS_BEGUN.fetch_add(1, SeqCst);
+    settle_in();
+    if WANTED.swap(false, Relaxed) {
+        kept::all().for_each(kept::Place::provide_reserve);
+    }
+    let mut now = FORKS.load(SeqCst);
+    loop {
+        let others = now & IN_PROGRESS;
+        let overlap = if others == 0 { 0 } else { OVERLAPPED };
+        let next = ((now & !(IN_PROGRESS | OVERLAPPED)) | overlap | (others + 1)).wrapping_add(ONE_BEGUN);
+        match FORKS.compare_exchange(now, next, SeqCst, SeqCst) {
+            Ok(_) => return,
+            Err(found) => now = found,
+        }
+    }
 }
 
 extern "C" fn after_in_parent() {
-    FORKS_ENDED.fetch_add(1, SeqCst);
+    kept::all().for_each(kept::Place::renew);
+    FORKS.fetch_sub(1, SeqCst);
 }
 
 extern "C" fn after_in_child() {
-    GENERATION.fetch_add(1, Relaxed);
-    FORKS_ENDED.store(FORKS_BEGUN.load(SeqCst), SeqCst);
-    let mut place = PLACES.load(Acquire);
-    // SAFETY: as in `keep`.
-    while let Some(found) = unsafe { place.as_ref() } {
-        // The child's descriptors were copied a moment before its memory, so one that another thread of the parent has
-        // just opened is listed here without being there: an error is no surprise.
-        // SAFETY: no memory is involved, and the descriptor is the library's own.
-        unsafe { libc::close(found.fd.swap(NONE, AcqRel)) };
-        place = found.next;
+    let alone = FORKS.load(SeqCst) & (IN_PROGRESS | OVERLAPPED) == 1;
+    if EMPTIED.load(Relaxed) != 1 && PROCESS.pid.load(Relaxed) != std::process::id() {
+        PROCESS.word.store(0, Relaxed);
+        empty_seats();
+    }
+    settle(if alone { Reserves::Keep } else { Reserves::Renew });
+    // Where a handler of the program's own called the library first, this one is still counted.
+    FORKS.fetch_and(!(IN_PROGRESS | OVERLAPPED), SeqCst);
+}
+
+/// Where the kernel doesn't.
+fn empty_seats() {
+    for place in kept::all() {
+        let is_handles = place.content().is_some_and(|content| {
+            content.what == Use::File && matches!(content.phase, Phase::Held | Phase::Lost)
+        });
+        if is_handles {
+            // SAFETY: a handle that lists its file has its seat, and in a fork handler no other thread is there to end it.
+            unsafe { seat::empty(place.owner()) };
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::File;
-
-    /// Forks, lets the child do `part`, and says how it ended: as waitpid(2) does.
-    fn status_of_child(part: impl FnOnce() -> i32) -> i32 {
-        // SAFETY: the child only does what its test gives it, then ends at once.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let code = part();
-            // SAFETY: has no preconditions.
-            unsafe { libc::_exit(code) };
+/// Closes the copies of what belongs to the parent.
+fn clean_up(reserves: Reserves) {
+    let is_unlisted = |phase| matches!(phase, Phase::Opening | Phase::Renewing | Phase::Abandoned);
+    let epoch = epoch();
+    // Another thread may be opening by now.
+    let is_inherited = move |content: &kept::Content| content.epoch != epoch;
+    let contents = || {
+        kept::all().filter_map(|place| Some((place, place.content()?))).filter(move |(_, c)| is_inherited(c))
+    };
+    let is_any_unlisted =
+        contents().any(|(_, content)| is_unlisted(content.phase) && content.what.is_of_locks());
+    for (place, content) in contents() {
+        let of_handle = matches!(content.what, Use::File | Use::Event);
+        match content.phase {
+            Phase::Free | Phase::Lost => {}
+            Phase::Held if of_handle => {}
+            Phase::Held if content.what == Use::Reserve && reserves == Reserves::Keep => {}
+            Phase::Held if content.what == Use::Reserve => place.renew(),
+            // The numbers of these are not known: below.
+            Phase::Opening => {}
+            Phase::Held | Phase::Renewing | Phase::Abandoned | Phase::Retired => {
+                if content.what.is_of_locks() && place.is_own(fd::borrow(content.number)) {
+                    fd::close(content.number);
+                }
+                if !is_unlisted(content.phase) {
+                    place.unclaim();
+                }
+            }
         }
-        let mut status = -1;
-        // SAFETY: the status is writable.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        status
     }
+    if is_any_unlisted {
+        for_each_descriptor(close_if_unlisted);
+    }
+    contents().filter(|(_, content)| is_unlisted(content.phase)).for_each(|(place, _)| place.unclaim());
+}
 
-    /// What a fork leaves that falls between another thread's opening of a descriptor and the copying of its list.
-    #[test]
-    fn a_listed_descriptor_that_a_child_has_not_got_does_it_no_harm() {
-        let status = status_of_child(|| {
-            let open = || Ok(OwnedFd::from(File::open("/dev/null").unwrap()));
-            let (held, fd) = hold(open, |fd| Ok(fd.as_raw_fd()), |_, _| ()).unwrap();
-            // SAFETY: no memory is involved; the process ends without using the descriptor again.
-            unsafe { libc::close(fd) };
-            std::mem::forget(held);
-            status_of_child(|| 0)
-        });
-        assert_eq!(status, 0);
+/// Closes what another thread of the parent had opened and not yet listed.
+fn close_if_unlisted(number: i32) {
+    let descriptor = fd::borrow(number);
+    let Ok(identity) = fd::Identity::of(descriptor) else { return };
+    if !Use::Lock.is_shown_by(descriptor) {
+        return;
+    }
+    let mut was_opening = false;
+    for place in kept::all() {
+        let Some(content) = place.content() else { continue };
+        match content.phase {
+            Phase::Held if content.number == number => return,
+            Phase::Opening | Phase::Renewing | Phase::Abandoned if content.epoch != epoch() => {
+                was_opening |= content.what.is_of_locks() && place.identity() == identity;
+            }
+            _ => {}
+        }
+    }
+    if was_opening {
+        fd::close(number);
+    }
+}
+
+/// Numbers that are tried where `/proc` can't be read.
+const NUMBERS_MAX: i32 = 1 << 16;
+
+fn for_each_descriptor(act: fn(i32)) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(CWD, "/proc/self/fd", flags, Mode::empty());
+    let Some(directory) = opened.ok().and_then(|opened| fd::Fd::new(opened).ok()) else {
+        return (0..NUMBERS_MAX).for_each(act);
+    };
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&directory, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        if let Some(number) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
+            act(number);
+        }
     }
 }

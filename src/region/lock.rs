@@ -3,97 +3,265 @@
 //! The locks are those of open file descriptions (`F_OFD_SETLK`, fcntl(2)): the kernel drops them when the process is
 //! gone, reaped or not, in whatever PID namespace; a stopped process keeps them; and unlike POSIX locks they don't
 //! vanish when any descriptor of the file is closed.
+//!
+//! A description lives for as long as a descriptor or a mapping refers to it. The lock of a participant is held by a
+//! mapping, of one page that nobody can access: a program that closes all descriptors doesn't end it, and a forked child
+//! doesn't inherit it (`MADV_DONTFORK`). Where mappings don't do (a file system that maps another file than it opens, a
+//! kernel that refuses, a fork at the same moment) it is held by a descriptor, which a child closes.
+//!
+//! Only write locks of exactly that one byte count. Whoever may only read the file can take read locks, and tools may
+//! lock whole files.
 
-use super::{fork, open};
+use super::kept::{self, Place, Use};
+use super::memory::{self, keep_errno};
+use super::seat::Seat;
+use super::{Region, fork, open};
 use crate::error::{Error, Result};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
+use std::ptr;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 /// Offset of byte 0 of the locks: far past the end of any region.
 const FIRST: i64 = 1 << 60;
 
-/// A descriptor of its own on a region, that carries the locked byte of one participant.
+/// Descriptions that are tried, if forks meddle with each, before one is held by its descriptor.
+const DESCRIPTIONS_MAX: u32 = 4;
+
+/// Whether a mapping keeps a file's locks: 0 nobody tried, 1 yes, 2 no.
+#[derive(Default)]
+pub(crate) struct MapsHold(AtomicU8);
+
+/// Where to look for a byte: numbers up to a limit, of those that `accept` accepts before and after it is locked.
+pub(crate) struct Search<'a> {
+    pub limit: u16,
+    pub accept: &'a dyn Fn(u16) -> bool,
+}
+
+/// The locked byte of one participant, not yet in its seat.
 pub(crate) struct Lock {
-    held: fork::Held,
     number: u16,
+    page: usize,
+    descriptor: *const Place,
 }
 
 impl Lock {
-    /// Tries to lock the bytes of `candidates`, in turn, until one is free and `accept`ed; the others are let go. None
-    /// if there is none.
-    pub fn acquire<Candidates: Iterator<Item = u16>>(
-        region: BorrowedFd<'_>,
-        subject: &str,
-        candidates: impl Fn() -> Candidates,
-        accept: impl Fn(u16) -> bool,
-    ) -> Result<Option<Self>> {
-        let attempt = |fd: BorrowedFd<'_>| -> Result<Option<u16>> {
-            for number in candidates() {
-                if try_lock(fd, number, subject)? {
-                    if accept(number) {
-                        return Ok(Some(number));
-                    }
-                    unlock(fd, number);
+    /// Locks a byte by a description that is opened for this. None if all are taken.
+    pub fn acquire(region: &Region, search: &Search<'_>, subject: &str) -> Result<Option<Self>> {
+        for left in (0..DESCRIPTIONS_MAX).rev() {
+            let place = open::listed(region, Use::Lock, subject)?;
+            let Some(descriptor) = place.listed() else { continue };
+            let page = match hold_by_page(region, descriptor) {
+                // A child may have a copy of the page, and would hold the lock.
+                Page::Doubtful if left > 0 => {
+                    place.give_back();
+                    continue;
                 }
+                Page::Doubtful | Page::None => 0,
+                Page::Held(page) => page,
+            };
+            match lock_by(region, place, page, search) {
+                Ok(Locked::Lost) => {}
+                Ok(Locked::AllTaken) => return Ok(None),
+                Ok(Locked::Byte(lock)) => return Ok(Some(lock)),
+                Err(errno) => return Err(Error::system(format_args!("{subject}: cannot lock"), errno)),
             }
-            Ok(None)
+        }
+        Err(Error::system(format_args!("{subject}: cannot lock"), Errno::BUSY))
+    }
+
+    /// Locks a byte by the reserve that was made for this child. None without one, and where it does not do; an inner
+    /// None if all are taken.
+    pub fn acquire_by_reserve(region: &Region, search: &Search<'_>) -> Option<Option<Self>> {
+        let place = kept::reserve_of(region.owner())?;
+        if !place.turn_into_lock() {
+            return None;
+        }
+        let page = match hold_by_page(region, place.listed()?) {
+            Page::Held(page) => page,
+            Page::Doubtful | Page::None => 0,
         };
-        let undo = |fd: BorrowedFd<'_>, number: Option<u16>| {
-            if let Some(number) = number {
-                unlock(fd, number);
+        match try_bytes(place.listed()?, search) {
+            Ok(Some(number)) => {
+                fork::want_reserve();
+                if page != 0 && region.maps_hold.0.load(Relaxed) == 1 {
+                    place.give_back();
+                    return Some(Some(Self { number, page, descriptor: ptr::null() }));
+                }
+                unmap(page);
+                Some(Some(Self { number, page: 0, descriptor: place }))
             }
-        };
-        let (held, number) = fork::hold(|| open::again(region, subject), attempt, undo)?;
-        Ok(number.map(|number| Self { held, number }))
+            Ok(None) => {
+                unmap(page);
+                place.turn_into_reserve();
+                Some(None)
+            }
+            Err(_) => {
+                unmap(page);
+                place.give_back();
+                None
+            }
+        }
     }
 
     pub fn number(&self) -> u16 {
         self.number
     }
+
+    /// The lock belongs to the handle from here on; see [`let_go`].
+    pub fn keep_in(self, seat: &Seat) {
+        seat.lock_page.store(self.page, Relaxed);
+        seat.lock.store(self.descriptor.cast_mut(), Relaxed);
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Lock {
-    /// Lets the byte go for whoever shares the description. A child that is being forked may have a copy of the
-    /// descriptor that is not in its list any more, and closing this one alone would leave the byte locked.
     fn drop(&mut self) {
-        if let Some(fd) = self.held.fd() {
-            unlock(fd, self.number);
-        }
+        release(self.number, self.page, self.descriptor);
     }
 }
 
-/// Whether the byte of `number` is locked: the kernel's word on whether that participant lives. `region` must be a
-/// descriptor that carries no lock itself. An answer that can't be had counts as alive.
-pub(crate) fn is_held(region: BorrowedFd<'_>, number: u16) -> bool {
-    let mut lock = request(libc::F_WRLCK, number);
-    // SAFETY: the descriptor is open and the structure is a valid lock request.
-    let result = unsafe { libc::fcntl(region.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
-    result != 0 || i32::from(lock.l_type) != libc::F_UNLCK
+/// Lets the byte of a handle go.
+pub(crate) fn let_go(seat: &Seat, number: u16) {
+    let page = seat.lock_page.swap(0, AcqRel);
+    release(number, page, seat.lock.swap(ptr::null_mut(), AcqRel));
 }
 
-fn try_lock(fd: BorrowedFd<'_>, number: u16, subject: &str) -> Result<bool> {
-    match set(fd, libc::F_WRLCK, number) {
-        Ok(()) => Ok(true),
-        Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
-        Err(errno) => {
-            Err(Error::system(format_args!("{subject}: cannot lock byte {number} of its locks"), errno))
-        }
+fn release(number: u16, page: usize, descriptor: *const Place) {
+    unmap(page);
+    // SAFETY: null, or a place of the list, which stays.
+    let Some(place) = (unsafe { descriptor.as_ref() }) else { return };
+    // For whoever shares the description too: a child that has not yet run its fork handlers.
+    if let Some(descriptor) = place.fd() {
+        let _ = set(descriptor, libc::F_UNLCK, number);
+    }
+    place.give_back();
+}
+
+fn unmap(page: usize) {
+    if page != 0 {
+        memory::unmap(page);
     }
 }
 
-fn unlock(fd: BorrowedFd<'_>, number: u16) {
-    let _ = set(fd, libc::F_UNLCK, number);
+enum Page {
+    Held(usize),
+    None,
+    /// Mapped and unmapped, but not so that no child has it.
+    Doubtful,
+}
+
+fn hold_by_page(region: &Region, descriptor: BorrowedFd<'_>) -> Page {
+    if region.maps_hold.0.load(Relaxed) == 2 {
+        return Page::None;
+    }
+    let Some(before) = fork::forks() else { return Page::None };
+    let Ok(page) = memory::hold_description(descriptor) else { return Page::None };
+    if fork::forks() == Some(before) {
+        return Page::Held(page);
+    }
+    memory::unmap(page);
+    Page::Doubtful
+}
+
+enum Locked {
+    Byte(Lock),
+    AllTaken,
+    /// The page did not hold it.
+    Lost,
+}
+
+fn lock_by(
+    region: &Region,
+    place: &'static Place,
+    page: usize,
+    search: &Search<'_>,
+) -> Result<Locked, Errno> {
+    let found = place.listed().ok_or(Errno::BADF).and_then(|descriptor| try_bytes(descriptor, search));
+    let number = match found {
+        Ok(Some(number)) => number,
+        not_found => {
+            unmap(page);
+            place.give_back();
+            return not_found.map(|_| Locked::AllTaken);
+        }
+    };
+    if page == 0 || !is_witness(region, number) {
+        unmap(page);
+        return Ok(Locked::Byte(Lock { number, page: 0, descriptor: place }));
+    }
+    place.give_back();
+    if region.maps_hold.0.load(Relaxed) == 1 || is_witness(region, number) {
+        region.maps_hold.0.store(1, Relaxed);
+        return Ok(Locked::Byte(Lock { number, page, descriptor: ptr::null() }));
+    }
+    region.maps_hold.0.store(2, Relaxed);
+    memory::unmap(page);
+    Ok(Locked::Lost)
+}
+
+/// Whether the region's own descriptor sees the lock.
+fn is_witness(region: &Region, number: u16) -> bool {
+    region.file().is_some_and(|file| query(file, number) == Ok(true))
+}
+
+fn try_bytes(descriptor: BorrowedFd<'_>, search: &Search<'_>) -> Result<Option<u16>, Errno> {
+    for number in (1..=search.limit).filter(|number| (search.accept)(*number)) {
+        match set(descriptor, libc::F_WRLCK, number) {
+            Ok(()) if (search.accept)(number) => return Ok(Some(number)),
+            Ok(()) => {
+                let _ = set(descriptor, libc::F_UNLCK, number);
+            }
+            Err(Errno::AGAIN | Errno::ACCESS) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the byte of `number` is locked: the kernel's word on whether that participant lives. An answer that can't be
+/// had counts as alive.
+pub(crate) fn is_held(region: &Region, number: u16) -> bool {
+    let found = region.listed().map_or(Err(Errno::BADF), |file| query(file, number).map(|held| (file, held)));
+    match found {
+        Ok((_, true)) => true,
+        // Before it means a death: does the number still stand for the channel's file?
+        Ok((file, false)) if region.is_file(file, number) => false,
+        Ok(_) | Err(Errno::BADF) => region.reopen().is_none_or(|file| query(file, number) != Ok(false)),
+        Err(_) => true,
+    }
+}
+
+/// Whether a descriptor sees the lock of a participant that is alive: one of another file doesn't.
+pub(super) fn is_seen(file: BorrowedFd<'_>, number: u16) -> bool {
+    query(file, number) == Ok(true)
+}
+
+/// Whether somebody else holds the write lock of a byte, and of nothing more. Asked with a read lock, for which other read
+/// locks are no hindrance.
+fn query(file: BorrowedFd<'_>, number: u16) -> Result<bool, Errno> {
+    let mut lock = request(libc::F_RDLCK, number);
+    fcntl(file, libc::F_OFD_GETLK, &mut lock)?;
+    let is_own_byte = (lock.l_start, lock.l_len) == (FIRST + i64::from(number), 1);
+    Ok(i32::from(lock.l_type) != libc::F_UNLCK && is_own_byte)
 }
 
 fn set(fd: BorrowedFd<'_>, kind: i32, number: u16) -> Result<(), Errno> {
-    let lock = request(kind, number);
-    // SAFETY: the descriptor is open and the structure is a valid lock request.
-    let result = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-    if result == 0 {
-        return Ok(());
-    }
-    let error = std::io::Error::last_os_error();
-    Err(Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)))
+    fcntl(fd, libc::F_OFD_SETLK, &mut request(kind, number))
+}
+
+fn fcntl(fd: BorrowedFd<'_>, command: i32, lock: &mut libc::flock) -> Result<(), Errno> {
+    let pointer: *mut libc::flock = lock;
+    keep_errno(|| {
+        // SAFETY: the structure is a valid lock request, and writable. No cancellation point: neither command waits.
+        if unsafe { libc::fcntl(fd.as_raw_fd(), command, pointer) } == 0 {
+            return Ok(());
+        }
+        let error = std::io::Error::last_os_error();
+        Err(Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)))
+    })
 }
 
 fn request(kind: i32, number: u16) -> libc::flock {

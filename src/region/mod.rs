@@ -8,42 +8,46 @@
 //! | [`lock`] | one locked byte per participant, by which the kernel tells who lives |
 //! | [`retry`] | system calls that signals interrupt |
 //! | [`fork`] | what a forked child must let go of |
+//! | [`seat`] | what belongs to a handle and to one process |
+//! | [`kept`] | the list of all descriptors |
+//! | [`fd`], [`memory`] | descriptors and pages, by system calls alone |
 
 pub(crate) mod create;
+pub(crate) mod fd;
 pub(crate) mod fork;
+pub(crate) mod kept;
 pub(crate) mod lock;
+mod memory;
 pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod retry;
+pub(crate) mod seat;
 
 use crate::error::{Error, Result};
+use fd::{Fd, Identity};
+use kept::{Place, Use};
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Stat, fstat};
+use name::Name;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mm::{MsyncFlags, msync};
+use seat::Seat;
 use std::ptr::NonNull;
 
 /// A mapped region and the descriptor it came from.
 pub(crate) struct Region {
     map: MmapRaw,
-    fd: OwnedFd,
+    file: &'static Place,
     identity: Identity,
-}
-
-/// Which file it is, as long as somebody has it open: its device and its number there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity(u64, u64);
-
-impl Identity {
-    pub fn of(stat: &Stat) -> Self {
-        Self(stat.st_dev, stat.st_ino)
-    }
+    path: Option<Name>,
+    maps_hold: lock::MapsHold,
+    // Closes the file.
+    seat: seat::Own,
 }
 
 impl Region {
     /// Maps all of a file whose size has been checked.
-    pub fn map(fd: OwnedFd, size: u64, subject: &str) -> Result<Self> {
+    pub fn map(fd: Fd, size: u64, path: Option<Name>, subject: &str) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::NOMEM);
             let what = format_args!("{subject}: cannot map {size} bytes");
@@ -53,10 +57,26 @@ impl Region {
                 _ => Error::system(what, errno),
             }
         };
-        let map = MmapOptions::new().len(size as usize).map_raw(&fd).map_err(failed)?;
-        let stat =
-            fstat(&fd).map_err(|errno| Error::system(format_args!("{subject}: cannot stat"), errno))?;
-        Ok(Self { map, fd, identity: Identity::of(&stat) })
+        let seat = seat::Own::new(subject)?;
+        let identity = Identity::of(fd.as_fd())
+            .map_err(|errno| Error::system(format_args!("{subject}: cannot stat"), errno))?;
+        let raw = fd.as_fd().as_raw_fd();
+        let map =
+            memory::keep_errno(|| MmapOptions::new().len(size as usize).map_raw(raw)).map_err(failed)?;
+        let file = Place::claim(seat.id(), Use::File, identity)
+            .map_err(|errno| Error::system(format_args!("{subject}: cannot list its descriptor"), errno))?;
+        file.hold(fd);
+        Ok(Self { map, file, identity, path, maps_hold: lock::MapsHold::default(), seat })
+    }
+
+    /// Makes the reserve for the child of the first fork. After joining: then one descriptor less is needed at once.
+    pub fn make_reserve(&self, subject: &str) -> Result<()> {
+        open::listed(self, Use::Reserve, subject).map(|_| ())
+    }
+
+    /// Makes a reserve for the child of the next fork, if one can be had.
+    pub fn provide_reserve(&self) {
+        self.file.provide_reserve();
     }
 
     /// Start of the mapping, page-aligned; valid until the region is dropped.
@@ -72,11 +92,52 @@ impl Region {
         })
     }
 
+    pub fn seat(&self) -> &Seat {
+        self.seat.get()
+    }
+
+    /// What the list of descriptors knows this region's handle by.
+    pub fn owner(&self) -> usize {
+        self.seat.id()
+    }
+
+    /// The file, if the channel was opened by a path.
+    pub fn path(&self) -> Option<&Name> {
+        self.path.as_ref()
+    }
+
     pub fn identity(&self) -> Identity {
         self.identity
     }
 
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+    /// The descriptor of the file, if its number still is that, or if the path leads to it.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.fd().or_else(|| self.reopen())
+    }
+
+    /// The same without looking whether the number still is what it was.
+    fn listed(&self) -> Option<BorrowedFd<'_>> {
+        self.file.listed()
+    }
+
+    /// Whether a descriptor is of the channel's file. Where the system refuses to tell: whether it sees the lock of this
+    /// handle's own participant, if that is another than `number`.
+    fn is_file(&self, fd: BorrowedFd<'_>, number: u16) -> bool {
+        match Identity::of(fd) {
+            Ok(found) => found == self.identity,
+            Err(Errno::BADF) => false,
+            Err(_) => {
+                let own = self.seat().number.load(std::sync::atomic::Ordering::Relaxed) as u16;
+                own != 0 && own != number && lock::is_seen(fd, own)
+            }
+        }
+    }
+
+    /// Opens the file once more by its path, after the program closed its descriptor.
+    #[cold]
+    fn reopen(&self) -> Option<BorrowedFd<'_>> {
+        let fd = open::same(self.path.as_ref()?, self.identity, None).ok()?;
+        self.file.replace(fd);
+        self.file.fd()
     }
 }

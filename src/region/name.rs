@@ -1,6 +1,6 @@
 //! From what a caller calls a channel to the path of its file.
 
-use super::Identity;
+use super::fd::Identity;
 use crate::error::{Error, Result};
 use crate::memory;
 use rustix::io::Errno;
@@ -104,10 +104,15 @@ pub(crate) fn remove(path: &Name) -> Result<()> {
 
 /// Whether the path is that of this very file, and not of another or of none.
 pub(crate) fn means(path: &Name, file: Identity) -> Result<bool> {
+    leads_to(path, file)
+        .map_err(|errno| Error::system(format_args!("{path}: cannot look at the name"), errno))
+}
+
+pub(super) fn leads_to(path: &Name, file: Identity) -> Result<bool, Errno> {
     match rustix::fs::lstat(path.as_c_str()) {
-        Ok(stat) => Ok(Identity::of(&stat) == file),
+        Ok(stat) => Ok(Identity::of_stat(&stat) == file),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(false),
-        Err(errno) => Err(Error::system(format_args!("{path}: cannot look at the name"), errno)),
+        Err(errno) => Err(errno),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Eventfds: counters of signals that epoll and its like can wait for (eventfd(2)).
 
 use crate::error::{Error, Result, Text};
+use crate::region::fd::{Fd, Identity};
+use crate::region::kept::{Place, Use};
 use crate::region::open::ProcPath;
 use crate::region::retry;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, OFlags, fcntl_getfl, fcntl_setfl, readlinkat_raw};
 use rustix::io::Errno;
 
@@ -13,21 +15,25 @@ const KIND: &[u8] = b"anon_inode:[eventfd]";
 /// Reads of one drain: one takes all, but of a semaphore (`EFD_SEMAPHORE`) each takes one.
 const READS_MAX: u32 = 1 << 16;
 
-/// An eventfd that never blocks.
-pub(crate) struct EventFd(OwnedFd);
+/// An eventfd that never blocks. All eventfds are of one file to the kernel, so they carry a flag without effect by which
+/// the library's own are told from the program's (`O_APPEND`; see [`Use::flags`]).
+#[derive(Clone, Copy)]
+pub(crate) struct EventFd(&'static Place);
 
 impl EventFd {
-    pub fn new() -> Result<Self> {
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map(Self)
-            .map_err(|errno| Error::system("cannot make an eventfd", errno))
+    /// Makes one that belongs to the handle `owner`.
+    pub fn new(owner: usize) -> Result<Self> {
+        let failed = |errno| Error::system("cannot make an eventfd", errno);
+        let fd =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(Fd::new).map_err(failed)?;
+        Self::list(fd, owner).map_err(failed)
     }
 
     /// Duplicates one that somebody made.
-    pub fn adopt(fd: BorrowedFd<'_>) -> Result<Self> {
+    pub fn adopt(fd: BorrowedFd<'_>, owner: usize) -> Result<Self> {
         let subject = Text::of(format_args!("descriptor {}", fd.as_raw_fd()));
         let failed = |what: &str, errno| Error::system(format_args!("{subject}: cannot {what}"), errno);
-        let own = rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|errno| failed("duplicate", errno))?;
+        let own = Fd::duplicate(fd).map_err(|errno| failed("duplicate", errno))?;
         // What is longer than this is none.
         let mut link = [0; 64];
         let length = readlinkat_raw(CWD, ProcPath::new(&own).as_c_str(), &mut link)
@@ -36,26 +42,48 @@ impl EventFd {
         if found != KIND {
             return Err(Error::bad_argument(&subject, Text::of_bytes(found, true), KIND.escape_ascii()));
         }
-        let flags = fcntl_getfl(&own).map_err(|errno| failed("look at its flags", errno))?;
-        fcntl_setfl(&own, flags | OFlags::NONBLOCK).map_err(|errno| failed("make it not block", errno))?;
-        Ok(Self(own))
+        Self::list(own, owner).map_err(|errno| failed("make it not block", errno))
     }
 
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    fn list(fd: Fd, owner: usize) -> Result<Self, Errno> {
+        let flags = fcntl_getfl(&fd)?;
+        fcntl_setfl(&fd, flags | OFlags::NONBLOCK | OFlags::APPEND)?;
+        let place = Place::claim(owner, Use::Event, Identity::of(fd.as_fd())?)?;
+        place.hold(fd);
+        Ok(Self(place))
+    }
+
+    /// As [`EventFd::place`] gave it.
+    pub fn from_place(place: &'static Place) -> Self {
+        Self(place)
+    }
+
+    pub fn place(self) -> &'static Place {
+        self.0
+    }
+
+    /// The descriptor, unless the program closed it.
+    pub fn fd(self) -> Option<BorrowedFd<'static>> {
+        self.0.fd()
+    }
+
+    pub fn close(self) {
+        self.0.give_back();
     }
 
     /// Adds a signal. At 2^64 - 2 of them, where no more fit, whoever waits has been woken anyway.
-    pub fn signal(&self) {
-        let _ = retry::begin_again(|| rustix::io::write(&self.0, &1_u64.to_ne_bytes()));
+    pub fn signal(self) {
+        let Some(fd) = self.fd() else { return };
+        let _ = retry::begin_again(|| rustix::io::write(fd, &1_u64.to_ne_bytes()));
     }
 
     /// Takes all signals; returns how many there were.
-    pub fn drain(&self) -> u64 {
+    pub fn drain(self) -> u64 {
+        let Some(fd) = self.fd() else { return 0 };
         let mut total = 0_u64;
         for _ in 0..READS_MAX {
             let mut count = [0; 8];
-            match rustix::io::read(&self.0, &mut count) {
+            match rustix::io::read(fd, &mut count) {
                 Ok(_) => total = total.saturating_add(u64::from_ne_bytes(count)),
                 Err(Errno::INTR) => {}
                 Err(_) => break,

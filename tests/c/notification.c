@@ -224,14 +224,14 @@ static void a_notification_wakes_who_waits_with_epoll(void)
     close_pair(&at.channel);
 }
 
-static void a_forked_child_signals_and_is_signalled_through_the_handles_it_inherited(void)
+static void a_forked_child_signals_and_leaves_its_parents_signals_alone(void)
 {
     wired at = open_wired(RR_BYTES, RR_NOTIFY, RR_NOTIFY);
     pid_t child = fork_child();
     if (child == 0) {
+        CHECK(rr_channel_consume_replies(at.at_client) < 0);
+        CHECK(rr_channel_consume_requests(at.at_server) < 0);
         uint64_t id = send_text(at.channel.client, "child's");
-        until_ready(rr_channel_reply_fd(at.at_client));
-        EXPECT(rr_channel_consume_replies(at.at_client), 1);
         collect_text(at.channel.client, id, "parent's");
         close_pair(&at.channel);
         child_ends();
@@ -240,6 +240,34 @@ static void a_forked_child_signals_and_is_signalled_through_the_handles_it_inher
     EXPECT(rr_channel_consume_requests(at.at_server), 1);
     reply_text(at.channel.server, take_text(at.channel.server, "child's"), "parent's");
     expect_ended_well(child);
+    EXPECT(rr_channel_consume_replies(at.at_client), 1);
+    close_pair(&at.channel);
+}
+
+static void a_forked_child_can_have_eventfds_of_its_own(void)
+{
+    wired at = open_wired(RR_BYTES, RR_NOTIFY, RR_NOTIFY);
+    int parents = rr_channel_request_fd(at.at_server);
+    pid_t child = fork_child();
+    if (child == 0) {
+        int own = rr_channel_request_fd(at.at_server);
+        CHECK(own > 2 && own != parents && own == rr_channel_request_fd(at.at_server));
+        /* Its own client signals the parent still. */
+        send_text(at.channel.client, "child's");
+        EXPECT(rr_channel_consume_requests(at.at_server), 0);
+        EXPECT(rr_channel_notify_requests(at.at_server), 0);
+        EXPECT(rr_channel_consume_requests(at.at_server), 1);
+        int adopted = rr_channel_reply_fd_set(at.at_client, own);
+        EXPECT(adopted, 0);
+        EXPECT(rr_channel_notify_replies(at.at_client), 0);
+        EXPECT(rr_channel_consume_requests(at.at_server), 1);
+        close_pair(&at.channel);
+        CHECK(fcntl(own, F_GETFD) == -1 && fcntl(parents, F_GETFD) == -1);
+        child_ends();
+    }
+    expect_ended_well(child);
+    EXPECT(rr_channel_consume_requests(at.at_server), 1);
+    CHECK(rr_channel_request_fd(at.at_server) == parents);
     close_pair(&at.channel);
 }
 
@@ -287,7 +315,8 @@ int main(int argc, char **argv)
     RUN(with_notify_every_reply_of_a_server_signals);
     RUN(with_notify_integers_signal_too);
     RUN(a_notification_wakes_who_waits_with_epoll);
-    RUN(a_forked_child_signals_and_is_signalled_through_the_handles_it_inherited);
+    RUN(a_forked_child_signals_and_leaves_its_parents_signals_alone);
+    RUN(a_forked_child_can_have_eventfds_of_its_own);
     RUN(who_consumes_first_and_takes_after_it_misses_nothing);
     return 0;
 }

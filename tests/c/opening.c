@@ -188,7 +188,7 @@ static void the_descriptors_of_a_handle_are_closed_on_exec_and_when_it_is_freed(
 static void the_mode_is_exact_whatever_the_umask(void)
 {
     const mode_t masks[] = {0, 022, 077, 0777};
-    const mode_t modes[] = {0, 0600, 0622, 0640, 0666, 0777};
+    const mode_t modes[] = {0, 0600, 0622, 0660, 0666, 0777};
     for (size_t k = 0; k < LENGTH(masks); k++) {
         for (size_t m = 0; m < LENGTH(modes); m++) {
             rr_options options = RR_OPTIONS_INIT;

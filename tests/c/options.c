@@ -144,6 +144,9 @@ static void numbers_out_of_range_are_refused_and_the_message_says_the_range(void
 
     options.mode = 01000;
     expect_refused(&options, -EINVAL, "mode", "0o1000");
+    /* Who can only read the file could still lock what proves that others live. */
+    options.mode = 0644;
+    expect_refused(&options, -EINVAL, "mode", "0o644");
 }
 
 static void the_ends_of_the_ranges_are_accepted(void)

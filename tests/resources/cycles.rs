@@ -25,10 +25,10 @@ const FORMS: [Form; 8] = [
     ("a memfd", |_, _| drop(small().memfd("cycles").unwrap())),
     ("an anonymous channel", |_, _| drop(small().anonymous().unwrap())),
     ("a server from a descriptor", |_, other| {
-        drop(small().server_from_fd(other.channel().fd()).unwrap());
+        drop(small().server_from_fd(other.channel().fd().unwrap()).unwrap());
     }),
     ("a client from a descriptor", |_, other| {
-        drop(small().client_from_fd(other.channel().fd()).unwrap());
+        drop(small().client_from_fd(other.channel().fd().unwrap()).unwrap());
     }),
     ("a client from a server", |_, other| drop(small().client_from_server(other).unwrap())),
 ];

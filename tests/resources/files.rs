@@ -72,7 +72,7 @@ pub fn removed() {
     call(&client, 1000, "another handle");
     let (mut near, mut far) = Wire::pair();
     let fated = Forked::run(Tie::Bound, || {
-        let client = small().client_from_fd(own.channel().fd()).unwrap();
+        let client = small().client_from_fd(own.channel().fd().unwrap()).unwrap();
         call(&client, 10, "the fated");
         far.say("ready");
         far.hear();
@@ -143,7 +143,7 @@ fn nobody_can_cut_a_memfd_off_or_unseal_it() {
 
 pub fn sealed() {
     let own = small().memfd("sealed").unwrap();
-    let fd = own.channel().fd();
+    let fd = own.channel().fd().unwrap();
     let length = rustix::fs::fstat(fd).unwrap().st_size as u64;
     let through_proc = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
     let again = OpenOptions::new().read(true).write(true).open(through_proc).unwrap();
