@@ -23,8 +23,7 @@
  * SANDBOXES. Waiting needs futex(2); clock_gettime(2) where the C library can't read the clock by itself. Where futex(2) is
  * refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late, and calls wake nobody,
  * so that others who sleep notice up to a second late. Where that is refused as well, a call that would have to sleep
- * fails with the code that the system gives: -EPERM, -ENOSYS, or what the filter says. rt_sigprocmask(2) and ppoll(2)
- * are used to notice signals while polling, and may be refused.
+ * fails with -EPERM. rt_sigprocmask(2) and ppoll(2) are used to notice signals while polling, and may be refused.
  *
  * PAYLOADS are bytes. A payload of length 0 is a payload. Buffers belong to the caller and are not kept.
  *
@@ -63,7 +62,7 @@
  *
  *   -EAGAIN        nothing is ready now, and the call does not wait
  *   -ETIMEDOUT     the deadline passed
- *   -EINTR         a signal handler ran, and the call was given up
+ *   -EINTR         a signal handler ran, or the handle was interrupted, and the call was given up
  *   -ESTALE        the id is no longer a request of this handle: cancelled, collected or recycled
  *   -ECANCELED     the request was cancelled, or its server let go of it without a reply
  *   -EALREADY      the reply, or another outcome, is there already: collect it

@@ -130,6 +130,7 @@ families! {
     releases,
     remote_errors,
     replying_in_place,
+    sandboxed,
     serving,
     serving_failures,
     serving_in_place,

@@ -181,5 +181,6 @@ fn look_until_settled<T>(settles: i64, ready: &mut impl FnMut() -> Option<T>) ->
 }
 
 fn sleepless(errno: Errno) -> Error {
-    Error::system("the system refuses to let this process sleep", errno)
+    // Whatever a filter of system calls says, it means one thing.
+    Error::system_as("the system refuses to let this process sleep", errno, libc::EPERM)
 }

@@ -24,7 +24,7 @@ macro_rules! codes {
 pub const CODES: &[Code] = codes! {
     EAGAIN c"nothing is ready now, and the call does not wait",
     ETIMEDOUT c"the deadline passed",
-    EINTR c"a signal handler ran, and the call was given up",
+    EINTR c"a signal handler ran, or the handle was interrupted, and the call was given up",
     ESTALE c"the id is no longer a request of this handle: cancelled, collected or recycled",
     ECANCELED c"the request was cancelled, or its server let go of it without a reply",
     EALREADY c"the reply, or another outcome, is there already: collect it",

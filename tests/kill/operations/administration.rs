@@ -17,6 +17,8 @@ pub const ALL: &[&Operation] = &[
     &QUEUED,
     &SERVERS,
     &PENDING,
+    &INTERRUPT_CLIENT,
+    &INTERRUPT_SERVER,
     &STOP_CLIENT,
     &STOP_SERVER,
     &NOTIFY_REPLIES,
@@ -113,6 +115,12 @@ pub const SERVERS: Operation = Operation { name: "servers", acts: &["client", "s
 
 pub const PENDING: Operation =
     Operation { name: "pending", acts: &["client", "send", "pending"], prepare: acted_twice, ..ORDINARY };
+
+pub const INTERRUPT_CLIENT: Operation =
+    Operation { name: "interrupt, client", acts: &["client", "send", "interrupt"], ..STOP_CLIENT };
+
+pub const INTERRUPT_SERVER: Operation =
+    Operation { name: "interrupt, server", acts: &["server", "recv", "interrupt"], ..STOP_SERVER };
 
 /// A request of its own is queued, and those of others.
 pub const STOP_CLIENT: Operation = Operation {
