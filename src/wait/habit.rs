@@ -18,7 +18,7 @@
 //! from the start would have been as good (Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms for
 //! nonuniform problems", 1990). Two sides that sleep in turn have a round trip of two such wake-ups, so a try must be as
 //! long as that for either to notice that both have processors again; hence what waits took that were slept through is
-//! kept as well.
+//! kept as well. As long as those are long, and at first, a poll is a glance, for which nothing is asked of the kernel.
 //!
 //! Threads that share a handle share its habits. They may lose each other's changes; these are hints.
 
@@ -39,7 +39,11 @@ const PAUSE_MAX: i64 = PAUSE_MIN << (STRIKES_MAX - TOLERATED + 1);
 /// As many waits are slept through between two tries at most: rare waits must not be polled for each.
 const SKIPS_MAX: u32 = 64;
 /// A wait that was slept through for longer tells nothing about what a wake-up takes.
-const NAP_MAX: i64 = 100_000;
+const NAP_MAX: i64 = 200_000;
+/// Where waits that are slept through take that long, nothing says that more than a glance would save one.
+const NAP_LONG: i64 = 150_000;
+/// How long a glance is, in nanoseconds: so short that signals need not be held up.
+pub(crate) const GLANCE: i64 = 5_000;
 
 /// What came of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl Habit {
             strikes: AtomicU32::new(0),
             skips: AtomicU32::new(0),
             again: AtomicI64::new(0),
-            nap: AtomicU32::new((BUDGET / 2) as u32),
+            nap: AtomicU32::new(NAP_MAX as u32),
         }
     }
 
@@ -93,6 +97,11 @@ impl Habit {
             return (0, false);
         }
         ((2 * i64::from(self.nap.load(Relaxed))).clamp(TRY_MIN, TRY_MAX), true)
+    }
+
+    /// How much of a budget to use: no more than a glance unless waits have been short of late.
+    pub fn bounded(&self, budget: i64) -> i64 {
+        if i64::from(self.nap.load(Relaxed)) < NAP_LONG { budget } else { budget.min(GLANCE) }
     }
 
     /// What came of a poll.
@@ -144,6 +153,7 @@ mod tests {
         /// A wait for what takes so long, and no longer if this side polls meanwhile.
         fn wait_beside(&mut self, takes: i64) {
             let (budget, _) = self.habit.budget(|| self.now);
+            let budget = self.habit.bounded(budget);
             if budget >= takes {
                 self.now += takes;
                 self.habit.learn(Found, self.now);
@@ -156,7 +166,7 @@ mod tests {
         /// A wait for one who needs this processor: it begins when this side sleeps.
         fn wait_on_one_processor(&mut self, takes: i64) {
             let (budget, _) = self.habit.budget(|| self.now);
-            self.spend(budget, Nothing);
+            self.spend(self.habit.bounded(budget), Nothing);
             self.sleep(takes + WAKE_UP);
         }
 
@@ -247,6 +257,30 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_a_glance_is_spent_as_long_as_waits_are_long() {
+        let mut side = Side::new();
+        for _ in 0..1_000 {
+            let before = side.polled;
+            side.wait_beside(MILLISECOND);
+            assert!(side.polled - before <= GLANCE);
+        }
+    }
+
+    #[test]
+    fn it_polls_for_longer_when_waits_become_short() {
+        let mut side = Side::new();
+        for _ in 0..1_000 {
+            side.wait_beside(20 * MICROSECOND);
+        }
+        let polled = side.polled;
+        for _ in 0..1_000 {
+            side.wait_beside(20 * MICROSECOND);
+        }
+        assert!(side.polls());
+        assert_eq!(side.polled, polled, "a poll that finds nothing");
+    }
+
+    #[test]
     fn it_polls_again_soon_after_polling_begins_to_pay() {
         let mut side = Side::new();
         for _ in 0..100_000 {
@@ -279,6 +313,7 @@ mod tests {
             let habit = waits.next().unwrap();
             let takes = if other_sleeps { SLOW_WAKE_UP + 300 } else { 300 };
             let (budget, _) = habit.budget(|| now);
+            let budget = habit.bounded(budget);
             now += takes;
             other_sleeps = budget < takes;
             if budget >= takes {

@@ -4,12 +4,13 @@
 //! |---|---|
 //! | the first 32 | nothing: whoever is answered at once pays for nothing else |
 //! | the next 32 | one look at the clock, before them |
-//! | all others | signals are held up, a look at the clock every 32, and every 5 µs what is pending is let through |
+//! | the rest of a glance | a look at the clock every 32 |
+//! | all others of a poll for longer | signals are held up as well, and every 5 µs what is pending is let through |
 //!
 //! For how long is a habit ([`super::habit`]) unless the handle was opened with a fixed time.
 
 use super::deadline::{Deadline, now};
-use super::habit::{Habit, Outcome};
+use super::habit::{GLANCE, Habit, Outcome};
 use super::interrupts::Interrupts;
 use super::signals::Held;
 use std::hint::spin_loop;
@@ -147,6 +148,7 @@ struct Looks {
 
 struct AtTheClock {
     end: i64,
+    is_glance: bool,
     last: i64,
     /// When signals were last let through, or 0.
     let_through: i64,
@@ -174,9 +176,14 @@ impl Looks {
         let now = now();
         let ends = |end: i64| now >= end || interrupts.is_asked(deadline.begun());
         let Some(looks) = &mut self.at_the_clock else {
-            let end = now.saturating_add(self.budget).min(deadline.at(now));
+            let budget = match spinner.mode {
+                Mode::Fixed(_) => self.budget,
+                Mode::Automatic => spinner.habit.bounded(self.budget),
+            };
+            let end = now.saturating_add(budget).min(deadline.at(now));
             let first = AtTheClock {
                 end,
+                is_glance: budget <= GLANCE,
                 last: now,
                 let_through: 0,
                 held: None,
@@ -195,7 +202,9 @@ impl Looks {
         if ends(looks.end) || looks.was_preempted && spinner.mode == Mode::Automatic {
             return looks.give_up(spinner);
         }
-        looks.hold_signals(now);
+        if !looks.is_glance {
+            looks.hold_signals(now);
+        }
         Next::Poll
     }
 }
