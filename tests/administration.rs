@@ -94,7 +94,7 @@ fn clear_ends_the_wait_of_another_process() {
     let server = Options::new().slots(2).server(&name).unwrap();
     let waiting = Child::spawn("waiting", &[("NAME", name.as_ref())]);
     let mut buffer = [0; 8];
-    let request = server.recv_wait(&mut buffer, Duration::from_secs(20)).unwrap();
+    let request = server.recv_wait(&mut buffer, Duration::from_secs(60)).unwrap();
     assert_eq!(server.channel().clear(), Ok(1));
     assert_eq!(server.reply(request.id, b"late"), Err(Error::Stale));
     assert!(waiting.succeed());

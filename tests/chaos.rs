@@ -5,7 +5,7 @@
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `SHMRR_CHAOS_SECS` | how long, in seconds, a third of it in each of the three channels | 20 |
+//! | `SHMRR_CHAOS_SECS` | how long, in seconds, a third of it in each of the three channels | 9 |
 //! | `SHMRR_CHAOS_SEED` | where the random choices begin; they are those of the killer and of each process, but when a signal hits is up to the machine | another each time, printed |
 
 #[path = "support/channel.rs"]
@@ -51,9 +51,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-const SECONDS: u64 = 20;
+const SECONDS: u64 = 9;
 /// How long a process may take to come to its end when it is asked to.
-const TO_FINISH: u64 = 40;
+const TO_FINISH: u64 = 90;
 const SLOTS: u32 = 48;
 const PARTICIPANTS: u32 = 24;
 const LARGEST: usize = 4096;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const RACERS: u32 = 32;
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
 fn place() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();

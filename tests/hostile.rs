@@ -8,7 +8,7 @@
 //!
 //! | environment | what |
 //! |---|---|
-//! | `SHMRR_HOSTILE_SECS` | how long everything is overwritten at random, in seconds; 5 by default |
+//! | `SHMRR_HOSTILE_SECS` | how long everything is overwritten at random, in seconds, and each other attack for a fifth of it; 4 by default |
 //! | `SHMRR_HOSTILE_SEED` | where the random numbers begin; 1 by default |
 //! | `SHMRR_HOSTILE` | `plain`, the default, or `valgrind`: the victims run under valgrind instead of with sanitizers, and their calls may be later |
 
@@ -47,7 +47,7 @@ use std::time::Duration;
 use victims::{Role, Tally};
 
 /// Seconds that an attacker may live beside those in which it attacks: victims start and end meanwhile.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 180;
 /// Between two times that a trap is set again.
 const SET_AGAIN: Duration = Duration::from_millis(50);
 
@@ -58,7 +58,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn seconds() -> u64 {
-    number("SHMRR_HOSTILE_SECS", 5).max(1)
+    number("SHMRR_HOSTILE_SECS", 4).max(1)
 }
 
 fn seed() -> u64 {

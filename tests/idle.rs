@@ -8,12 +8,13 @@ mod child;
 
 use channel::Name;
 use child::Child;
+use rustix::time::{ClockId, clock_gettime};
 use shmrr::{Options, Server, Timeout};
 use std::fs;
 use std::time::{Duration, Instant};
 
-const WATCHED: Duration = Duration::from_secs(5);
-const ROUND_TRIPS: u32 = 20_000;
+const WATCHED: Duration = Duration::from_secs(3);
+const ROUND_TRIPS: u32 = 5_000;
 
 /// What a process has used, from `/proc/PID/stat` and `/proc/PID/task/*/status` (proc(5)).
 struct Usage {
@@ -48,12 +49,15 @@ fn an_idle_server_and_an_idle_client_sleep() {
         assert_eq!(child.hear(), "ready");
     }
     let before: Vec<Usage> = idle.iter().map(|child| Usage::of(child.pid())).collect();
+    let begun = Instant::now();
     std::thread::sleep(WATCHED);
     for (child, before) in idle.iter().zip(before) {
         let after = Usage::of(child.pid());
+        // A sleep takes longer on a machine that others use, too.
+        let watched = begun.elapsed();
         let (ticks, wakeups) = (after.ticks - before.ticks, after.wakeups - before.wakeups);
-        assert!(ticks <= 1, "{ticks} clock ticks of CPU time in {WATCHED:?}");
-        assert!(wakeups <= WATCHED.as_secs() + 1, "{wakeups} wake-ups in {WATCHED:?}");
+        assert!(ticks <= 1, "{ticks} clock ticks of CPU time in {watched:?}");
+        assert!(wakeups <= watched.as_secs() + 2, "{wakeups} wake-ups in {watched:?}");
     }
 }
 
@@ -80,9 +84,9 @@ fn on_one_processor_nobody_spins_while_the_other_side_has_to_run() {
     let mut client = Child::spawn("pinned client", &[("NAME", name.as_ref())]);
     let nanoseconds: u64 = client.hear().parse().unwrap();
     assert!(client.succeed() && server.succeed());
-    // A spinner would use up the least automatic budget, 2 µs on each side, or a scheduler's time slice of
-    // milliseconds, at every round trip. What is left is two switches between processes.
-    assert!(nanoseconds < 500_000, "{nanoseconds} ns a round trip");
+    // A spinner would use up its budget at every round trip, some 50 µs, or a scheduler's time slice of milliseconds.
+    // What is left is a switch between processes. CPU time, for others may run in between.
+    assert!(nanoseconds < 35_000, "{nanoseconds} ns of CPU time a round trip");
 }
 
 /// Lets this process run on one processor only: the first that it may run on.
@@ -107,11 +111,13 @@ fn pinned_server() {
 fn pinned_client() {
     pin();
     let client = Options::new().connect_timeout(Timeout::FOREVER).client(child::setting("NAME")).unwrap();
-    let begun = Instant::now();
+    let begun = clock_gettime(ClockId::ProcessCPUTime);
     for _ in 0..ROUND_TRIPS {
         client.req(b"12345678", &mut [0; 8], Timeout::FOREVER).unwrap();
     }
-    child::say(&(begun.elapsed().as_nanos() / u128::from(ROUND_TRIPS)).to_string());
+    let ended = clock_gettime(ClockId::ProcessCPUTime);
+    let took = (ended.tv_sec - begun.tv_sec) * 1_000_000_000 + ended.tv_nsec - begun.tv_nsec;
+    child::say(&(took / i64::from(ROUND_TRIPS)).to_string());
 }
 
 #[test]

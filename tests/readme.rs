@@ -12,7 +12,7 @@ use support::mode::Mode;
 
 /// The channel that both programs name.
 const CHANNEL: &str = "/dev/shm/capitals";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The text of the README's C program of that file name, and how many lines it has.
 fn program(name: &str) -> (String, usize) {

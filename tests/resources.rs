@@ -30,7 +30,7 @@ use shmrr::{Client, Options, Server};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
 
 fn small() -> Options {
     Options::new().slots(4).participants(4).request_max(64).response_max(64)
@@ -38,7 +38,7 @@ fn small() -> Options {
 
 fn in_child(role: &str) {
     let name = Name::new(&role.replace(' ', "-"));
-    assert!(Child::spawn_for(60, role, &[("NAME", name.as_ref())]).succeed());
+    assert!(Child::spawn_for(120, role, &[("NAME", name.as_ref())]).succeed());
 }
 
 fn path() -> PathBuf {

@@ -1,5 +1,6 @@
 //! Four clients and four servers, all processes of their own, with payloads of every size and now and then a cancel:
-//! no reply is wrong, lost or doubled, and nothing is left behind.
+//! no reply is wrong, lost or doubled, and nothing is left behind. `SHMRR_STRESS_REQUESTS` says how many requests each
+//! client sends; 25,000 by default.
 
 #[path = "support/channel.rs"]
 mod channel;
@@ -21,21 +22,26 @@ use std::path::Path;
 
 const CLIENTS: u32 = 4;
 const SERVERS: u32 = 4;
-const REQUESTS: u32 = 200_000;
 const LARGEST: usize = 4096;
 /// Requests that one client keeps in flight; all together more than there are slots, so that some have to wait.
 const WINDOW: usize = 20;
 const SLOTS: u32 = 64;
 /// One request in so many is cancelled.
 const CANCELS: u64 = 20;
-const SECONDS: u32 = 600;
+/// Nobody waits for more than this.
+const SECONDS: u32 = 3600;
+
+/// Of each client.
+fn requests() -> u32 {
+    std::env::var("SHMRR_STRESS_REQUESTS").map_or(25_000, |number| number.parse().expect("a number"))
+}
 
 #[test]
 fn four_clients_and_four_servers_lose_mix_up_and_double_nothing() {
     let name = Name::new("stress");
     let directory = tempfile::tempdir().unwrap();
     let served = directory.path().join("served");
-    Ledger::create(&served, (CLIENTS * REQUESTS) as usize);
+    Ledger::create(&served, (CLIENTS * requests()) as usize);
     let keeper = Options::new().slots(SLOTS).server(&name).unwrap();
     let spawn = |role: &str, number: u32| {
         let number = number.to_string();
@@ -63,7 +69,7 @@ fn four_clients_and_four_servers_lose_mix_up_and_double_nothing() {
     let never = times.iter().filter(|times| **times == 0).count() as u32;
     assert!(times.iter().all(|times| *times <= 1), "a request was served twice");
     assert!(never <= cancelled, "{never} never served, {cancelled} cancelled");
-    assert!(cancelled > CLIENTS * REQUESTS / (2 * CANCELS as u32), "{cancelled} were cancelled in time");
+    assert!(cancelled > CLIENTS * requests() / (2 * CANCELS as u32), "{cancelled} were cancelled in time");
     assert_eq!(stopper.pending(), 0);
     drop(stopper);
     let stats = keeper.channel().stats();
@@ -94,7 +100,7 @@ fn serve() {
             return;
         }
         let payload = Payload::check(received).unwrap_or_else(|why| panic!("a request is {why}"));
-        ledger.count((payload.client * REQUESTS + payload.number) as usize);
+        ledger.count((payload.client * requests() + payload.number) as usize);
         match server.reply(request.id, &payload.reply()) {
             Ok(()) | Err(Error::Stale) => {}
             Err(error) => panic!("{error}"),
@@ -109,7 +115,7 @@ fn call() {
     let mut random = payload::Random::new(number.into());
     let mut flight = VecDeque::new();
     let mut cancelled = 0;
-    for request in 0..REQUESTS {
+    for request in 0..requests() {
         let size = random.below(LARGEST as u64 + 1) as usize;
         let sent = Payload::new(number, request, size);
         let id = loop {

@@ -27,7 +27,7 @@ const SLOTS: u32 = 4;
 const CELLS: u64 = 64;
 const REQUESTS: u32 = 1000;
 const LARGEST: usize = 300;
-const LONG: Duration = Duration::from_secs(15);
+const LONG: Duration = Duration::from_secs(60);
 /// So many requests are made before the first wrap, or a few more where cancelled ones take cells, too.
 const BEFORE: u64 = 500;
 /// As many per slot, where four share the requests and one may get all.
@@ -119,7 +119,7 @@ fn across(test: &str, age: &Age, manner: Manner) {
     let served = directory.path().join("served");
     Ledger::create(&served, REQUESTS as usize);
     let settings: [(&str, &OsStr); 2] = [("NAME", name.as_ref()), ("LEDGER", served.as_ref())];
-    let mut server = Child::spawn_for(60, "server", &settings);
+    let mut server = Child::spawn_for(120, "server", &settings);
     assert_eq!(server.hear(), "ready");
     let cancelled = call(&name, manner);
     assert_eq!(manner.cancels > 0, !cancelled.is_empty());

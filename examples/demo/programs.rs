@@ -12,6 +12,9 @@ use crate::process::run_to_end;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// The one that the demo itself was built in.
+const PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
+
 /// The names a linker and a loader look for.
 const LIBRARY_NAMES: [&str; 2] = ["libshmrr.so", "libshmrr.so.0"];
 
@@ -43,7 +46,8 @@ fn build_library() -> Result<PathBuf, Failure> {
     let mut command = Command::new(cargo);
     command.args([
         "build",
-        "--release",
+        "--profile",
+        PROFILE,
         "--lib",
         "--message-format=json-render-diagnostics",
         "--manifest-path",

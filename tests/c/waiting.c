@@ -45,7 +45,8 @@ static void *cancel_held_late(void *context)
     return NULL;
 }
 
-static void one_deadline_covers_waiting_for_a_slot_and_for_the_reply(void)
+/* Whether both waits were in it, and it ended before a second deadline would have. */
+static int waits_for_both(void)
 {
     scene at = {open_pair(1), 0};
     at.held = send_text(at.channel.client, "held");
@@ -54,12 +55,21 @@ static void one_deadline_covers_waiting_for_a_slot_and_for_the_reply(void)
     CHECK(pthread_create(&slow, NULL, cancel_held_late, &at) == 0);
     EXPECT(wait_for_request(&at, SECOND), -ETIMEDOUT);
     int64_t took = now() - begun;
-    CHECK(took >= SECOND && took < 1750 * MS);
+    CHECK(took >= SECOND);
     CHECK(pthread_join(slow, NULL) == 0);
-    CHECK(stats_of(channel_of(&at)).requests == 2);
+    uint64_t requests = stats_of(channel_of(&at)).requests;
     at.held = 0;
     expect_undisturbed(&at);
     close_pair(&at.channel);
+    return requests == 2 && took < 1750 * MS;
+}
+
+/* A busy machine may delay one of these threads or the other, but not each time. */
+static void one_deadline_covers_waiting_for_a_slot_and_for_the_reply(void)
+{
+    int tries = 1;
+    while (!waits_for_both())
+        CHECK(++tries <= 5);
 }
 
 static void a_negative_timeout_waits_for_as_long_as_it_takes(void)

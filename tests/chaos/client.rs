@@ -19,7 +19,7 @@ const CANCELS: u64 = 20;
 const NAPS: u64 = 32;
 const NAP: u64 = 1000;
 /// When nobody is stopped or killed any more, a reply comes within this.
-const IN_PEACE: Limit = Limit::Within(Duration::from_secs(10));
+const IN_PEACE: Limit = Limit::Within(Duration::from_secs(60));
 
 pub struct Calling<'a> {
     pub ledger: &'a Ledger,

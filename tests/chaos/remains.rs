@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// When nobody is stopped or killed any more, all that was posted is served within this.
-const IN_PEACE: Duration = Duration::from_secs(10);
+const IN_PEACE: Duration = Duration::from_secs(60);
 
 /// Waits until servers have nothing to do, when all clients have left.
 pub fn wait_until_served(keeper: &Server) {

@@ -13,13 +13,14 @@ use tempfile::TempDir;
 
 use crate::command::command;
 
-/// Two release builds may come first, on a slow machine.
+/// Builds may come first, on a slow machine.
 const WATCHDOG: Duration = Duration::from_secs(20 * 60);
 
 pub(crate) fn demo_command(arguments: &[&OsStr]) -> Command {
     let mut command = command(env!("CARGO"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.args(["run", "--release", "--example", "demo", "--"]).args(arguments);
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    command.args(["run", "--profile", profile, "--example", "demo", "--"]).args(arguments);
     command
 }
 

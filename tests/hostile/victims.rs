@@ -9,12 +9,13 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// How much longer than its calls a victim may take to start and to end.
-const WATCHDOG: u64 = 30;
+const WATCHDOG: u64 = 120;
 
 /// Between two looks for victims that are ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -30,24 +31,39 @@ pub enum Role {
 }
 
 pub struct Victims {
-    program: PathBuf,
+    program: &'static Path,
     mode: Mode,
-    /// What they share with this process: the program itself, the codes, and the files by which both wait for each
+    /// What they share with this process: the codes, and the files by which both wait for each
     /// other.
     directory: TempDir,
 }
 
 pub fn compile() -> Option<Victims> {
-    let directory = tempfile::tempdir().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/victim.c");
     let mode = match std::env::var("SHMRR_HOSTILE").as_deref() {
         Err(_) | Ok("plain") => Mode::Sanitize,
         Ok("valgrind") => Mode::Valgrind,
         Ok(other) => panic!("SHMRR_HOSTILE={other}: expected plain or valgrind"),
     };
-    let program = found(compiler::compile(&source, Language::C, Linkage::Shared, mode, directory.path()))?;
+    let program = found(program_for(mode))?;
+    let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("codes"), codes::table(&codes::documented())).unwrap();
     Some(Victims { program, mode, directory })
+}
+
+/// Compiled once, and put in its place whole: tests in other processes may be running it.
+fn program_for(mode: Mode) -> Result<&'static Path, &'static String> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let compiled = PROGRAM.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let directory = tempfile::tempdir_in(place).unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/victim.c");
+        let new = compiler::compile(&source, Language::C, Linkage::Shared, mode, directory.path())?;
+        let name = if mode == Mode::Valgrind { "hostile-victim-valgrind" } else { "hostile-victim" };
+        let program = place.join(name);
+        std::fs::rename(new, &program).unwrap();
+        Ok(program)
+    });
+    compiled.as_deref()
 }
 
 impl Victims {
@@ -67,7 +83,7 @@ impl Victims {
     ) -> Tally {
         let watchdog = Duration::from_secs(seconds + WATCHDOG);
         let run = |role: Role, seed: u64| {
-            let mut command: Command = self.mode.bare_command(&self.program);
+            let mut command: Command = self.mode.bare_command(self.program);
             command.arg(format!("{role:?}").to_lowercase()).arg(channel).arg(seconds.to_string());
             command.arg(seed.to_string()).arg(self.directory.path()).arg(self.allowance().to_string());
             found(program::run(&mut command, watchdog))

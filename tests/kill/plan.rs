@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 const SEED: u64 = 0x6B69_6C6C;
-const SOME: usize = 32;
+const SOME: usize = 20;
 /// An operation of more instructions is a long one.
 const LONG: usize = 5000;
 const SOME_OF_LONG: usize = 2000;

@@ -31,8 +31,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
-/// Seconds after which a child is killed by its own alarm clock, unless it was spawned for longer.
-const WATCHDOG: u32 = 20;
+/// Seconds after which a child is killed by its own alarm clock, unless it was spawned for longer: far more than any takes
+/// on a machine that others use, too, for it only ends what hangs.
+const WATCHDOG: u32 = 120;
 /// How much longer than a child can live its parent waits for a line or the end.
 const PATIENCE: u32 = 5;
 

@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Seconds that a forked child may live.
-const WATCHDOG: u32 = 20;
-const PATIENCE: Duration = Duration::from_secs(15);
+const WATCHDOG: u32 = 120;
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One end of a connection for lines; made before a fork, so that both sides have one.
 pub struct Wire(BufReader<UnixStream>);

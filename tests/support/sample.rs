@@ -55,7 +55,7 @@ impl Sample {
 
     /// Waits until a word of the file is what somebody is about to make it.
     pub fn until(&self, offset: u64, value: u64) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while self.u64(offset) != value {
             assert!(Instant::now() < deadline, "at {offset}: {:#x}, not {value:#x}", self.u64(offset));
             thread::yield_now();

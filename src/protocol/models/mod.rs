@@ -1,6 +1,8 @@
 //! Loom models of the protocol: the real code, in every interleaving of a few threads and with every value that the
 //! memory model allows a load to see. Payloads are cells that loom watches: two accesses that nothing orders are found.
 //!
+//! `SHMRR_MODEL=full` explores those that take long more deeply, for a minute or so.
+//!
 //! What a thread waits for is not polled, which would make the models endless: each thread tries its step a bounded
 //! number of times, and what is left when all have ended is finished by the main thread.
 
@@ -150,6 +152,11 @@ impl Model {
             assert_eq!(word.state(), ReplyState::Free, "slot {slot}");
         }
     }
+}
+
+/// How many preemptions a model that takes long is explored with: `full` ones if `SHMRR_MODEL` says so, else fewer.
+pub(crate) fn preemptions(full: usize, short: usize) -> usize {
+    if std::env::var("SHMRR_MODEL").is_ok_and(|mode| mode == "full") { full } else { short }
 }
 
 pub(crate) fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {

@@ -7,7 +7,7 @@ use crate::protocol::state::GENERATION_MAX;
 
 #[test]
 fn two_clients_and_two_servers_exchange_each_request_once() {
-    two_clients_and_two_servers(2, 0, 0);
+    two_clients_and_two_servers(preemptions(2, 1), 0, 0);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_cancel_and_a_reply_agree_on_who_was_first() {
 
 #[test]
 fn a_slot_that_is_used_again_carries_nothing_over() {
-    explore(2, || {
+    explore(preemptions(2, 1), || {
         let model = Model::new(1, 0, 2);
         let servers = [model.server(0, 2), model.server(1, 1)];
         let known = Known::at_attach(&model.words);

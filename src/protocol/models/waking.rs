@@ -28,7 +28,7 @@ fn a_sleeping_server_is_woken_or_sees_the_request_itself() {
 
 #[test]
 fn two_sleepers_and_two_producers_leave_no_request_without_somebody_awake() {
-    explore(2, || {
+    explore(preemptions(2, 1), || {
         let model = Model::new(2, 0, 4);
         let sleepers = [0, 1].map(|_| {
             let model = Arc::clone(&model);
