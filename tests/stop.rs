@@ -49,27 +49,35 @@ use stop::pair::{self, Course, Pair};
 use stop::single::{self, Way};
 use support::found;
 use survivors::Survivors;
-use tracer::{Point, Steps};
+use tracer::Point;
 
-fn at_each_instruction_of(operations: &[&Operation]) {
+/// Stops victims in several operations; `carry_out` says where, and in which ways they go on.
+fn in_each(
+    operations: &[&Operation],
+    carry_out: impl Fn(&Operation, &mut dyn FnMut(Point, Way) -> io::Result<single::Course>) -> io::Result<()>,
+) {
     let Some(program) = found(victim()) else { return };
     for operation in operations {
         let mut kept: Option<(Survivors, Name)> = None;
-        let trial = |point: Point, way: Way| -> io::Result<Steps> {
+        let mut trial = |point: Point, way: Way| {
             // After a failure others take their place, on a channel of their own.
             let (mut survivors, name) = kept.take().unwrap_or_else(|| {
                 let name = Name::new("stop");
                 (Survivors::on(name.as_ref(), operation.meeting), name)
             });
             share_one_processor();
-            let steps = Scene::new(&mut survivors, program).stop(operation, point, way)?;
+            let course = Scene::new(&mut survivors, program).stop(operation, point, way)?;
             kept = Some((survivors, name));
-            Ok(steps)
+            Ok(course)
         };
-        if found(single::carry_out(operation, trial)).is_none() {
+        if found(carry_out(operation, &mut trial)).is_none() {
             return;
         }
     }
+}
+
+fn at_each_instruction_of(operations: &[&Operation]) {
+    in_each(operations, |operation, trial| single::carry_out(operation, trial));
 }
 
 /// The same with two victims at once.
@@ -118,6 +126,20 @@ mod one_that_is_stopped {
         as_it_cleans_up_after_the_dead_mends_only_what_is_theirs: recovering::ALL;
         as_it_redelivers_does_so_once: redelivering::ALL;
         as_it_looks_after_the_channel_ends_only_what_was_there: administration::ALL;
+    }
+}
+
+mod one_that_is_stopped_at_a_change {
+    use super::operations::{calling, in_place, one_way, redelivering};
+    use super::{in_each, single, stop::world::World};
+
+    /// Positions are told apart by laps: what was the next free cell is not mistaken for it billions of laps later.
+    #[test]
+    fn publishes_its_message_or_request_however_often_the_ring_went_round() {
+        let publishing = [&calling::SEND, &one_way::POST, &in_place::COMMIT, &redelivering::LEAVE];
+        in_each(&publishing, |operation, trial| {
+            single::carry_out_near_changes(operation, &[World::Wrapped], trial)
+        });
     }
 }
 

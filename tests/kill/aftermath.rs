@@ -112,7 +112,7 @@ impl Scene<'_> {
         }
     }
 
-    fn answer_leases(&mut self) {
+    pub(super) fn answer_leases(&mut self) {
         for request in std::mem::take(&mut self.leases) {
             self.answer(&request);
         }

@@ -1,9 +1,8 @@
 //! Two victims at once: each is stopped in its operation, others act in between, and the two go on in either order or
 //! are killed.
 //!
-//! What one of them does between two changes of the channel's words is only looking. So points just before and just after
-//! a change are worth more than others: most stops are there. The second one's way depends on where the first one is
-//! stopped, and is looked at anew for each of its points.
+//! Most stops are just before or just after a change of the channel's words. The second one's way depends on where the
+//! first one is stopped, and is looked at anew for each of its points.
 
 use crate::operations::{
     self, administration, calling, one_way, presence, recovering, redelivering, serving,
@@ -11,12 +10,12 @@ use crate::operations::{
 use crate::payload::Random;
 use crate::points;
 use crate::scene::{Manner, Operation, Scene};
+use crate::stop::changes::Changes;
 use crate::stop::clock::{Age, Clock};
 use crate::stop::plan::{self, Extent, Tally};
 use crate::stop::world::World;
 use crate::survivors::Meeting;
 use crate::tracer::{Point, Steps};
-use std::collections::BTreeSet;
 use std::io;
 
 /// What happens between two stops, or between the second stop and the end of the first.
@@ -175,8 +174,8 @@ pub const REDELIVERING: &[Pair] = &[
 pub struct Course {
     pub first: Steps,
     pub second: Steps,
-    /// After how many instructions of each the channel's words were others than before.
-    changes: [BTreeSet<u64>; 2],
+    /// Of the one that was watched.
+    changes: Option<Changes>,
 }
 
 impl Scene<'_> {
@@ -197,17 +196,15 @@ impl Scene<'_> {
             self.prepare(pair.first, &["leave"])?;
             self.prepare(pair.second, &["leave"])?;
         }
-        let mut changes = [BTreeSet::new(), BTreeSet::new()];
+        let mut changes = None;
         let mut come = |scene: &mut Self, which: usize, operation| {
-            let (mut before, mut steps) = (scene.survivors.words.all(), 0);
+            if watched == Some(which) {
+                changes = Some(Changes::from_now_on(&scene.survivors.words));
+            }
+            let mut noted = changes.as_mut().filter(|_| watched == Some(which));
             let found = scene.come_to(which, points[which], operation, |words| {
-                steps += 1;
-                if watched == Some(which) {
-                    let now = words.all();
-                    if now != before {
-                        changes[which].insert(steps);
-                        before = now;
-                    }
+                if let Some(changes) = &mut noted {
+                    changes.look(words);
                 }
             });
             if found.is_complete {
@@ -318,13 +315,13 @@ pub fn carry_out(
         Extent::Full => (40, 20),
         Extent::Every => (usize::MAX, usize::MAX),
     };
-    for first in chosen(&whole.first.stepped, &whole.changes[0], firsts, &mut random) {
+    for first in chosen(&whole.first, watched(&whole), firsts, &mut random) {
         // What happens in between decides on the second one's way.
         let way = Way::chosen(&mut random);
         let what = format!("{first:?}, to its end, {way:?}");
         let course = tally.trial(|| trial([first, Point::END], way, Some(1)), |_| true, &what)?;
         let Some(course) = course else { continue };
-        for second in chosen(&course.second.stepped, &course.changes[1], seconds, &mut random) {
+        for second in chosen(&course.second, watched(&course), seconds, &mut random) {
             let way = Way { between: way.between, age: way.age, ..Way::chosen(&mut random) };
             let what = format!("{first:?}, {second:?}, {way:?}");
             tally.trial(|| trial([first, second], way, None), |_| true, &what)?;
@@ -337,27 +334,14 @@ pub fn carry_out(
     Ok(())
 }
 
+fn watched(course: &Course) -> &Changes {
+    course.changes.as_ref().expect("one was watched")
+}
+
 /// At least so many points, where all are asked for that matter.
 const FEW: usize = 60;
 
-/// So many points of an operation: two of three just before or after a change, or all of those and as many others.
-fn chosen(trace: &[u64], changes: &BTreeSet<u64>, many: usize, random: &mut Random) -> Vec<Point> {
-    let end = trace.len() as u64;
-    let near: Vec<u64> =
-        changes.iter().flat_map(|after| [after - 1, *after]).filter(|after| *after < end).collect();
-    let near: Vec<u64> = BTreeSet::from_iter(near).into_iter().collect();
-    let mut after = BTreeSet::new();
-    if many >= 2 * near.len() {
-        after.extend(&near);
-    }
-    let many = many.min((2 * near.len()).max(FEW)).min(trace.len());
-    while after.len() < many {
-        let is_near = !near.is_empty() && random.below(3) < 2 && !near.iter().all(|at| after.contains(at));
-        after.insert(if is_near {
-            near[random.below(near.len() as u64) as usize]
-        } else {
-            random.below(end)
-        });
-    }
-    points::of(trace, after)
+fn chosen(steps: &Steps, changes: &Changes, many: usize, random: &mut Random) -> Vec<Point> {
+    let end = steps.stepped.len() as u64;
+    points::of(&steps.stepped, changes.choose(end, many, FEW, random))
 }

@@ -1,7 +1,9 @@
 //! One victim: it is stopped in its operation, the world goes round, and it goes on or is killed.
 
+use crate::payload::Random;
 use crate::points;
 use crate::scene::{Manner, Operation, Scene};
+use crate::stop::changes::Changes;
 use crate::stop::clock::{Age, Clock};
 use crate::stop::onward::acts_after;
 use crate::stop::plan::{self, Tally};
@@ -43,12 +45,24 @@ impl Way {
     }
 }
 
+/// How an operation went, and if it came to its end, what it changed on the way.
+pub struct Course {
+    pub steps: Steps,
+    changes: Changes,
+}
+
 impl Scene<'_> {
-    pub fn stop(&mut self, operation: &Operation, point: Point, way: Way) -> io::Result<Steps> {
+    pub fn stop(&mut self, operation: &Operation, point: Point, way: Way) -> io::Result<Course> {
         Clock::of(&self.survivors.path, self.survivors.meeting.geometry()).set(way.age);
         let after = acts_after(operation.acts[operation.acts.len() - 1]);
         self.prepare(operation, &[after, &["leave"]].concat())?;
-        let steps = self.come_to(0, point, operation, |_| ());
+        let is_whole = point.after == Point::END.after;
+        let mut changes = Changes::from_now_on(&self.survivors.words);
+        let steps = self.come_to(0, point, operation, |words| {
+            if is_whole {
+                changes.look(words);
+            }
+        });
         if steps.is_complete {
             self.judge(0);
         } else {
@@ -57,7 +71,7 @@ impl Scene<'_> {
         if steps.is_complete || way.onward != Onward::Killed {
             if !steps.is_complete {
                 self.go_on(0);
-                self.assert_within_slots();
+                self.assert_never_too_many();
             }
             self.assert_nothing_queued();
             self.act_more(0, after.len());
@@ -67,29 +81,31 @@ impl Scene<'_> {
         }
         self.victims[0].kill();
         self.survive(way.manner);
-        Ok(steps)
+        Ok(Course { steps, changes })
     }
 }
 
 /// Stops victims at points of an operation, as many as are asked for.
 pub fn carry_out(
     operation: &Operation,
-    mut trial: impl FnMut(Point, Way) -> io::Result<Steps>,
+    mut trial: impl FnMut(Point, Way) -> io::Result<Course>,
 ) -> io::Result<()> {
-    let quiet =
-        Way { age: Age::AsItIs, world: World::Round, onward: Onward::AndLeaves, manner: Manner::Recover };
-    // The first one leaves the channel as all the others will find it.
-    trial(Point::BEGINNING, quiet)?;
-    let whole = trial(Point::END, quiet)?;
-    let instructions = whole.stepped.len() as u64;
-    assert!(whole.is_complete && instructions > 0, "{}: {instructions} instructions", operation.name);
+    let whole = whole(operation, &mut trial)?;
+    let instructions = whole.steps.stepped.len() as u64;
     let mut tally = Tally::new(operation.name, instructions);
     let seed = plan::seed(operation.name);
-    let chosen = points::choose(instructions, plan::stops_of(instructions), seed);
-    for (count, point) in points::of(&whole.stepped, chosen).into_iter().enumerate() {
+    let chosen = match plan::stops_of(instructions) {
+        usize::MAX => (0..instructions).collect(),
+        many => whole.changes.choose(instructions, many, many, &mut Random::new(seed)),
+    };
+    for (count, point) in points::of(&whole.steps.stepped, chosen).into_iter().enumerate() {
         for way in plan::ways(seed as usize + count) {
             let way = Way::number(way);
-            tally.trial(|| trial(point, way), |steps| !steps.is_complete, &format!("{point:?}, {way:?}"))?;
+            tally.trial(
+                || trial(point, way),
+                |course| !course.steps.is_complete,
+                &format!("{point:?}, {way:?}"),
+            )?;
         }
         if tally.is_enough() {
             break;
@@ -97,4 +113,43 @@ pub fn carry_out(
     }
     tally.report();
     Ok(())
+}
+
+/// Stops victims near each change of an operation, and lets them go on after the world has gone round in these ways.
+pub fn carry_out_near_changes(
+    operation: &Operation,
+    worlds: &[World],
+    mut trial: impl FnMut(Point, Way) -> io::Result<Course>,
+) -> io::Result<()> {
+    let whole = whole(operation, &mut trial)?;
+    let trace = &whole.steps.stepped;
+    let mut tally = Tally::new(format!("{}, near its changes", operation.name), trace.len());
+    for point in points::of(trace, whole.changes.near()) {
+        for world in worlds {
+            let way = Way { world: *world, ..QUIET };
+            tally.trial(
+                || trial(point, way),
+                |course| !course.steps.is_complete,
+                &format!("{point:?}, {way:?}"),
+            )?;
+        }
+    }
+    tally.report();
+    Ok(())
+}
+
+const QUIET: Way =
+    Way { age: Age::AsItIs, world: World::Round, onward: Onward::AndLeaves, manner: Manner::Recover };
+
+/// One run of an operation to its end.
+fn whole(
+    operation: &Operation,
+    trial: &mut impl FnMut(Point, Way) -> io::Result<Course>,
+) -> io::Result<Course> {
+    // The first one leaves the channel as all the others will find it.
+    trial(Point::BEGINNING, QUIET)?;
+    let whole = trial(Point::END, QUIET)?;
+    let instructions = whole.steps.stepped.len();
+    assert!(whole.steps.is_complete && instructions > 0, "{}: {instructions} instructions", operation.name);
+    Ok(whole)
 }

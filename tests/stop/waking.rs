@@ -4,10 +4,10 @@
 
 use crate::points;
 use crate::scene::Scene;
+use crate::stop::changes::Changes;
 use crate::stop::plan::{self, Tally};
 use crate::survivors::{BOUND, Meeting};
 use crate::tracer::Point;
-use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -43,8 +43,7 @@ pub struct Woken {
     is_late: bool,
     is_complete: bool,
     instructions: u64,
-    /// After how many of them the channel's words were others than before.
-    changes: BTreeSet<u64>,
+    changes: Changes,
 }
 
 impl Scene<'_> {
@@ -71,16 +70,10 @@ impl Scene<'_> {
         }
         self.victims[0].process().wait_for_step();
         assert!(self.victims[1].process().is_asleep(), "who slept first is woken first");
-        let (mut before, mut count, mut changes) = (self.survivors.words.all(), 0, BTreeSet::new());
+        let mut changes = Changes::from_now_on(&self.survivors.words);
         let words = &self.survivors.words;
-        let steps = self.victims[0].process().step(Point { after, breakpoint: None }, || {
-            count += 1;
-            let now = words.all();
-            if now != before {
-                changes.insert(count);
-                before = now;
-            }
-        });
+        let point = Point { after, breakpoint: None };
+        let steps = self.victims[0].process().step(point, || changes.look(words));
         if waking.is_stolen && !steps.is_complete {
             let request = self.receive().expect("there is work for three");
             self.answer(&request);
@@ -115,7 +108,7 @@ pub fn carry_out(waking: &Waking, mut trial: impl FnMut(u64) -> io::Result<Woken
     let seed = plan::seed(waking.name);
     let mut chosen = points::choose(whole.instructions, plan::stops_of(whole.instructions), seed);
     // Just before each change it has looked, and not yet done what it looked for.
-    chosen.extend(whole.changes.iter().map(|after| after - 1));
+    chosen.extend(whole.changes.near());
     for after in chosen {
         let once = || {
             for look in 1.. {

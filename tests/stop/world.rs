@@ -11,9 +11,9 @@ use std::time::Duration;
 /// What the world is like when a victim goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum World {
-    /// The ring went round three times.
+    /// The ring went round three times, and all requests that the survivors held have been answered.
     Round,
-    /// The ring went round nearly half as often as a lap of 32 bits can tell, and each free slot was used just so
+    /// The ring went round a quarter as often as a lap of 32 bits can tell, and each free slot was used just so
     /// often that a cell can't tell.
     Wrapped,
     /// As after one round, and all slots are in use.
@@ -28,13 +28,17 @@ impl World {
 
 const TRIPS: u32 = 200;
 const TRIPS_AFTER_WRAP: u32 = 10;
-const LAPS: u64 = (1 << 31) - 100;
+const LAPS: u64 = (1 << 30) - 100;
 const NOW: Duration = Duration::ZERO;
 
 impl Scene<'_> {
     pub(super) fn go_round(&mut self, world: World) {
         self.keep_up();
         self.sweep();
+        if world == World::Round {
+            self.answer_leases();
+            self.keep_up();
+        }
         self.make_trips(TRIPS);
         self.join_and_leave();
         if world == World::Wrapped {
@@ -170,6 +174,14 @@ impl Scene<'_> {
         let in_flight = self.survivors.server.channel().stats().in_flight;
         let slots = self.survivors.meeting.geometry().slots;
         assert!(in_flight <= slots, "{in_flight} requests are in flight, of {slots}");
+    }
+
+    /// However many the survivors send, there are no more than there may be.
+    pub(super) fn assert_never_too_many(&mut self) {
+        while self.ask() {
+            self.assert_within_slots();
+        }
+        self.keep_up();
     }
 
     /// Whoever was to publish a request has done so: none is queued where no server finds it.
