@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The victims' program. It is put in its place whole: tests in other processes may be running it.
+/// The victims' program. It is put in its place whole, which tells what it was made from: tests in other processes may be
+/// running it, or another with a library that knows fewer functions.
 pub fn victim() -> Result<&'static Path, &'static String> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let compiled = PROGRAM.get_or_init(|| {
@@ -15,7 +16,8 @@ pub fn victim() -> Result<&'static Path, &'static String> {
         let directory = tempfile::tempdir_in(place).unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kill/victim.c");
         let new = compiler::compile(&source, Language::C, Linkage::Shared, Mode::Plain, directory.path())?;
-        let program = place.join("kill-victim");
+        let sum = crc32c::crc32c(&std::fs::read(&source).unwrap());
+        let program = place.join(format!("kill-victim-{sum:x}"));
         std::fs::rename(new, &program).unwrap();
         Ok(program)
     });
