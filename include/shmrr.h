@@ -514,7 +514,8 @@ int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req);
 //
 // Return value: as rr_recv, and
 // -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time.
+// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EPERM: the system does not let this process sleep.
 int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int64_t timeout_ns);
 
 // Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
@@ -567,6 +568,7 @@ int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
 // -EAGAIN: timeout_ns is 0 and there is none;
 // -ETIMEDOUT: none came in time;
 // -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or view is null, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
@@ -578,6 +580,7 @@ int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
 // -EAGAIN: timeout_ns is 0 and there is none;
 // -ETIMEDOUT: none came in time;
 // -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t n, int64_t timeout_ns);
@@ -632,6 +635,7 @@ int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, 
 // Return value: 0 after RR_SERVE_STOP, or
 // -ESHUTDOWN: the handle was stopped;
 // -EINTR: a signal handler ran while the call slept; no request is lost: call again;
+// -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or handler is null, or the channel is one of integers.
 int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 
@@ -646,6 +650,7 @@ int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 // -ETIMEDOUT: the deadline passed;
 // -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 // -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -EPERM: the system does not let this process sleep;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 // -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
 // dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
@@ -678,7 +683,8 @@ int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
 //
 // Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
 // -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call slept; nothing was sent.
+// -EINTR: a signal handler ran while the call slept; nothing was sent;
+// -EPERM: the system does not let this process sleep.
 int rr_client_send_wait(rr_client *cli, const void *data, size_t len, int64_t timeout_ns, uint64_t *id);
 
 // Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for
@@ -701,6 +707,7 @@ int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t ty
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
 // -EINTR: a signal handler ran while the call slept; nothing was sent;
+// -EPERM: the system does not let this process sleep;
 // -EMSGSIZE: the message is longer than the channel's longest request;
 // -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
@@ -731,6 +738,7 @@ int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
+// -EPERM: the system does not let this process sleep;
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, int64_t timeout_ns);
 
@@ -744,6 +752,7 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // -ETIMEDOUT: none had one in time;
 // -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
 // -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EPERM: the system does not let this process sleep;
 // -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 // -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
 // cleared the channel;
@@ -795,6 +804,7 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
 // -EINTR: a signal handler ran while the call slept; nothing was lent;
+// -EPERM: the system does not let this process sleep;
 // -EINVAL: cli or loan is null, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
@@ -832,6 +842,7 @@ int rr_client_abort(rr_client *cli, rr_loan *loan);
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
+// -EPERM: the system does not let this process sleep;
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 // -EOWNERDEAD: the server died with the request; the id is used up;
 // -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
@@ -867,7 +878,8 @@ int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req);
 //
 // Return value: as rr_recv_i64, and
 // -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time.
+// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EPERM: the system does not let this process sleep.
 int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t timeout_ns);
 
 // Replies to a request of a channel of integers.
@@ -887,6 +899,7 @@ int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
 // -ETIMEDOUT: the deadline passed;
 // -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 // -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -EPERM: the system does not let this process sleep;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 // -EOWNERDEAD: the server died with the request;
 // -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
@@ -928,6 +941,7 @@ int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value);
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 // -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 // the time;
+// -EPERM: the system does not let this process sleep;
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 int rr_client_get_wait_i64(rr_client *cli, uint64_t id, int64_t *value, int64_t timeout_ns);
 

@@ -17,6 +17,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// -ETIMEDOUT: the deadline passed;
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 /// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+/// -EPERM: the system does not let this process sleep;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
 /// dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
@@ -76,7 +77,8 @@ pub unsafe extern "C" fn rr_client_send(
 ///
 /// Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
 /// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call slept; nothing was sent.
+/// -EINTR: a signal handler ran while the call slept; nothing was sent;
+/// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_send_wait(
     cli: *mut rr_client,
@@ -128,6 +130,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call slept; nothing was sent;
+/// -EPERM: the system does not let this process sleep;
 /// -EMSGSIZE: the message is longer than the channel's longest request;
 /// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
@@ -193,6 +196,7 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 /// the time;
+/// -EPERM: the system does not let this process sleep;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_get_wait(
@@ -226,6 +230,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// -ETIMEDOUT: none had one in time;
 /// -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
 /// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EPERM: the system does not let this process sleep;
 /// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 /// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
 /// cleared the channel;

@@ -18,6 +18,7 @@ use std::ptr::null_mut;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call slept; nothing was lent;
+/// -EPERM: the system does not let this process sleep;
 /// -EINVAL: cli or loan is null, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -95,6 +96,7 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, loan: *mut rr_loan
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
 /// the time;
+/// -EPERM: the system does not let this process sleep;
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 /// -EOWNERDEAD: the server died with the request; the id is used up;
 /// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;

@@ -17,6 +17,7 @@ use std::ffi::{c_int, c_void};
 /// -EAGAIN: timeout_ns is 0 and there is none;
 /// -ETIMEDOUT: none came in time;
 /// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or view is null, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -39,6 +40,7 @@ pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, t
 /// -EAGAIN: timeout_ns is 0 and there is none;
 /// -ETIMEDOUT: none came in time;
 /// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
