@@ -58,6 +58,10 @@ fn child() {
             "useless mode" => useless_mode(&directory),
             "file size limit" => file_size_limit(&directory),
             "descriptor limit" => descriptor_limit(&directory),
+            "locked memory" => locked_memory(&directory),
+            "huge pages" => huge_pages(&directory),
+            "address space" => address_space(&directory),
+            "long error replies" => long_error_replies(),
             _ => panic!("no role {role}"),
         }
     });
@@ -325,6 +329,132 @@ fn with_few_descriptors<T>(path: &Path, open: impl Fn() -> Result<T>) -> T {
         assert_eq!(open_descriptors(), before, "after a failure with room for {room}");
     }
     panic!("cannot be opened with eight descriptors");
+}
+
+/// mmap says EAGAIN then, which in a call of the library means that there is nothing to take.
+#[test]
+fn a_limit_on_locked_memory_is_want_of_memory() {
+    in_child("locked memory");
+}
+
+fn locked_memory(directory: &Path) {
+    let path = directory.join("channel");
+    let large = small().request_max(8 << 20).mode(0o666);
+    let server = large.server(&path).unwrap();
+    limit(Resource::Memlock, 4 << 20);
+    if geteuid().is_root() {
+        become_nobody();
+    }
+    // SAFETY: only what is mapped from now on is locked.
+    if unsafe { libc::mlockall(libc::MCL_FUTURE) } != 0 {
+        return child::skip(&format!("memory can't be locked: {}", io::Error::last_os_error()));
+    }
+    assert_eq!(refusal(&path, large.client(&path)), libc::ENOMEM);
+    assert_eq!(large.memfd("locked").err().unwrap().errno(), libc::ENOMEM);
+    // SAFETY: has no preconditions.
+    unsafe { libc::munlockall() };
+    assert_works(&server, &large.client(&path).unwrap());
+}
+
+/// What such a file system says of a size that it does not have is EINVAL, which means a wrong argument otherwise.
+#[test]
+fn a_file_system_that_can_t_hold_a_channel_is_told_as_such() {
+    in_child("huge pages");
+}
+
+fn huge_pages(directory: &Path) {
+    if !enter_namespace() {
+        return;
+    }
+    if let Err(error) = mount(directory, "hugetlbfs", 0, "") {
+        return child::skip(&format!("no huge pages of its own: {error}"));
+    }
+    let path = directory.join("channel");
+    for options in [small(), small().sparse(true)] {
+        assert_eq!(refusal(&path, options.server(&path)), libc::EOPNOTSUPP);
+        assert!(is_empty(directory));
+    }
+}
+
+/// Bytes of address space that this process has.
+fn address_space_used() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
+}
+
+/// Forks a child that has so much address space left, does `part` there, and says how many children ended with its
+/// results 0 and 1. Nothing else is an end.
+fn ends_with_room(rooms: impl Iterator<Item = u64>, part: impl Fn() -> i32) -> [u32; 2] {
+    let mut ends = [0; 2];
+    for room in rooms {
+        let used = address_space_used();
+        // SAFETY: this process has no thread but this and the harness's, which waits.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let limit = libc::rlimit { rlim_cur: used + room, rlim_max: used + room };
+            // SAFETY: a valid limit.
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+            let result = part();
+            // SAFETY: has no preconditions.
+            unsafe { libc::_exit(result) };
+        }
+        let mut status = 0;
+        // SAFETY: the status is writable.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status), "with room for {room} bytes: status {status:#x}");
+        ends[libc::WEXITSTATUS(status) as usize] += 1;
+    }
+    ends
+}
+
+#[test]
+fn whatever_address_space_is_left_attaching_works_or_says_that_it_is_too_little() {
+    in_child("address space");
+}
+
+fn address_space(directory: &Path) {
+    let path = directory.join("channel");
+    let large = Options::new().slots(65_472).participants(4095).request_max(8).response_max(8);
+    let _server = large.server(&path).unwrap();
+    let size = fs::metadata(&path).unwrap().len();
+    let rooms = (0..300).map(|step| size.saturating_sub(2 << 20) + step * 0x4000);
+    let attach = || match small().client(&path) {
+        Ok(_) => 0,
+        Err(error) if error.errno() == libc::ENOMEM => 1,
+        Err(_) => 2,
+    };
+    let [works, too_little] = ends_with_room(rooms, attach);
+    assert!(works > 0 && too_little > 0, "{works} {too_little}");
+}
+
+/// The text of an error reply is as long as its server likes, and a client needs room for a part of it only.
+#[test]
+fn an_error_reply_of_any_length_needs_little_memory() {
+    in_child("long error replies");
+}
+
+fn long_error_replies() {
+    let server = Options::new().slots(64).response_max(8 << 20).sparse(true).anonymous().unwrap();
+    let client = small().client_from_server(&server).unwrap();
+    let text = "e".repeat(8 << 20);
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        ids.push(client.send(b"").unwrap());
+        let request = server.recv(&mut []).unwrap();
+        server.reply_error(request.id, 7, &text).unwrap();
+    }
+    drop(text);
+    for (step, id) in (0_u64..).zip(ids) {
+        let room = step << 16;
+        let before = getrlimit(Resource::As);
+        limit(Resource::As, address_space_used() + room);
+        let result = client.get(id, &mut []);
+        setrlimit(Resource::As, before).unwrap();
+        assert!(
+            matches!(result, Err(Error::Remote { code: 7, .. })),
+            "with room for {room} bytes: {result:?}"
+        );
+    }
 }
 
 fn open_descriptors() -> usize {
