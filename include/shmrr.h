@@ -345,6 +345,9 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
+// Ends a thread that has been cancelled.
+extern void pthread_testcancel(void);
+
 // Creates a channel and a server handle on it, or attaches to the channel of that name.
 //
 // path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name, which

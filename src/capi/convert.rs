@@ -1,5 +1,6 @@
 //! Arguments in, codes out.
 
+use super::handler::AbortPanics;
 use super::types::{
     RR_BYTES, RR_EXCLUSIVE, RR_INT, RR_NEED_SERVER, RR_NOTIFY, RR_REDELIVER, RR_SPARSE, rr_channel, rr_error,
     rr_options, rr_view,
@@ -30,7 +31,13 @@ pub(super) fn count<N: TryInto<i64>>(call: impl FnOnce() -> Result<N>) -> i64 {
     call().map_or_else(|error| -i64::from(error.errno()), |n| n.try_into().unwrap_or(i64::MAX))
 }
 
-/// The common shape of the calls that open a handle.
+unsafe extern "C-unwind" {
+    /// Ends a thread that has been cancelled.
+    fn pthread_testcancel();
+}
+
+/// The common shape of the calls that open a handle. A thread that has been cancelled ends here, before it has one: it
+/// would not get to freeing it.
 ///
 /// # Safety
 /// `out` and `error` must be null or writable.
@@ -39,6 +46,9 @@ pub(super) unsafe fn opening<H>(
     error: *mut rr_error,
     call: impl FnOnce() -> Result<H>,
 ) -> i32 {
+    // SAFETY: has no preconditions. Nothing is open yet that unwinding would leave open.
+    unsafe { pthread_testcancel() };
+    let _only_foreign = AbortPanics;
     // SAFETY: the caller's.
     let opened = match unsafe { out.as_mut() } {
         None => Err(null("the place for the handle")),

@@ -56,7 +56,7 @@ pub unsafe extern "C-unwind" fn rr_serve(
 
 /// Lets what a handler throws pass, and nothing else: a panic of the library's own ends the process here, as it does at
 /// every `extern "C"`.
-struct AbortPanics;
+pub(super) struct AbortPanics;
 
 impl Drop for AbortPanics {
     fn drop(&mut self) {

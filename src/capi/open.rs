@@ -30,7 +30,7 @@ use std::ffi::{c_char, c_int};
 /// -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
 /// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_server_new(
+pub unsafe extern "C-unwind" fn rr_server_new(
     path: *const c_char,
     opts: *const rr_options,
     srv: *mut *mut rr_server,
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn rr_server_new(
 /// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
 /// -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_server_new_memfd(
+pub unsafe extern "C-unwind" fn rr_server_new_memfd(
     name: *const c_char,
     opts: *const rr_options,
     srv: *mut *mut rr_server,
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn rr_server_new_memfd(
 /// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
 /// -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_server_from_fd(
+pub unsafe extern "C-unwind" fn rr_server_from_fd(
     fd: c_int,
     opts: *const rr_options,
     srv: *mut *mut rr_server,
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn rr_server_from_fd(
 /// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
 /// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_client_new(
+pub unsafe extern "C-unwind" fn rr_client_new(
     path: *const c_char,
     opts: *const rr_options,
     cli: *mut *mut rr_client,
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn rr_client_new(
 /// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
 /// -EIO: as rr_server_from_fd.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_client_from_fd(
+pub unsafe extern "C-unwind" fn rr_client_from_fd(
     fd: c_int,
     opts: *const rr_options,
     cli: *mut *mut rr_client,
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn rr_client_from_fd(
 /// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
 /// -EIO: as rr_server_from_fd.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_client_from_server(
+pub unsafe extern "C-unwind" fn rr_client_from_server(
     srv: *const rr_server,
     opts: *const rr_options,
     cli: *mut *mut rr_client,

@@ -55,7 +55,7 @@ impl Client {
         Ok(Self {
             channel,
             recent: AtomicU32::new(spread),
-            remote_errors: RemoteErrors::default(),
+            remote_errors: RemoteErrors::new()?,
             newest: AtomicU32::new(0),
             sends_freely,
             following,
