@@ -517,7 +517,7 @@ int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req);
 //
 // Return value: as rr_recv, and
 // -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep.
 int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int64_t timeout_ns);
 
@@ -570,7 +570,7 @@ int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
 // Return value: the request's length, 0 for an empty one, or
 // -EAGAIN: timeout_ns is 0 and there is none;
 // -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or view is null, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
@@ -582,7 +582,7 @@ int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
 // Return value: how many there are, 1 to n, or
 // -EAGAIN: timeout_ns is 0 and there is none;
 // -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
@@ -637,7 +637,7 @@ int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, 
 //
 // Return value: 0 after RR_SERVE_STOP, or
 // -ESHUTDOWN: the handle was stopped;
-// -EINTR: a signal handler ran while the call slept; no request is lost: call again;
+// -EINTR: a signal handler ran while the call waited; no request is lost: call again;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or handler is null, or the channel is one of integers.
 int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
@@ -652,7 +652,7 @@ int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 // Return value: the reply's length, 0 for an empty one, or
 // -ETIMEDOUT: the deadline passed;
 // -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
 // -EPERM: the system does not let this process sleep;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 // -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
@@ -686,7 +686,7 @@ int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
 //
 // Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
 // -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call slept; nothing was sent;
+// -EINTR: a signal handler ran while the call waited; nothing was sent;
 // -EPERM: the system does not let this process sleep.
 int rr_client_send_wait(rr_client *cli, const void *data, size_t len, int64_t timeout_ns, uint64_t *id);
 
@@ -709,7 +709,7 @@ int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t ty
 // -ENOBUFS: timeout_ns is 0 and all slots are in use;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call slept; nothing was sent;
+// -EINTR: a signal handler ran while the call waited; nothing was sent;
 // -EPERM: the system does not let this process sleep;
 // -EMSGSIZE: the message is longer than the channel's longest request;
 // -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
@@ -739,7 +739,7 @@ int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
 // Return value: as rr_client_get, and
 // -ETIMEDOUT: it did not come in time; the request is still pending;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 // the time;
 // -EPERM: the system does not let this process sleep;
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
@@ -754,7 +754,7 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // -EAGAIN: timeout_ns is 0 and none has one;
 // -ETIMEDOUT: none had one in time;
 // -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep;
 // -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 // -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
@@ -806,7 +806,7 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 // -ENOBUFS: timeout_ns is 0 and all slots are in use;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call slept; nothing was lent;
+// -EINTR: a signal handler ran while the call waited; nothing was lent;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: cli or loan is null, or the channel is one of integers;
 // -ESHUTDOWN: the handle was stopped.
@@ -843,7 +843,7 @@ int rr_client_abort(rr_client *cli, rr_loan *loan);
 // -EAGAIN: timeout_ns is 0 and it is not there yet;
 // -ETIMEDOUT: it did not come in time; the request is still pending;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 // the time;
 // -EPERM: the system does not let this process sleep;
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
@@ -881,7 +881,7 @@ int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req);
 //
 // Return value: as rr_recv_i64, and
 // -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep.
 int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t timeout_ns);
 
@@ -901,7 +901,7 @@ int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
 // Return value: 0, or
 // -ETIMEDOUT: the deadline passed;
 // -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
 // -EPERM: the system does not let this process sleep;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 // -EOWNERDEAD: the server died with the request;
@@ -942,7 +942,7 @@ int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value);
 // Return value: as rr_client_get_i64, and
 // -ETIMEDOUT: it did not come in time; the request is still pending;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 // the time;
 // -EPERM: the system does not let this process sleep;
 // -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.

@@ -16,7 +16,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// Return value: the reply's length, 0 for an empty one, or
 /// -ETIMEDOUT: the deadline passed;
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-/// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+/// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
 /// -EPERM: the system does not let this process sleep;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn rr_client_send(
 ///
 /// Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
 /// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call slept; nothing was sent;
+/// -EINTR: a signal handler ran while the call waited; nothing was sent;
 /// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_send_wait(
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
 /// -ENOBUFS: timeout_ns is 0 and all slots are in use;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call slept; nothing was sent;
+/// -EINTR: a signal handler ran while the call waited; nothing was sent;
 /// -EPERM: the system does not let this process sleep;
 /// -EMSGSIZE: the message is longer than the channel's longest request;
 /// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
 /// Return value: as rr_client_get, and
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
@@ -229,7 +229,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// -EAGAIN: timeout_ns is 0 and none has one;
 /// -ETIMEDOUT: none had one in time;
 /// -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
-/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 /// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody

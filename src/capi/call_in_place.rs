@@ -17,7 +17,7 @@ use std::ptr::null_mut;
 /// -ENOBUFS: timeout_ns is 0 and all slots are in use;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call slept; nothing was lent;
+/// -EINTR: a signal handler ran while the call waited; nothing was lent;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: cli or loan is null, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, loan: *mut rr_loan
 /// -EAGAIN: timeout_ns is 0 and it is not there yet;
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;

@@ -23,7 +23,7 @@ use std::slice;
 ///
 /// Return value: 0 after RR_SERVE_STOP, or
 /// -ESHUTDOWN: the handle was stopped;
-/// -EINTR: a signal handler ran while the call slept; no request is lost: call again;
+/// -EINTR: a signal handler ran while the call waited; no request is lost: call again;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or handler is null, or the channel is one of integers.
 #[unsafe(no_mangle)]

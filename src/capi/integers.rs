@@ -27,7 +27,7 @@ pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: 
 ///
 /// Return value: as rr_recv_i64, and
 /// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv_wait_i64(
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) 
 /// Return value: 0, or
 /// -ETIMEDOUT: the deadline passed;
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-/// -EINTR: a signal handler ran while the call slept; the request was withdrawn;
+/// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
 /// -EPERM: the system does not let this process sleep;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EOWNERDEAD: the server died with the request;
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: 
 /// Return value: as rr_client_get_i64, and
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call slept; the request is still pending: call again, with what is left of
+/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn rr_recv(
 ///
 /// Return value: as rr_recv, and
 /// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv_wait(

@@ -16,7 +16,7 @@ use std::ffi::{c_int, c_void};
 /// Return value: the request's length, 0 for an empty one, or
 /// -EAGAIN: timeout_ns is 0 and there is none;
 /// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or view is null, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, t
 /// Return value: how many there are, 1 to n, or
 /// -EAGAIN: timeout_ns is 0 and there is none;
 /// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call slept; call again, with what is left of the time;
+/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
 /// -ESHUTDOWN: the handle was stopped.

@@ -32,7 +32,7 @@ pub enum Error {
     /// The deadline of the call passed (`ETIMEDOUT`).
     #[error("the deadline passed")]
     TimedOut,
-    /// A signal handler ran while the call slept (`EINTR`).
+    /// A signal handler ran while the call waited, or the handle was interrupted (`EINTR`).
     #[error("a signal handler ran during the wait")]
     Interrupted,
     /// The id is no longer that request's: cancelled, collected or recycled (`ESTALE`).

@@ -121,7 +121,7 @@ impl Server {
     ///
     /// # Errors
     /// [`crate::Error::Stopped`] when the handle was stopped; [`crate::Error::Interrupted`] when a signal handler ran
-    /// while the call slept: no request is lost, call again; [`crate::Error::WrongKind`] in a channel of integers.
+    /// while the call waited: no request is lost, call again; [`crate::Error::WrongKind`] in a channel of integers.
     pub fn serve(
         &self,
         mut handler: impl FnMut(&RequestView<'_>, &mut Response<'_>) -> Result<(), Failure>,
