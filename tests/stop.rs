@@ -188,6 +188,16 @@ mod a_server_that_was_woken_and_is_stopped {
     }
 
     #[test]
+    fn and_is_interrupted_wakes_another() {
+        hands_on(&waking::INTERRUPTED);
+    }
+
+    #[test]
+    fn and_ends_for_good_wakes_another() {
+        hands_on(&waking::STOPPED);
+    }
+
+    #[test]
     fn and_has_no_room_wakes_one_that_has() {
         hands_on(&waking::TOO_LONG);
     }

@@ -78,6 +78,8 @@ pub struct Scene<'a> {
     pub(super) taken: HashSet<Vec<u8>>,
     /// Whether there was a moment without a free slot.
     pub(super) was_full: bool,
+    /// What a wait may come to that a signal ended.
+    pub(super) codes_of_signals: HashSet<i64>,
     /// Messages that were with a server that died.
     pub(super) lost_posts: usize,
     /// What must become of each request, from the victim's death on.
@@ -101,6 +103,7 @@ impl<'a> Scene<'a> {
             relinquished: Vec::new(),
             taken: HashSet::new(),
             was_full: false,
+            codes_of_signals: HashSet::new(),
             lost_posts: 0,
             fates: HashMap::new(),
         }

@@ -106,6 +106,11 @@ impl Victim {
         self.resume(libc::PTRACE_CONT);
     }
 
+    /// Lets it go on, and first of all handle a signal.
+    pub fn go_on_with(&mut self, signal: i32) {
+        ptrace(libc::PTRACE_CONT, self.pid, 0, signal as usize).unwrap();
+    }
+
     /// Whether the act that it was let go on with is done.
     pub fn has_come_to_an_end(&mut self) -> bool {
         let Some(status) = self.wait_with(libc::WNOHANG) else { return false };

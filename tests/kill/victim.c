@@ -328,6 +328,15 @@ static int64_t act_reply_i64(void)
 
 /* Administration and notification. */
 
+/* Its tracer sends signals to end a wait, or all. */
+static void on_signal(int number_of_signal)
+{
+    if (number_of_signal == SIGUSR1)
+        rr_server_interrupt(server);
+    else
+        rr_server_stop(server);
+}
+
 static const rr_channel *channel(void) { return client ? rr_client_channel(client) : rr_server_channel(server); }
 
 static int64_t act_recover(void) { return rr_channel_recover(channel()); }
@@ -441,6 +450,8 @@ int main(int count, char **arguments)
     /* Whoever started the tests may have ignored it. */
     signal(SIGALRM, SIG_DFL);
     alarm(WATCHDOG);
+    signal(SIGUSR1, on_signal);
+    signal(SIGUSR2, on_signal);
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         return NOT_TRACED;
     path = arguments[1];

@@ -19,6 +19,10 @@ impl Scene<'_> {
     /// As [`Scene::go_on`], but the others only look on.
     pub(super) fn go_on_alone(&mut self, which: usize) {
         self.set_out(which);
+        self.come_to_an_end_alone(which);
+    }
+
+    pub(super) fn come_to_an_end_alone(&mut self, which: usize) {
         let deadline = Instant::now() + BOUND;
         while !self.victims[which].process().has_come_to_an_end() {
             assert!(Instant::now() < deadline, "it comes to an end by itself");
@@ -108,6 +112,7 @@ impl Scene<'_> {
             "recv" | "recv_view" | "recv_batch" | "drain" | "recv_i64" => is(libc::EAGAIN),
             "recv briefly" => is(libc::ETIMEDOUT),
             "recv short" => is(libc::EMSGSIZE),
+            "recv_wait" => self.codes_of_signals.contains(&report.result),
             "reply" | "reply_i64" | "reply_msg" | "reply_error" | "reply_loan" | "reply_commit"
             | "release" => {
                 // What another victim asked it may have given up, or died with.

@@ -19,19 +19,42 @@ pub struct Waking {
     is_stolen: bool,
     /// Requests that are sent just after that, for which nobody is woken.
     more: u32,
+    /// What it handles before it goes on, and the code that its call may return then.
+    signal: Option<(i32, i32)>,
 }
 
 /// It takes what it was woken for; there is more.
 pub const MORE: Waking =
-    Waking { name: "woken, and there is more", act: "recv_wait", is_stolen: false, more: 1 };
+    Waking { name: "woken, and there is more", act: "recv_wait", is_stolen: false, more: 1, signal: None };
 
 /// Another has taken what it was woken for; it takes something else, and there is more.
-pub const STOLEN: Waking =
-    Waking { name: "woken, and another was faster", act: "recv_wait", is_stolen: true, more: 2 };
+pub const STOLEN: Waking = Waking {
+    name: "woken, and another was faster",
+    act: "recv_wait",
+    is_stolen: true,
+    more: 2,
+    signal: None,
+};
 
 /// What it was woken for does not fit into its buffer.
 pub const TOO_LONG: Waking =
-    Waking { name: "woken, without room", act: "recv short", is_stolen: false, more: 0 };
+    Waking { name: "woken, without room", act: "recv short", is_stolen: false, more: 0, signal: None };
+
+/// A signal handler ends its wait.
+pub const INTERRUPTED: Waking = Waking {
+    name: "woken and interrupted",
+    act: "recv_wait",
+    is_stolen: false,
+    more: 1,
+    signal: Some((libc::SIGUSR1, libc::EINTR)),
+};
+
+/// A signal handler stops its handle.
+pub const STOPPED: Waking = Waking {
+    name: "woken, and its handle is stopped",
+    signal: Some((libc::SIGUSR2, libc::ESHUTDOWN)),
+    ..INTERRUPTED
+};
 
 /// An idle server looks by itself after a second, and has slept for some of that.
 const LATE: Duration = Duration::from_millis(300);
@@ -82,7 +105,13 @@ impl Scene<'_> {
             self.victims[0].has_acted();
             self.judge(0);
         } else {
-            self.go_on_alone(0);
+            if let Some((signal, code)) = waking.signal {
+                self.codes_of_signals.insert(-i64::from(code));
+                self.victims[0].process().go_on_with(signal);
+            } else {
+                self.set_out(0);
+            }
+            self.come_to_an_end_alone(0);
         }
         let is_late = self.is_other_late();
         for which in 0..2 {
