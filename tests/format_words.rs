@@ -123,7 +123,7 @@ fn withdrawn_requests_are_cancelled_or_abandoned_and_a_lost_one_failed() {
 #[test]
 fn ring_positions_walk_down_the_lines_and_then_to_the_next_column() {
     let sample = sample();
-    let cell = |lap: u64, id: u64| lap << 32 | (id >> 16 & 0xFFFF) << 16 | id & 0xFFFF;
+    let cell = |lap: u64, id: u64| lap << 24 | (id >> 16 & 0xFF) << 16 | id & 0xFFFF;
     let places = [1536, 1664, 1792, 1920, 1544, 1672, 1800, 1928];
     let ids: Vec<u64> = places.map(|_| sample.client.send(b"").unwrap()).into();
     for (place, id) in places.into_iter().zip(&ids) {
@@ -154,11 +154,11 @@ fn a_reference_still_needed_is_carried_to_the_next_lap() {
     let reference = 1 << 16 | kept & 0xFFFF;
     for _ in 1..64 {
         sample.client.cancel(sample.client.send(b"").unwrap()).unwrap();
-        assert_eq!(sample.u64(1536), 1 << 32 | reference);
+        assert_eq!(sample.u64(1536), 1 << 24 | reference);
     }
     let next = sample.client.send(b"").unwrap();
-    assert_eq!(sample.u64(1536), 2 << 32 | reference, "position 64 repeats position 0");
-    assert_eq!(sample.u64(1664), 2 << 32 | (next >> 16 & 0xFFFF) << 16 | next & 0xFFFF, "position 65");
+    assert_eq!(sample.u64(1536), 2 << 24 | reference, "position 64 repeats position 0");
+    assert_eq!(sample.u64(1664), 2 << 24 | (next >> 16 & 0xFF) << 16 | next & 0xFFFF, "position 65");
     assert_eq!((sample.recv(), sample.recv()), (kept, next), "the order is kept");
 }
 

@@ -43,13 +43,13 @@ fn requests_cross_the_last_position() {
 #[test]
 fn requests_cross_the_last_lap_that_a_cell_can_hold() {
     // The lap of a position is one more than how often the ring went round.
-    exchange("lap", &Age { position: ((1 << 32) - 1) * CELLS - BEFORE, ..NEW });
+    exchange("lap", &Age { position: ((1 << 40) - 1) * CELLS - BEFORE, ..NEW });
 }
 
-/// Above bit 31, laps are no longer positive as signed numbers.
+/// Above bit 39, laps are no longer positive as signed numbers.
 #[test]
 fn requests_cross_the_middle_of_the_laps_and_of_the_positions() {
-    exchange("middle-lap", &Age { position: ((1 << 31) - 1) * CELLS - BEFORE, ..NEW });
+    exchange("middle-lap", &Age { position: ((1 << 39) - 1) * CELLS - BEFORE, ..NEW });
     exchange("middle-position", &Age { position: (1 << 63) - BEFORE, ..NEW });
 }
 
@@ -58,10 +58,10 @@ fn requests_cross_the_last_generation() {
     exchange("generation", &Age { generation: GENERATION_MAX - BEFORE_PER_SLOT, ..NEW });
 }
 
-/// A cell holds 16 bits of it, and the half of a word that a futex compares holds 12.
+/// A cell holds 8 bits of it, and the half of a word that a futex compares holds 12.
 #[test]
 fn requests_cross_the_generation_bits_of_a_cell_and_of_a_futex() {
-    exchange("generation-16", &Age { generation: 0xFFFF - BEFORE_PER_SLOT, ..NEW });
+    exchange("generation-8", &Age { generation: 0xFF - BEFORE_PER_SLOT, ..NEW });
     exchange("generation-12", &Age { generation: 0xFFF - BEFORE_PER_SLOT, ..NEW });
 }
 
@@ -149,7 +149,7 @@ fn assert_wrapped(file: &Preset, age: &Age) {
     // References to requests that still waited were carried on, and took a cell more.
     assert!((all..3 * all).contains(&published), "{published} cells were filled: {age:?}");
     let last = position.wrapping_sub(1);
-    assert_eq!(file.lap(last), (last / CELLS + 1) & 0xFFFF_FFFF);
+    assert_eq!(file.lap(last), (last / CELLS + 1) & ((1 << 40) - 1));
 
     let generations = file.generations();
     assert!(generations.iter().all(|generation| (0..=GENERATION_MAX).contains(generation)));

@@ -36,6 +36,8 @@ pub(crate) mod heap;
 #[cfg(test)]
 pub(crate) mod models;
 #[cfg(test)]
+mod stops;
+#[cfg(test)]
 mod wraps;
 
 pub(crate) use state::{Id, Participant};

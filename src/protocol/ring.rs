@@ -78,7 +78,8 @@ pub(crate) fn publish_within<M: Memory>(
     steps: &mut u64,
 ) -> Result<(), CorruptRing> {
     let cells = memory.cells();
-    let mut position = later(known.tail.load(Relaxed), memory.tail().load(Acquire));
+    let mut tail = memory.tail().load(Acquire);
+    let mut position = later(known.tail.load(Relaxed), tail);
     while *steps > 0 {
         *steps -= 1;
         let word = memory.cell(position);
@@ -87,6 +88,15 @@ pub(crate) fn publish_within<M: Memory>(
         let ahead = found.laps_ahead_of(position, cells);
         if ahead >= 0 {
             position = position.wrapping_add(ahead as u64 * cells).wrapping_add(1);
+            continue;
+        }
+        // Whoever was stopped between loading the position and the cell may see a lap so far ahead that it seems to be
+        // behind. The hint has all bits, and tells. If it goes on only after this load, the cell changes, and the
+        // exchange fails: it would have to find the same slot, generation and lap of 2^40 laps later.
+        let now = memory.tail().load(Acquire);
+        if now != tail {
+            tail = now;
+            position = later(position, now);
         } else if !is_resolved(memory, known, position.wrapping_sub(cells)) && is_live(memory, found) {
             let carried = found.carried_to(position, cells);
             if word.compare_exchange(found.0, carried.0, SeqCst, Relaxed).is_ok() {
@@ -97,6 +107,8 @@ pub(crate) fn publish_within<M: Memory>(
         } else if word.compare_exchange(found.0, Cell::new(position, cells, id).0, SeqCst, Relaxed).is_ok() {
             let next = position.wrapping_add(1);
             known.tail.store(next, Relaxed);
+            // Whoever is stopped before this stores an old hint when it goes on. That is true all the same, and walks
+            // from it jump to what the ring holds by the lap that they find.
             memory.tail().store(next, Release);
             return Ok(());
         }
@@ -224,5 +236,6 @@ pub(crate) fn peek_after<M: Memory>(memory: &M, found: Found) -> Option<u32> {
 pub(crate) fn pass<M: Memory>(memory: &M, known: &Known, found: Found) {
     let next = found.position.wrapping_add(1);
     known.head.store(next, Relaxed);
+    // As with the tail, an old hint does no harm.
     memory.head().store(next, Release);
 }

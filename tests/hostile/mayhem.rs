@@ -182,18 +182,18 @@ impl<'a> Mayhem<'a> {
         } else {
             slot
         };
-        let by = self.one_of(&[0, 0, 1, 2, 64, 65, 1 << 30, 1 << 31]);
+        let by = self.one_of(&[0, 0, 1, 2, 64, 65, 1 << 30, 1 << 31, 1 << 38, 1 << 39]);
         self.change(offset, |this, old| {
             let lap = match this.below(3) {
                 0 => (near / cells + 1).wrapping_add(by),
-                1 => (old >> 32).wrapping_add(by),
-                _ => (old >> 32).wrapping_sub(by),
+                1 => (old >> 24).wrapping_add(by),
+                _ => (old >> 24).wrapping_sub(by),
             };
             match this.below(8) {
                 0 => this.any(),
                 1 => old ^ 1 << this.below(64),
                 2 => 0,
-                _ => lap << 32 | generation << 16 | slot,
+                _ => lap << 24 | (generation & 0xFF) << 16 | slot,
             }
         });
     }
@@ -205,7 +205,7 @@ impl<'a> Mayhem<'a> {
             0 => self.one_of(&[TAIL, HEAD]),
             _ => self.one_of(&[WORK, ROOM, LENT]),
         };
-        let by = self.one_of(&[1, 2, 3, cells, 64 * cells, cells << 31, cells << 32, 1 << 63]);
+        let by = self.one_of(&[1, 2, 3, cells, 64 * cells, cells << 31, cells << 39, cells << 40, 1 << 63]);
         self.change(offset, |this, old| match this.below(6) {
             0 => this.any(),
             1 => 0,

@@ -92,8 +92,8 @@ impl Region {
         let cells = self.geometry.cells();
         for position in (0..cells).map(|at| next.wrapping_add(at)) {
             // The lap before this one, counted from 1, and no slot.
-            let lap = (position / cells) & 0xFFFF_FFFF;
-            self.word(self.cell_at(position)).store(lap << 32 | 0xFFFF, Relaxed);
+            let lap = (position / cells) & ((1 << 40) - 1);
+            self.word(self.cell_at(position)).store(lap << 24 | 0xFFFF, Relaxed);
         }
         for (offset, value) in [(TAIL, next), (HEAD, next), (WORK, 0), (ROOM, 0), (LENT, 0)] {
             self.word(offset).store(value, Relaxed);

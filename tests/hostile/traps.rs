@@ -12,14 +12,14 @@ const REQUEUED: u64 = 5;
 const READY: u64 = 2;
 const GENERATION: u64 = 7;
 /// So many laps ahead still counts as ahead, and four times as many as none.
-const QUARTER: u64 = 1 << 30;
+const QUARTER: u64 = 1 << 38;
 
 fn word(state: u64) -> u64 {
     GENERATION << 20 | state
 }
 
 fn cell(lap: u64, slot: u64) -> u64 {
-    (lap & 0xFFFF_FFFF) << 32 | GENERATION << 16 | slot
+    lap << 24 | GENERATION << 16 | slot
 }
 
 /// A ring in which the next cell is always there, or overwritten by a later lap, all the way round and on.

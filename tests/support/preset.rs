@@ -82,10 +82,10 @@ impl Preset {
         // Every cell was last written in the lap that ends before the position.
         for back in 1..=self.cells {
             let position = age.position.wrapping_sub(back);
-            let lap = (position / self.cells + 1) & 0xFFFF_FFFF;
+            let lap = (position / self.cells + 1) & ((1 << 40) - 1);
             self.set(
                 self.cell(position),
-                (lap << 32) | ((age.generation & 0xFFFF) << 16) | (back % self.total_slots),
+                (lap << 24) | ((age.generation & 0xFF) << 16) | (back % self.total_slots),
             );
         }
         for slot in 0..self.total_slots {
@@ -108,6 +108,6 @@ impl Preset {
 
     /// The lap in the cell of a position.
     pub fn lap(&self, position: u64) -> u64 {
-        self.get(self.cell(position)) >> 32
+        self.get(self.cell(position)) >> 24
     }
 }
