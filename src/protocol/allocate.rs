@@ -6,13 +6,21 @@
 //! are counted only while spare slots may be in use.
 //!
 //! The word `lent` says whether they may: bit 0, with a number above it that every lender raises, so that a clearing
-//! that overlaps a lending fails. It may be set for nothing (a lender died), never clear while a spare is in use:
+//! that overlaps a lending fails. It may be set for nothing, and it is set before a request in a spare slot counts:
 //!
-//! * a lender sets it, then takes a spare slot, then counts;
-//! * whoever takes an ordinary slot then looks at it, and counts if it is set.
+//! * a lender takes a spare slot, then sets the bit and raises the number, then counts, and keeps the slot if there is
+//!   room;
+//! * whoever takes an ordinary slot then looks at the bit, and counts if it is set;
+//! * whoever finds it set loads the word, looks at the spare slots, and if none is in use clears the bit, unless the word
+//!   has changed.
 //!
-//! All of these are `SeqCst`, so of two that take the last free places at once at least one counts the other, and gives
-//! its slot back. At worst both do, as if the channel had been full for that moment.
+//! All of these are `SeqCst`. A clearer that loaded the word after the lender set it looks at the spare slots after the
+//! lender took its own, sees it in use, and leaves the bit; one that loaded it before fails, for the number was raised,
+//! or cleared it before it was set. So from the lender's setting on, the bit stays set for as long as it has the slot.
+//! Who takes an ordinary slot either looks at the bit after it was set, and counts the spare slot, or took its slot before
+//! that, and is counted by the lender. So of two that take the last free places at once at least one counts the other, and
+//! gives its slot back. At worst both do, as if the channel had been full for that moment. A lender that dies, or is
+//! stopped, between the two steps holds a slot in which no request ever is, or which it will count for.
 
 use super::slot::{Purpose, give_back, take};
 use super::state::{Id, Participant, ReplyState, ReplyWord};
@@ -86,8 +94,12 @@ fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose) -> Option<
     if in_flight(memory) >= memory.slots() {
         return None;
     }
-    announce_lending(memory)?;
     let id = (memory.slots()..memory.total_slots()).find_map(|slot| take(memory, slot, client, purpose))?;
+    if announce_lending(memory).is_none() {
+        give_back(memory, id);
+        return None;
+    }
+    // Pairs with the taker of an ordinary slot, which looks at the word after it took that.
     M::Word::announced();
     keep_if_within(memory, id)
 }

@@ -1,4 +1,5 @@
-//! Loans: of the threads that end one at once, one does.
+//! Lending. Slots: however lenders, clearers and others meet, no more are in flight than there are slots. Loans: of the
+//! threads that end one at once, one does.
 
 use super::*;
 
@@ -51,5 +52,35 @@ fn of_two_commits_one_sends() {
         let received = model.receive(&known, SERVERS).map(|(_, payload)| payload);
         assert_eq!(received, Some(if mine { 2 } else { 1 }));
         assert!(model.receive(&known, SERVERS).is_none());
+    });
+}
+
+/// The one slot is abandoned, and a client lends itself the spare one; meanwhile the slot comes free, another takes it,
+/// finds no spare slot in use and says so, gives it back and takes it again. Two at once would be one too many.
+#[test]
+fn a_clearing_between_the_steps_of_a_lender_does_not_hide_its_slot() {
+    explore(3, || {
+        let model = Model::new(1, 1, 4);
+        let known = Known::at_attach(&model.words);
+        let first = model.send(&known, 1, 1);
+        let (claimed, _) = model.receive(&known, SERVERS).unwrap();
+        assert!(matches!(slot::withdraw(&model.words, first, 1), slot::Withdrawn::Abandoned { .. }));
+        let lender = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || allocate(&model.words, 2, Purpose::Call, 0, 0).is_some())
+        };
+        let others = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || {
+                assert_eq!(model.reply(claimed, SERVERS, 10), Replied::Freed);
+                let take = || allocate(&model.words, 3, Purpose::Call, 0, 0);
+                if let Some(id) = take() {
+                    slot::give_back(&model.words, id);
+                }
+                take().is_some()
+            })
+        };
+        let (lent, taken) = (lender.join().unwrap(), others.join().unwrap());
+        assert!(!(lent && taken), "two in flight with one slot");
     });
 }
