@@ -311,7 +311,7 @@ pub fn carry_out(
     let instructions = format!("{}; {}", whole.first.stepped.len(), whole.second.stepped.len());
     let mut tally = Tally::new(&name, instructions);
     let (firsts, seconds) = match plan::extent() {
-        Extent::Some => (3, 3),
+        Extent::Some => (2, 3),
         Extent::Full => (40, 20),
         Extent::Every => (usize::MAX, usize::MAX),
     };

@@ -6,6 +6,9 @@
 //! | `full` | every one, and a thousand of each operation that is long | one each, in turn |
 //! | `every` | every one | twelve |
 //!
+//! Of a pair, `full` takes forty points of the first operation and twenty of the second for each, and `every` all that are
+//! near a change and as many others. Servers that were woken are stopped as single victims are, and near every change.
+//!
 //! Another `SHMRR_STOP_SEED` than 0 takes other ones.
 
 use std::fmt::Display;
