@@ -141,6 +141,14 @@ mod one_that_is_stopped_at_a_change {
             single::carry_out_near_changes(operation, &[World::Wrapped], trial)
         });
     }
+
+    /// Spare slots stand in for those that were given up, and for no others.
+    #[test]
+    fn as_it_takes_a_spare_slot_has_not_one_too_many() {
+        in_each(&[&calling::SEND_SPARE], |operation, trial| {
+            single::carry_out_near_changes(operation, &[World::Round], trial)
+        });
+    }
 }
 
 mod two_that_are_stopped {

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// An operation of more instructions is a long one.
 const LONG: u64 = 2500;
 const SOME_OF_LONG: usize = 1000;
-const SOME: usize = 6;
+const SOME: usize = 5;
 const WAYS: usize = 12;
 /// After so many failures of one operation there is no point in going on.
 const FAILURES_MAX: u64 = 5;

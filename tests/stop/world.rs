@@ -13,7 +13,7 @@ use std::time::Duration;
 pub enum World {
     /// The ring went round three times, and all requests that the survivors held have been answered.
     Round,
-    /// The ring went round a quarter as often as a lap of 32 bits can tell, and each free slot was used just so
+    /// The ring went round more often than laps of 32 bits could be told apart, and each free slot was used just so
     /// often that a cell can't tell.
     Wrapped,
     /// As after one round, and all slots are in use.
@@ -28,7 +28,7 @@ impl World {
 
 const TRIPS: u32 = 200;
 const TRIPS_AFTER_WRAP: u32 = 10;
-const LAPS: u64 = (1 << 30) - 100;
+const LAPS: u64 = (1 << 31) + 1;
 const NOW: Duration = Duration::ZERO;
 
 impl Scene<'_> {
