@@ -132,6 +132,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// What an array of places begins as.
+    #[allow(clippy::declare_interior_mutable_const)]
     const EMPTY: Self = Self {
         word: AtomicU64::new(0),
         device: AtomicU64::new(0),

@@ -1,0 +1,74 @@
+//! Nothing in the library allocates in a way that ends the process when memory is short: what does is written nowhere in
+//! its sources. `tests/c/without_memory.c` sees to the rest by letting allocations fail.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Ways to allocate that abort, as they are written.
+const ABORTING: [&str; 19] = [
+    "format!(",
+    "vec![",
+    "println!(",
+    ".to_owned()",
+    ".to_string()",
+    ".to_vec()",
+    ".into_owned()",
+    ".to_string_lossy()",
+    "from_utf8_lossy",
+    ".collect()",
+    ".collect::<",
+    "Box::new(",
+    "Box::from(",
+    "Arc::new(",
+    "Rc::new(",
+    "CString::new(",
+    "with_capacity(",
+    "PathBuf::from(",
+    "thread::current()",
+];
+
+/// Where it is the caller of the Rust interface that asks for memory, and what is only for tests.
+const EXEMPT: [(&str, &str); 3] = [
+    ("channel/message.rs", "vec!["),
+    ("protocol/heap.rs", ".collect()"),
+    ("protocol/heap.rs", "with_capacity("),
+];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// What of a file is in the library: no tests, which stand at its end, and no comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+    let lines = text[..end].lines().enumerate();
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(at, line)| (at + 1, line))
+}
+
+#[test]
+fn no_source_allocates_in_a_way_that_aborts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    sources(&root, &mut files);
+    for path in files {
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        // The models, and what they alone are made of.
+        if name.contains("models/") || name.ends_with("wraps.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for (line, code) in code(&text) {
+            let aborting = ABORTING.iter().filter(|way| code.contains(**way));
+            let aborting = aborting.filter(|way| !EXEMPT.contains(&(&*name, **way)));
+            found.extend(aborting.map(|way| format!("src/{name}:{line}: {way}")));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
