@@ -130,6 +130,7 @@ families! {
     posts_outlive,
     redelivery,
     refusals,
+    refused_by_system,
     releases,
     remote_errors,
     replying_in_place,
