@@ -60,7 +60,7 @@ fn no_source_allocates_in_a_way_that_aborts() {
     for path in files {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         // The models, and what they alone are made of.
-        if name.contains("models/") || name.ends_with("wraps.rs") {
+        if name.contains("models/") || ["protocol/wraps.rs", "protocol/stops.rs"].contains(&&*name) {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
