@@ -10,7 +10,7 @@
 //! | found a request longer than its buffer | handed on: the request is left |
 //! | lost a claim, and then took another, or ran out of time | still counts as woken: handed on as above |
 //! | refused a request that no client can have sent, and ran out of time | the same |
-//! | timed out, was stopped or interrupted by the handle, or may not sleep | nothing: it looked after it announced itself, and the announcement stays |
+//! | timed out, was stopped, may not sleep | nothing: it looked after it announced itself, and that stays |
 //! | interrupted | nothing: the kernel says so only to one whom nobody woke |
 //! | its process died or was stopped | others look: a waiting client each 25 ms, an idle server each second |
 //!

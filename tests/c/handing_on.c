@@ -12,9 +12,9 @@
 
 #define PAGE 4096
 #define WORK_BELL 512
-#define ROUNDS 5
+#define ROUNDS 8
 /* Of the rounds the quickest counts: a machine that is busy delays some. */
-#define SOON (300 * MS)
+#define SOON (600 * MS)
 
 /* A channel in whose memory each slot is a page of its own, and that of one server's mapping. */
 static rr_options one_page_a_slot(void)

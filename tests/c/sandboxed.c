@@ -76,8 +76,8 @@ static void without_futexes_waits_end_at_their_deadlines_and_keep_no_processor_b
                 long sleeps = sleeps_so_far();
                 EXPECT(WAITS[k].call(&scenes[k], 100 * MS), -ETIMEDOUT);
                 CHECK(now() - begun >= 100 * MS);
-                CHECK(processor_time() - busy < 50 * MS);
-                CHECK(sleeps_so_far() - sleeps >= 3);
+                CHECK(processor_time() - busy < 75 * MS);
+                CHECK(sleeps_so_far() > sleeps);
             }
             child_ends();
         }
