@@ -34,7 +34,7 @@ static unsigned char *only_mapping(void)
     FILE *maps = fopen("/proc/self/maps", "re");
     CHECK(maps != NULL);
     while (fgets(line, sizeof line, maps))
-        if (strstr(line, "memfd:shmrr")) {
+        if (strstr(line, " rw-s ") && strstr(line, "memfd:shmrr")) {
             CHECK(found == 0);
             found = strtoul(line, NULL, 16);
         }
