@@ -34,9 +34,22 @@
  *   rr_client    any call but *_free        first call, holds no requests   path, and open a handle there
  *   rr_channel   any call                   as its handle                   no
  *
- * Two handles on one channel in one process are two participants. A handle keeps descriptors open, by one of which the
- * kernel knows that its process lives: a program must not close descriptors that it did not open. They are closed on
- * exec. After a fork the requests of the parent's handle stay the parent's.
+ * Two handles on one channel in one process are two participants. A handle keeps descriptors open, none of them 0 to 2,
+ * and closed on exec. A program that closes them all, as daemons do, can go on with the handle: the lock by which the
+ * kernel knows that its process lives is held by a mapping, where the file system allows that. The library notices that
+ * a number is not its own any more, and leaves it alone; rr_channel_fd is -EBADF then and the eventfds are gone, and
+ * without a path that leads to the channel nobody's death is noticed by that handle.
+ *
+ * FORKING. A child may use its parent's handles at once, in fork handlers too, whatever other threads were doing and
+ * whether or not it was made by fork(3). It joins anew by what the parent keeps ready for it, so that it may have lost
+ * rights, descriptors or its root directory before its first call; a second child of a parent that has itself lost
+ * these can't. A call of a child that can't join fails with -ENOTCONN, and with -EUSERS if all entries of the channel
+ * belong to somebody alive; the next call tries again. The requests of the parent's handle stay the parent's, and so do
+ * the signals of its eventfd: the child's handle has none to take signals from until it makes or adopts one.
+ *
+ * CANCELLATION. The calls that open a handle are cancellation points at their beginning, before anything is open. No
+ * other call is one. Calls may be made in a thread's last destructors, and the library can be unloaded once no handle is
+ * open.
  *
  * LEAVING A CALL SIDEWAYS. Only rr_serve calls back, so only rr_serve can be left by unwinding, from its handler: by a
  * C++ exception, and with glibc by pthread_exit and by cancellation. On the way the request is let go of, unless the
@@ -508,6 +521,7 @@ int rr_unlink(const char *path);
 // -EAGAIN: there is none;
 // -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
 // -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req);
 
@@ -530,6 +544,7 @@ int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
 // -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len);
 
@@ -546,6 +561,7 @@ int rr_reply_msg(rr_server *srv, uint64_t id, const void *data, size_t len, uint
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EINVAL: srv is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_release(rr_server *srv, uint64_t id);
 
@@ -557,6 +573,7 @@ int rr_release(rr_server *srv, uint64_t id);
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
 // -EINVAL: srv or text is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
 
@@ -573,6 +590,7 @@ int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
 // -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or view is null, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
 
@@ -585,6 +603,7 @@ int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
 // -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t n, int64_t timeout_ns);
 
@@ -593,6 +612,7 @@ int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t n, int64_t timeout_
 // Return value: how many there are, 1 to n, or
 // -EAGAIN: there is none;
 // -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_drain(rr_server *srv, rr_view *views, size_t n);
 
@@ -604,6 +624,7 @@ int64_t rr_drain(rr_server *srv, rr_view *views, size_t n);
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
 // has ended with it;
 // -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
 
@@ -613,6 +634,7 @@ int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EMSGSIZE: len is more than there is room for; the loan goes on;
 // -EINVAL: srv is null, or no room was lent for this reply, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_commit(rr_server *srv, uint64_t id, size_t len);
 
@@ -636,6 +658,7 @@ int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, 
 // cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
 //
 // Return value: 0 after RR_SERVE_STOP, or
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped;
 // -EINTR: a signal handler ran while the call waited; no request is lost: call again;
 // -EPERM: the system does not let this process sleep;
@@ -662,6 +685,7 @@ int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
 // -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
 // -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, size_t cap, int64_t timeout_ns);
 
@@ -677,6 +701,7 @@ int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, s
 // -EMSGSIZE: the request is longer than the channel allows;
 // -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
 
@@ -714,6 +739,7 @@ int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t ty
 // -EMSGSIZE: the message is longer than the channel's longest request;
 // -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_post(rr_client *cli, const void *data, size_t len, int64_t timeout_ns);
 
@@ -729,6 +755,7 @@ int rr_client_post(rr_client *cli, const void *data, size_t len, int64_t timeout
 // -ECANCELED: the server let go of the request without a reply; the id is used up;
 // -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory; the id is used up;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
 
@@ -760,6 +787,7 @@ int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, i
 // -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
 // cleared the channel;
 // -EINVAL: cli or ids is null, or all ids are 0, or n is;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_t timeout_ns);
 
@@ -774,6 +802,7 @@ int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_
 // -EALREADY: its reply, or another outcome, is there: collect it;
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 // -EINVAL: cli is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_cancel(rr_client *cli, uint64_t id);
 
@@ -809,6 +838,7 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 // -EINTR: a signal handler ran while the call waited; nothing was lent;
 // -EPERM: the system does not let this process sleep;
 // -EINVAL: cli or loan is null, or the channel is one of integers;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
 
@@ -823,6 +853,7 @@ int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
 // -EINVAL: cli, loan or id is null, or the loan's type is 1 to 127, or its flags has others set than RR_UTF8 and
 // RR_END_ALIGNED; the loan goes on;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_commit(rr_client *cli, rr_loan *loan, size_t len, uint64_t *id);
 
@@ -831,6 +862,7 @@ int rr_client_commit(rr_client *cli, rr_loan *loan, size_t len, uint64_t *id);
 // Return value: 0, or
 // -ESTALE: the loan has ended before, or is none of this handle's;
 // -EINVAL: cli or loan is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_abort(rr_client *cli, rr_loan *loan);
 
@@ -853,6 +885,7 @@ int rr_client_abort(rr_client *cli, rr_loan *loan);
 // meanwhile, or somebody cleared the channel;
 // -EINVAL: cli or view is null, or the channel is one of integers;
 // -EPROTO: another process has overwritten the channel's memory; the id is used up;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, int64_t timeout_ns);
 
@@ -862,6 +895,7 @@ int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, int64_t timeo
 // -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
 // -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 // -EINVAL: cli is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_release(rr_client *cli, uint64_t id);
 
@@ -872,6 +906,7 @@ int rr_client_release(rr_client *cli, uint64_t id);
 // -EAGAIN: there is none;
 // -EINVAL: srv, value or req is null, or the channel is one of bytes;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req);
 
@@ -890,6 +925,7 @@ int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t ti
 // Return value: 0, or
 // -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 // -EINVAL: srv is null, or the channel is one of bytes;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
 
@@ -909,6 +945,7 @@ int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
 // -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
 // -EINVAL: cli or reply is null, or the channel is one of bytes;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t timeout_ns);
 
@@ -919,6 +956,7 @@ int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t tim
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -EINVAL: cli or id is null, or the channel is one of bytes;
 // -EPROTO: another process has overwritten the channel's memory;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id);
 
@@ -932,6 +970,7 @@ int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id);
 // -ECANCELED: the server let go of the request without a reply; the id is used up;
 // -EINVAL: cli or value is null, or the channel is one of bytes;
 // -EPROTO: another process has overwritten the channel's memory; the id is used up;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value);
 
@@ -1049,6 +1088,7 @@ int rr_channel_is_current(const rr_channel *ch);
 // Return value: how many requests and messages were cancelled, or
 // -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
 // -EINVAL: ch is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_channel_clear(const rr_channel *ch);
 
@@ -1065,6 +1105,7 @@ int rr_channel_sync(const rr_channel *ch);
 //
 // Return value: how many participants were swept up after, or
 // -EINVAL: ch is null;
+// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 // -ESHUTDOWN: the handle was stopped.
 int rr_channel_recover(const rr_channel *ch);
 

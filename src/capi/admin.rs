@@ -92,6 +92,7 @@ pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
 /// Return value: how many requests and messages were cancelled, or
 /// -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
 /// -EINVAL: ch is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_clear(ch: *const rr_channel) -> c_int {
@@ -116,6 +117,7 @@ pub unsafe extern "C" fn rr_channel_sync(ch: *const rr_channel) -> c_int {
 ///
 /// Return value: how many participants were swept up after, or
 /// -EINVAL: ch is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {

@@ -26,6 +26,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
 /// -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_req(
@@ -59,6 +60,7 @@ pub unsafe extern "C" fn rr_client_req(
 /// -EMSGSIZE: the request is longer than the channel allows;
 /// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_send(
@@ -134,6 +136,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
 /// -EMSGSIZE: the message is longer than the channel's longest request;
 /// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_post(
@@ -180,6 +183,7 @@ unsafe fn send(
 /// -ECANCELED: the server let go of the request without a reply; the id is used up;
 /// -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize) -> i64 {
@@ -235,6 +239,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
 /// cleared the channel;
 /// -EINVAL: cli or ids is null, or all ids are 0, or n is;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_wait_any(
@@ -263,6 +268,7 @@ pub unsafe extern "C" fn rr_client_wait_any(
 /// -EALREADY: its reply, or another outcome, is there: collect it;
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 /// -EINVAL: cli is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int {

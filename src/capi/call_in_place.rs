@@ -20,6 +20,7 @@ use std::ptr::null_mut;
 /// -EINTR: a signal handler ran while the call waited; nothing was lent;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: cli or loan is null, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_loan(cli: *mut rr_client, loan: *mut rr_loan, timeout_ns: i64) -> c_int {
@@ -46,6 +47,7 @@ pub unsafe extern "C" fn rr_client_loan(cli: *mut rr_client, loan: *mut rr_loan,
 /// -EINVAL: cli, loan or id is null, or the loan's type is 1 to 127, or its flags has others set than RR_UTF8 and
 /// RR_END_ALIGNED; the loan goes on;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_commit(
@@ -71,6 +73,7 @@ pub unsafe extern "C" fn rr_client_commit(
 /// Return value: 0, or
 /// -ESTALE: the loan has ended before, or is none of this handle's;
 /// -EINVAL: cli or loan is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, loan: *mut rr_loan) -> c_int {
@@ -104,6 +107,7 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, loan: *mut rr_loan
 /// meanwhile, or somebody cleared the channel;
 /// -EINVAL: cli or view is null, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_view(
@@ -137,6 +141,7 @@ pub unsafe extern "C" fn rr_client_view(
 /// -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
 /// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
 /// -EINVAL: cli is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_release(cli: *mut rr_client, id: u64) -> c_int {

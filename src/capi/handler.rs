@@ -22,6 +22,7 @@ use std::slice;
 /// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
 ///
 /// Return value: 0 after RR_SERVE_STOP, or
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped;
 /// -EINTR: a signal handler ran while the call waited; no request is lost: call again;
 /// -EPERM: the system does not let this process sleep;

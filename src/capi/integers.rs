@@ -14,6 +14,7 @@ use std::ffi::c_int;
 /// -EAGAIN: there is none;
 /// -EINVAL: srv, value or req is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: *mut rr_request) -> c_int {
@@ -57,6 +58,7 @@ unsafe fn recv(srv: *mut rr_server, value: *mut i64, req: *mut rr_request, timeo
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EINVAL: srv is null, or the channel is one of bytes;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) -> c_int {
@@ -80,6 +82,7 @@ pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) 
 /// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
 /// -EINVAL: cli or reply is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_req_i64(
@@ -105,6 +108,7 @@ pub unsafe extern "C" fn rr_client_req_i64(
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -EINVAL: cli or id is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id: *mut u64) -> c_int {
@@ -128,6 +132,7 @@ pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id:
 /// -ECANCELED: the server let go of the request without a reply; the id is used up;
 /// -EINVAL: cli or value is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: *mut i64) -> c_int {

@@ -16,6 +16,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// -EAGAIN: there is none;
 /// -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
 /// -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv(
@@ -95,6 +96,7 @@ pub(super) fn describe(request: &Request) -> rr_request {
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
 /// -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_void, len: usize) -> c_int {
@@ -131,6 +133,7 @@ pub unsafe extern "C" fn rr_reply_msg(
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EINVAL: srv is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
@@ -146,6 +149,7 @@ pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
 /// -EINVAL: srv or text is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_error(

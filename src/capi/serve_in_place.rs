@@ -19,6 +19,7 @@ use std::ffi::{c_int, c_void};
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or view is null, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, timeout_ns: i64) -> i64 {
@@ -42,6 +43,7 @@ pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, t
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
 /// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_recv_batch(
@@ -59,6 +61,7 @@ pub unsafe extern "C" fn rr_recv_batch(
 /// Return value: how many there are, 1 to n, or
 /// -EAGAIN: there is none;
 /// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_drain(srv: *mut rr_server, views: *mut rr_view, n: usize) -> i64 {
@@ -93,6 +96,7 @@ fn view_of(server: &Server, request: &Request) -> rr_view {
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
 /// has ended with it;
 /// -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_loan(
@@ -118,6 +122,7 @@ pub unsafe extern "C" fn rr_reply_loan(
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EMSGSIZE: len is more than there is room for; the loan goes on;
 /// -EINVAL: srv is null, or no room was lent for this reply, or the channel is one of integers;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, id: u64, len: usize) -> c_int {
