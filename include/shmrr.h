@@ -25,6 +25,10 @@
  * so that others who sleep notice up to a second late. Where that is refused as well, a call that would have to sleep
  * fails with -EPERM. rt_sigprocmask(2) and ppoll(2) are used to notice signals while polling, and may be refused.
  *
+ * SURROUNDINGS. docs/OPERATION.md tells what a channel needs: how much memory, and that its creator's memory cgroup is
+ * charged for all of it when it is created (a limit that is too small ends the creator, and no call can tell); which
+ * system calls are needed once handles are open; 24 KiB of stack at most; what clocks do.
+ *
  * PAYLOADS are bytes. A payload of length 0 is a payload. Buffers belong to the caller and are not kept.
  *
  * THREADS AND PROCESSES.

@@ -265,3 +265,24 @@ fn a_bare_name_makes_a_file_in_dev_shm() {
     server.channel().unlink().unwrap();
     assert!(!path.exists());
 }
+
+/// The sizes that docs/OPERATION.md gives as examples; nothing is reserved for them.
+#[test]
+fn a_channel_takes_as_much_as_the_document_says() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATION.md");
+    let text = fs::read_to_string(document).unwrap();
+    let (_, table) = text.split_once("| bytes |\n|---|---|---|---|---|\n").unwrap();
+    let directory = TempDir::new().unwrap();
+    let rows = table.lines().map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let mut count = 0;
+    for row in rows {
+        let numbers: Vec<u64> = row.split(" | ").map(|number| number.parse().unwrap()).collect();
+        let [slots, participants, request_max, response_max, bytes] = numbers[..] else { panic!("{row}") };
+        let options = Options::new().sparse(true).slots(slots as u32).participants(participants as u32);
+        let path = directory.path().join(format!("sized-{count}"));
+        drop(options.request_max(request_max).response_max(response_max).server(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().len(), bytes, "{row}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}

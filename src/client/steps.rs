@@ -164,8 +164,11 @@ impl Client {
         if let Some(id) = allocate() {
             return Ok(id);
         }
-        // The one that was looked for before may have been among the dead.
-        self.check_sending(self.channel.kind())?;
+        // The one that the table names may be dead, and in nobody's way.
+        let lacks_server = || channel.needs_server() && !channel.finds_living_server();
+        if lacks_server() {
+            return Err(Error::NoServer);
+        }
         if deadline.is_now() {
             channel.count(Counter::Full, 1);
             return Err(Error::NoSlots);
@@ -174,7 +177,7 @@ impl Client {
         let mut looks = channel.looks_for_room();
         let recover = || {
             channel.recover_room_in_turn(&mut looks);
-            lost.set(channel.needs_server() && !channel.finds_server());
+            lost.set(lacks_server());
         };
         let allocate = || match allocate() {
             Some(id) => Some(Ok(id)),
