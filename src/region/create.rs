@@ -2,6 +2,7 @@
 //! half-made one, and of racing creators one wins.
 
 use super::fd::Fd;
+use super::memory::keep_errno;
 use super::name::Name;
 use super::open::ProcPath;
 use super::retry;
@@ -9,7 +10,6 @@ use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{self, AtFlags, CWD, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use std::fmt::Display;
 use std::io::Write;
 
@@ -129,7 +129,7 @@ fn fill(fd: &Fd, subject: &impl Display, plan: &Plan) -> Result<()> {
         Error::system(format_args!("{subject}: cannot {what} {size} bytes"), errno)
     };
     // Growing a file past this limit would not fail but kill the process by SIGXFSZ.
-    if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < plan.size) {
+    if file_size_limit().is_some_and(|limit| limit < plan.size) {
         return Err(failed("make a file of", Errno::FBIG));
     }
     fs::ftruncate(fd, plan.size).map_err(|errno| failed("make a file of", errno))?;
@@ -143,6 +143,14 @@ fn fill(fd: &Fd, subject: &impl Display, plan: &Plan) -> Result<()> {
         return Err(failed("write the header of", Errno::NOSPC));
     }
     fs::fchmod(fd, Mode::from_raw_mode(plan.mode)).map_err(|errno| failed("set the mode of", errno))
+}
+
+/// The longest file that this process may make; `None` if the system does not say.
+fn file_size_limit() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable.
+    let got = keep_errno(|| unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) });
+    (got == 0).then_some(limit.rlim_cur)
 }
 
 fn cannot_create(path: &Name, errno: Errno) -> Error {
