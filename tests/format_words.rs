@@ -174,6 +174,22 @@ fn a_spare_slot_is_lent_where_an_abandoned_request_holds_its_own() {
     assert_eq!(sample.u64(768), 0b11, "lent once, and still");
 }
 
+/// Whoever takes a slot and gives it back, because a spare one in use makes it one too many, kept it from another.
+#[test]
+fn who_gives_a_slot_back_rings_for_it() {
+    let sample = Sample::new(&Options::new().slots(1));
+    let abandoned = sample.client.send(b"").unwrap();
+    sample.recv();
+    sample.client.cancel(abandoned).unwrap();
+    sample.client.send(b"").unwrap();
+    assert_eq!(sample.server.reply(abandoned, b""), Err(shmrr::Error::Stale), "its slot is free now");
+    let clients = 640;
+    let announced = sample.u64(clients) | 1;
+    sample.set_u64(clients, announced);
+    assert_eq!(sample.client.send(b""), Err(shmrr::Error::NoSlots));
+    assert_eq!(sample.u64(clients) & 1, 0, "rung");
+}
+
 #[test]
 fn a_sleeping_client_waits_in_its_reply_word() {
     let sample = sample();

@@ -27,8 +27,8 @@ use crate::protocol::slot::{self, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::Timeout;
 use remote_errors::RemoteErrors;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU32, fence};
 
 /// A handle that sends requests and collects their replies. Any number of threads may use it at once.
 ///
@@ -195,7 +195,10 @@ impl Client {
         // SAFETY: the caller's.
         let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
         if let Err(Error::MessageSize { .. }) = result {
-            return result;
+            // Another thread may have collected it meanwhile; then the length was that of a later reply.
+            fence(Acquire);
+            let is_there = slot::progress(self.channel.view(), id, me) == Ok(progress);
+            return if is_there { result } else { Err(Error::Stale) };
         }
         self.collect(id, progress)?;
         self.remember(id, false, &result);

@@ -8,11 +8,15 @@ use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
+use crate::protocol::allocate::{self, Care};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
-use crate::protocol::{Id, Memory, Participant, allocate, ring};
+use crate::protocol::{Id, Memory, Participant, ring};
 use crate::wait::{Deadline, Polled, deadline};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
+
+/// Slots that one poll for a free one looks at.
+const SLOTS_PER_POLL: u32 = 16;
 
 impl Client {
     pub(super) fn id(&self, number: u64) -> Result<Id> {
@@ -76,7 +80,8 @@ impl Client {
         let me = channel.me()?;
         let view = channel.view();
         let first = self.recent.load(Relaxed);
-        let id = match allocate::allocate(view, me, purpose, first, first) {
+        let gave_back = || channel.ring(CursorName::Room);
+        let id = match allocate::take_first(view, me, purpose, first, gave_back) {
             Some(id) => id,
             None => self.wait_for_slot(me, purpose, deadline)?,
         };
@@ -148,19 +153,40 @@ impl Client {
     #[cold]
     fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline) -> Result<Id> {
         let channel = &self.channel;
-        let allocate = || {
-            let start = self.recent.load(Relaxed);
-            allocate::allocate(channel.view(), me, purpose, start, start)
-        };
+        let view = channel.view();
+        // Whoever was refused a slot because of one that this call held for a moment may have it now.
+        let gave_back = || channel.ring(CursorName::Room);
+        let in_time = || deadline.is_now() || !deadline.has_passed(deadline::now());
+        let care = Care { in_time: &in_time, gave_back: &gave_back };
+        let allocate = || allocate::search(view, me, purpose, self.recent.load(Relaxed), &care);
+        if let Some(id) = allocate() {
+            return Ok(id);
+        }
         if !deadline.is_now() {
-            let words = channel.slots();
-            match channel.spinners.slot.until(deadline, &channel.interrupts, words, allocate) {
+            // A few slots at a time, on and on; and no longer where taking one needs counting them all.
+            let (mut at, is_full) = (self.recent.load(Relaxed), Cell::new(false));
+            let glance = || {
+                if is_full.get() {
+                    return None;
+                }
+                let start = at % view.slots();
+                at = start + SLOTS_PER_POLL;
+                allocate::glance(view, me, purpose, start, SLOTS_PER_POLL, || {
+                    is_full.set(true);
+                    gave_back();
+                })
+            };
+            let words = SLOTS_PER_POLL.min(channel.slots());
+            match channel.spinners.slot.until(deadline, &channel.interrupts, words, glance) {
                 Polled::Found(id) => return Ok(id),
                 Polled::Nothing => {}
                 Polled::Interrupted => return Err(channel.interrupted(deadline)),
             }
         }
-        channel.recover_room();
+        // Where there are many slots this takes milliseconds.
+        if in_time() {
+            channel.recover_room();
+        }
         if let Some(id) = allocate() {
             return Ok(id);
         }

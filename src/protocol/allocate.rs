@@ -33,8 +33,52 @@ const LENDING: u64 = 2;
 /// somebody overwrites all the time, and then the channel may as well be full.
 const ATTEMPTS: u32 = 10_000;
 
-/// Takes a slot for a new request: `first` if it is free, else the next free one from `start` on, else a spare one.
+/// What a search has to see to outside the words.
+pub(crate) struct Care<'a> {
+    /// Whether the search may go on: asked now and then, for it takes milliseconds where there are many slots.
+    pub in_time: &'a dyn Fn() -> bool,
+    /// A slot was taken and given back, so somebody else may have it.
+    pub gave_back: &'a dyn Fn(),
+}
+
+/// Slots that are looked at between two questions whether there is time.
+const SLOTS_PER_QUESTION: u32 = 256;
+
+/// Takes the slot for a new request that is most likely to be free.
 #[inline]
+pub(crate) fn take_first<M: Memory>(
+    memory: &M,
+    client: Participant,
+    purpose: Purpose,
+    first: u32,
+    gave_back: impl Fn(),
+) -> Option<Id> {
+    confirm(memory, take(memory, first, client, purpose)?, gave_back)
+}
+
+/// Takes the first ordinary slot that is free, from `start` on, else a spare one.
+#[cold]
+pub(crate) fn search<M: Memory>(
+    memory: &M,
+    client: Participant,
+    purpose: Purpose,
+    start: u32,
+    care: &Care<'_>,
+) -> Option<Id> {
+    let slots = memory.slots();
+    for k in 0..slots {
+        if k % SLOTS_PER_QUESTION == SLOTS_PER_QUESTION - 1 && !(care.in_time)() {
+            return None;
+        }
+        if let Some(id) = take(memory, (start + k) % slots, client, purpose) {
+            return confirm(memory, id, care.gave_back);
+        }
+    }
+    lend(memory, client, purpose, care)
+}
+
+/// As [`search`] without care.
+#[cfg(test)]
 pub(crate) fn allocate<M: Memory>(
     memory: &M,
     client: Participant,
@@ -42,19 +86,26 @@ pub(crate) fn allocate<M: Memory>(
     first: u32,
     start: u32,
 ) -> Option<Id> {
-    if let Some(id) = take(memory, first, client, purpose) {
-        return confirm(memory, id);
+    let care = Care { in_time: &|| true, gave_back: &|| () };
+    match take(memory, first, client, purpose) {
+        Some(id) => confirm(memory, id, || ()),
+        None => search(memory, client, purpose, start, &care),
     }
-    search(memory, client, purpose, start)
 }
 
-#[cold]
-fn search<M: Memory>(memory: &M, client: Participant, purpose: Purpose, start: u32) -> Option<Id> {
+/// For polling: takes one of so many ordinary slots from `start` on, if one is free.
+pub(crate) fn glance<M: Memory>(
+    memory: &M,
+    client: Participant,
+    purpose: Purpose,
+    start: u32,
+    count: u32,
+    gave_back: impl Fn(),
+) -> Option<Id> {
     let slots = memory.slots();
-    (0..slots)
-        .map(|k| (start + k) % slots)
-        .find_map(|slot| take(memory, slot, client, purpose))
-        .map_or_else(|| lend(memory, client, purpose), |id| confirm(memory, id))
+    let some = (0..count.min(slots)).map(|k| (start + k) % slots);
+    let taken = some.into_iter().find_map(|slot| take(memory, slot, client, purpose))?;
+    confirm(memory, taken, gave_back)
 }
 
 /// Slots that hold a request in flight.
@@ -70,13 +121,17 @@ fn is_in_flight<M: Memory>(memory: &M, slot: u32) -> bool {
 
 /// Keeps an ordinary slot that was just taken, unless a spare one in use makes it one too many.
 #[inline]
-fn confirm<M: Memory>(memory: &M, id: Id) -> Option<Id> {
+fn confirm<M: Memory>(memory: &M, id: Id, gave_back: impl Fn()) -> Option<Id> {
     M::Word::announced();
     let lent = memory.lent().load(SeqCst);
     if lent & LENT == 0 {
         return Some(id);
     }
-    confirm_by_counting(memory, id, lent)
+    let kept = confirm_by_counting(memory, id, lent);
+    if kept.is_none() {
+        gave_back();
+    }
+    kept
 }
 
 #[cold]
@@ -90,18 +145,26 @@ fn confirm_by_counting<M: Memory>(memory: &M, id: Id, lent: u64) -> Option<Id> {
 }
 
 #[cold]
-fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose) -> Option<Id> {
-    if in_flight(memory) >= memory.slots() {
+fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose, care: &Care<'_>) -> Option<Id> {
+    let mut in_flight = 0;
+    for slot in 0..memory.total_slots() {
+        if slot % SLOTS_PER_QUESTION == SLOTS_PER_QUESTION - 1 && !(care.in_time)() {
+            return None;
+        }
+        in_flight += u32::from(is_in_flight(memory, slot));
+    }
+    if in_flight >= memory.slots() {
         return None;
     }
     let id = (memory.slots()..memory.total_slots()).find_map(|slot| take(memory, slot, client, purpose))?;
-    if announce_lending(memory).is_none() {
-        give_back(memory, id);
-        return None;
-    }
+    let is_announced = announce_lending(memory).is_some();
     // Pairs with the taker of an ordinary slot, which looks at the word after it took that.
     M::Word::announced();
-    keep_if_within(memory, id)
+    let kept = if is_announced { keep_if_within(memory, id) } else { drop_slot(memory, id) };
+    if kept.is_none() {
+        (care.gave_back)();
+    }
+    kept
 }
 
 fn announce_lending<M: Memory>(memory: &M) -> Option<()> {
@@ -117,9 +180,10 @@ fn announce_lending<M: Memory>(memory: &M) -> Option<()> {
 }
 
 fn keep_if_within<M: Memory>(memory: &M, id: Id) -> Option<Id> {
-    if in_flight(memory) <= memory.slots() {
-        return Some(id);
-    }
+    if in_flight(memory) <= memory.slots() { Some(id) } else { drop_slot(memory, id) }
+}
+
+fn drop_slot<M: Memory>(memory: &M, id: Id) -> Option<Id> {
     give_back(memory, id);
     None
 }
