@@ -5,7 +5,7 @@
 #[path = "support/format.rs"]
 mod format;
 
-use format::{Geometry, HEADER, Header, LOCKS, documented};
+use format::{Geometry, HEADER, Header, LOCKS, LOCKS_EACH, documented};
 use shmrr::{Kind, Options};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -214,22 +214,32 @@ fn lock_of_others(path: &Path, start: i64, length: i64) -> Option<(i64, i64)> {
     held.then_some((lock.l_start, lock.l_len))
 }
 
+/// Which number's lock that is; its length may be any up to half of the number's bytes.
+fn number_of((start, length): (i64, i64)) -> i64 {
+    assert!((1..=LOCKS_EACH / 2).contains(&length), "{length}");
+    assert_eq!((start - LOCKS) % LOCKS_EACH, 0);
+    (start - LOCKS) / LOCKS_EACH
+}
+
 #[test]
-fn a_participant_locks_the_one_byte_of_its_number() {
-    assert_eq!(LOCKS, 1_152_921_504_606_846_976);
+fn a_participant_locks_bytes_of_its_number() {
+    assert_eq!((LOCKS, LOCKS_EACH), (1_152_921_504_606_846_976, 1_099_511_627_776));
     let (_directory, path) = place();
+    let at = |number: i64| LOCKS + number * LOCKS_EACH;
+    let found = |start, length| lock_of_others(&path, start, length).map(number_of);
     let server = options(&SAMPLE).server(&path).unwrap();
-    assert_eq!(lock_of_others(&path, 0, 0), Some((LOCKS + 1, 1)));
+    assert_eq!(found(0, 0), Some(1));
 
     let client = options(&SAMPLE).client(&path).unwrap();
-    assert_eq!(lock_of_others(&path, 0, LOCKS + 1), None, "nothing below number 1 is locked");
-    assert_eq!(lock_of_others(&path, LOCKS + 2, 1), Some((LOCKS + 2, 1)));
-    assert_eq!(lock_of_others(&path, LOCKS + 3, 0), None);
+    assert_eq!(found(0, at(1)), None, "nothing below number 1 is locked");
+    assert_eq!(found(at(2), 1), Some(2));
+    assert_eq!(found(at(3), 0), None);
+    assert_ne!(lock_of_others(&path, at(1), 1).unwrap().1, lock_of_others(&path, at(2), 1).unwrap().1);
 
     drop(server);
-    assert_eq!(lock_of_others(&path, 0, 0), Some((LOCKS + 2, 1)));
+    assert_eq!(found(0, 0), Some(2));
     drop(client);
-    assert_eq!(lock_of_others(&path, 0, 0), None);
+    assert_eq!(found(0, 0), None);
 }
 
 fn listed(table: &[(&str, usize, usize)]) -> Vec<(String, usize, usize)> {

@@ -1,4 +1,4 @@
-//! One locked byte per participant, by which the kernel tells who lives.
+//! One lock per participant, by which the kernel tells who lives.
 //!
 //! The locks are those of open file descriptions (`F_OFD_SETLK`, fcntl(2)): the kernel drops them when the process is
 //! gone, reaped or not, in whatever PID namespace; a stopped process keeps them; and unlike POSIX locks they don't
@@ -9,8 +9,9 @@
 //! doesn't inherit it (`MADV_DONTFORK`). Where mappings don't do (a file system that maps another file than it opens, a
 //! kernel that refuses, a fork at the same moment) it is held by a descriptor, which a child closes.
 //!
-//! Only write locks of exactly that one byte count. Whoever may only read the file can take read locks, and tools may
-//! lock whole files.
+//! Only write locks that begin just where the participant's bytes do, and end within them, count. Whoever may only read
+//! the file can take read locks, and tools may lock whole files. How many of its bytes a participant locks is its mark: a
+//! descriptor that sees the own lock with that mark is one of this file, which a lock query tells without another call.
 
 use super::kept::{self, Place, Use};
 use super::memory::{self, keep_errno};
@@ -19,12 +20,15 @@ use super::{Region, fork, open};
 use crate::error::{Error, Result};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-/// Offset of byte 0 of the locks: far past the end of any region.
+/// Offset of the bytes of number 0: far past the end of any region.
 const FIRST: i64 = 1 << 60;
+/// Bytes of each number.
+const SPAN: i64 = 1 << 40;
 
 /// Descriptions that are tried, if forks meddle with each, before one is held by its descriptor.
 const DESCRIPTIONS_MAX: u32 = 4;
@@ -39,16 +43,18 @@ pub(crate) struct Search<'a> {
     pub accept: &'a dyn Fn(u16) -> bool,
 }
 
-/// The locked byte of one participant, not yet in its seat.
+/// The lock of one participant, not yet in its seat.
 pub(crate) struct Lock {
     number: u16,
+    mark: i64,
     page: usize,
     descriptor: *const Place,
 }
 
 impl Lock {
-    /// Locks a byte by a description that is opened for this. None if all are taken.
+    /// Takes a lock by a description that is opened for this. None if all are taken.
     pub fn acquire(region: &Region, search: &Search<'_>, subject: &str) -> Result<Option<Self>> {
+        let mark = new_mark(region);
         for left in (0..DESCRIPTIONS_MAX).rev() {
             let place = open::listed(region, Use::Lock, subject)?;
             let Some(descriptor) = place.listed() else { continue };
@@ -61,17 +67,17 @@ impl Lock {
                 Page::Doubtful | Page::None => 0,
                 Page::Held(page) => page,
             };
-            match lock_by(region, place, page, search) {
+            match lock_by(region, place, page, mark, search) {
                 Ok(Locked::Lost) => {}
                 Ok(Locked::AllTaken) => return Ok(None),
-                Ok(Locked::Byte(lock)) => return Ok(Some(lock)),
+                Ok(Locked::Taken(lock)) => return Ok(Some(lock)),
                 Err(errno) => return Err(Error::system(format_args!("{subject}: cannot lock"), errno)),
             }
         }
         Err(Error::system(format_args!("{subject}: cannot lock"), Errno::BUSY))
     }
 
-    /// Locks a byte by the reserve that was made for this child. None without one, and where it does not do; an inner
+    /// Takes a lock by the reserve that was made for this child. None without one, and where it does not do; an inner
     /// None if all are taken.
     pub fn acquire_by_reserve(region: &Region, search: &Search<'_>) -> Option<Option<Self>> {
         let place = kept::reserve_of(region.owner())?;
@@ -82,15 +88,16 @@ impl Lock {
             Page::Held(page) => page,
             Page::Doubtful | Page::None => 0,
         };
-        match try_bytes(place.listed()?, search) {
+        let mark = new_mark(region);
+        match try_numbers(place.listed()?, mark, search) {
             Ok(Some(number)) => {
                 fork::want_reserve();
                 if page != 0 && region.maps_hold.0.load(Relaxed) == 1 {
                     place.give_back();
-                    return Some(Some(Self { number, page, descriptor: ptr::null() }));
+                    return Some(Some(Self { number, mark, page, descriptor: ptr::null() }));
                 }
                 unmap(page);
-                Some(Some(Self { number, page: 0, descriptor: place }))
+                Some(Some(Self { number, mark, page: 0, descriptor: place }))
             }
             Ok(None) => {
                 unmap(page);
@@ -113,6 +120,7 @@ impl Lock {
     pub fn keep_in(self, seat: &Seat) {
         seat.lock_page.store(self.page, Relaxed);
         seat.lock.store(self.descriptor.cast_mut(), Relaxed);
+        seat.mark.store(self.mark, Relaxed);
         std::mem::forget(self);
     }
 }
@@ -123,8 +131,9 @@ impl Drop for Lock {
     }
 }
 
-/// Lets the byte of a handle go.
+/// Lets the lock of a handle go.
 pub(crate) fn let_go(seat: &Seat, number: u16) {
+    seat.mark.store(0, Relaxed);
     let page = seat.lock_page.swap(0, AcqRel);
     release(number, page, seat.lock.swap(ptr::null_mut(), AcqRel));
 }
@@ -135,7 +144,7 @@ fn release(number: u16, page: usize, descriptor: *const Place) {
     let Some(place) = (unsafe { descriptor.as_ref() }) else { return };
     // For whoever shares the description too: a child that has not yet run its fork handlers.
     if let Some(descriptor) = place.fd() {
-        let _ = set(descriptor, libc::F_UNLCK, number);
+        let _ = set(descriptor, libc::F_UNLCK, number, SPAN);
     }
     place.give_back();
 }
@@ -167,7 +176,7 @@ fn hold_by_page(region: &Region, descriptor: BorrowedFd<'_>) -> Page {
 }
 
 enum Locked {
-    Byte(Lock),
+    Taken(Lock),
     AllTaken,
     /// The page did not hold it.
     Lost,
@@ -177,9 +186,11 @@ fn lock_by(
     region: &Region,
     place: &'static Place,
     page: usize,
+    mark: i64,
     search: &Search<'_>,
 ) -> Result<Locked, Errno> {
-    let found = place.listed().ok_or(Errno::BADF).and_then(|descriptor| try_bytes(descriptor, search));
+    let found =
+        place.listed().ok_or(Errno::BADF).and_then(|descriptor| try_numbers(descriptor, mark, search));
     let number = match found {
         Ok(Some(number)) => number,
         not_found => {
@@ -190,12 +201,12 @@ fn lock_by(
     };
     if page == 0 || !is_witness(region, number) {
         unmap(page);
-        return Ok(Locked::Byte(Lock { number, page: 0, descriptor: place }));
+        return Ok(Locked::Taken(Lock { number, mark, page: 0, descriptor: place }));
     }
     place.give_back();
     if region.maps_hold.0.load(Relaxed) == 1 || is_witness(region, number) {
         region.maps_hold.0.store(1, Relaxed);
-        return Ok(Locked::Byte(Lock { number, page, descriptor: ptr::null() }));
+        return Ok(Locked::Taken(Lock { number, mark, page, descriptor: ptr::null() }));
     }
     region.maps_hold.0.store(2, Relaxed);
     memory::unmap(page);
@@ -207,12 +218,12 @@ fn is_witness(region: &Region, number: u16) -> bool {
     region.file().is_some_and(|file| query(file, number) == Ok(true))
 }
 
-fn try_bytes(descriptor: BorrowedFd<'_>, search: &Search<'_>) -> Result<Option<u16>, Errno> {
+fn try_numbers(descriptor: BorrowedFd<'_>, mark: i64, search: &Search<'_>) -> Result<Option<u16>, Errno> {
     for number in (1..=search.limit).filter(|number| (search.accept)(*number)) {
-        match set(descriptor, libc::F_WRLCK, number) {
+        match set(descriptor, libc::F_WRLCK, number, mark) {
             Ok(()) if (search.accept)(number) => return Ok(Some(number)),
             Ok(()) => {
-                let _ = set(descriptor, libc::F_UNLCK, number);
+                let _ = set(descriptor, libc::F_UNLCK, number, SPAN);
             }
             Err(Errno::AGAIN | Errno::ACCESS) => {}
             Err(errno) => return Err(errno),
@@ -221,35 +232,52 @@ fn try_bytes(descriptor: BorrowedFd<'_>, search: &Search<'_>) -> Result<Option<u
     Ok(None)
 }
 
-/// Whether the byte of `number` is locked: the kernel's word on whether that participant lives. An answer that can't be
+/// A mark for a handle's lock. That another file has a lock of the same number and mark would be chance, and matter only
+/// if the program put it in the place of a descriptor of the library's that it closed.
+fn new_mark(region: &Region) -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let mixed = (now.tv_sec as u64) << 30 ^ now.tv_nsec as u64 ^ region.owner() as u64;
+    // The high bits of a product with an odd number depend on all bits of its factors.
+    let mixed = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    1 + (mixed >> 25) as i64
+}
+
+/// Whether the bytes of `number` are locked: the kernel's word on whether that participant lives. An answer that can't be
 /// had counts as alive.
 pub(crate) fn is_held(region: &Region, number: u16) -> bool {
     let found = region.listed().map_or(Err(Errno::BADF), |file| query(file, number).map(|held| (file, held)));
     match found {
         Ok((_, true)) => true,
         // Before it means a death: does the number still stand for the channel's file?
-        Ok((file, false)) if region.is_file(file, number) => false,
+        Ok((file, false)) if region.is_file(file) => false,
         Ok(_) | Err(Errno::BADF) => region.reopen().is_none_or(|file| query(file, number) != Ok(false)),
         Err(_) => true,
     }
 }
 
-/// Whether a descriptor sees the lock of a participant that is alive: one of another file doesn't.
-pub(super) fn is_seen(file: BorrowedFd<'_>, number: u16) -> bool {
-    query(file, number) == Ok(true)
+/// Whether a descriptor sees the lock of a handle, with its mark: one of another file doesn't.
+pub(super) fn is_seen(file: BorrowedFd<'_>, seat: &Seat) -> bool {
+    let (number, mark) = (seat.number.load(Relaxed) as u16, seat.mark.load(Relaxed));
+    number != 0 && mark != 0 && marked(file, number) == Ok(Some(mark))
 }
 
-/// Whether somebody else holds the write lock of a byte, and of nothing more. Asked with a read lock, for which other read
-/// locks are no hindrance.
+/// Whether somebody else holds the write lock of a number.
 fn query(file: BorrowedFd<'_>, number: u16) -> Result<bool, Errno> {
-    let mut lock = request(libc::F_RDLCK, number);
-    fcntl(file, libc::F_OFD_GETLK, &mut lock)?;
-    let is_own_byte = (lock.l_start, lock.l_len) == (FIRST + i64::from(number), 1);
-    Ok(i32::from(lock.l_type) != libc::F_UNLCK && is_own_byte)
+    marked(file, number).map(|mark| mark.is_some())
 }
 
-fn set(fd: BorrowedFd<'_>, kind: i32, number: u16) -> Result<(), Errno> {
-    fcntl(fd, libc::F_OFD_SETLK, &mut request(kind, number))
+/// The mark of the lock that somebody else holds of a number. Asked with a read lock, for which other read locks are no
+/// hindrance.
+fn marked(file: BorrowedFd<'_>, number: u16) -> Result<Option<i64>, Errno> {
+    let asked = request(libc::F_RDLCK, number, 1);
+    let mut found = asked;
+    fcntl(file, libc::F_OFD_GETLK, &mut found)?;
+    let is_own = found.l_start == asked.l_start && (1..=SPAN).contains(&found.l_len);
+    Ok((i32::from(found.l_type) != libc::F_UNLCK && is_own).then_some(found.l_len))
+}
+
+fn set(fd: BorrowedFd<'_>, kind: i32, number: u16, length: i64) -> Result<(), Errno> {
+    fcntl(fd, libc::F_OFD_SETLK, &mut request(kind, number, length))
 }
 
 fn fcntl(fd: BorrowedFd<'_>, command: i32, lock: &mut libc::flock) -> Result<(), Errno> {
@@ -264,12 +292,12 @@ fn fcntl(fd: BorrowedFd<'_>, command: i32, lock: &mut libc::flock) -> Result<(),
     })
 }
 
-fn request(kind: i32, number: u16) -> libc::flock {
+fn request(kind: i32, number: u16, length: i64) -> libc::flock {
     libc::flock {
         l_type: kind as i16,
         l_whence: libc::SEEK_SET as i16,
-        l_start: FIRST + i64::from(number),
-        l_len: 1,
+        l_start: FIRST + i64::from(number) * SPAN,
+        l_len: length,
         l_pid: 0,
     }
 }

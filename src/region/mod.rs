@@ -5,7 +5,7 @@
 //! | [`name`] | from what a caller calls a channel to a path |
 //! | [`create`] | new regions: complete before they are visible |
 //! | [`open`] | existing ones: by path or by descriptor, checked before they are mapped |
-//! | [`lock`] | one locked byte per participant, by which the kernel tells who lives |
+//! | [`lock`] | one lock per participant, by which the kernel tells who lives |
 //! | [`retry`] | system calls that signals interrupt |
 //! | [`fork`] | what a forked child must let go of |
 //! | [`seat`] | what belongs to a handle and to one process |
@@ -120,17 +120,10 @@ impl Region {
         self.file.listed()
     }
 
-    /// Whether a descriptor is of the channel's file. Where the system refuses to tell: whether it sees the lock of this
-    /// handle's own participant, if that is another than `number`.
-    fn is_file(&self, fd: BorrowedFd<'_>, number: u16) -> bool {
-        match Identity::of(fd) {
-            Ok(found) => found == self.identity,
-            Err(Errno::BADF) => false,
-            Err(_) => {
-                let own = self.seat().number.load(std::sync::atomic::Ordering::Relaxed) as u16;
-                own != 0 && own != number && lock::is_seen(fd, own)
-            }
-        }
+    /// Whether a descriptor is of the channel's file. A lock query tells, whatever other calls a sandbox lets through,
+    /// unless this handle has not joined.
+    fn is_file(&self, fd: BorrowedFd<'_>) -> bool {
+        lock::is_seen(fd, self.seat()) || Identity::of(fd) == Ok(self.identity)
     }
 
     /// Opens the file once more by its path, after the program closed its descriptor.

@@ -8,7 +8,7 @@ use super::{fork, memory};
 use crate::error::Result;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
 /// All zeros is one that nobody has taken.
 #[repr(C)]
@@ -21,6 +21,8 @@ pub(crate) struct Seat {
     pub lock_page: AtomicUsize,
     /// The descriptor by which it is held, or null.
     pub lock: AtomicPtr<Place>,
+    /// How many bytes its lock has, or 0; see [`super::lock`].
+    pub mark: AtomicI64,
     /// The eventfd whose signals this handle takes, or null.
     pub event: AtomicPtr<Place>,
 }
@@ -75,5 +77,6 @@ pub(super) unsafe fn empty(id: usize) {
     seat.joining.store(0, Relaxed);
     seat.lock_page.store(0, Relaxed);
     seat.lock.store(ptr::null_mut(), Relaxed);
+    seat.mark.store(0, Relaxed);
     seat.event.store(ptr::null_mut(), Relaxed);
 }

@@ -37,8 +37,9 @@ pub const UNCHECKED: [&str; 2] = ["compatible features", "reserved"];
 
 pub const HEADER_SIZE: usize = 256;
 const CHECKSUM_OFFSET: usize = 252;
-/// Offset of the locked byte with the number 0.
+/// Where the bytes of number 0 begin that a participant locks, and how many each number has.
 pub const LOCKS: i64 = 1 << 60;
+pub const LOCKS_EACH: i64 = 1 << 40;
 
 /// What a creator chooses, and the sizes that follow.
 #[derive(Clone, Copy, Debug)]
