@@ -210,6 +210,8 @@ fn a_channel_too_large_for_the_machine_is_refused_and_leaves_nothing() {
             );
         }
     }
+    let error = error(largest.anonymous());
+    assert!(matches!(error.errno(), libc::ENOMEM | libc::ENOSPC | libc::EFBIG), "{error}");
 }
 
 #[test]

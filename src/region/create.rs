@@ -12,6 +12,7 @@ use rustix::fs::{self, AtFlags, CWD, FallocateFlags, MemfdFlags, Mode, OFlags, S
 use rustix::io::Errno;
 use std::fmt::Display;
 use std::io::Write;
+use std::mem::MaybeUninit;
 
 /// The longest name of a memfd, in bytes (memfd_create(2)).
 const MEMFD_NAME_MAX: usize = 249;
@@ -134,6 +135,8 @@ fn fill(fd: &Fd, subject: &impl Display, plan: &Plan) -> Result<()> {
     }
     fs::ftruncate(fd, plan.size).map_err(|errno| failed("make a file of", errno))?;
     if plan.reserve {
+        // Before anything is taken from others for nothing.
+        check_room(fd, plan.size).map_err(|errno| failed("reserve", errno))?;
         let reserve = |start, length| fs::fallocate(fd, FallocateFlags::empty(), start, length);
         retry::piece_by_piece(plan.size, reserve).map_err(|errno| failed("reserve", errno))?;
     }
@@ -153,6 +156,33 @@ fn file_size_limit() -> Option<u64> {
     (got == 0).then_some(limit.rlim_cur)
 }
 
+/// That the file system, or where that has no limit the machine's memory, can hold so many bytes at all. One call for all
+/// of them would say so at once, but is begun anew with each signal; piece by piece it shows when all is used up.
+fn check_room(fd: &Fd, size: u64) -> Result<(), Errno> {
+    // Where it can't be told, the pieces tell.
+    let Ok(system) = fs::fstatfs(fd) else { return Ok(()) };
+    if system.f_blocks != 0 {
+        let free = system.f_bfree.saturating_mul(system.f_bsize as u64);
+        return if free < size { Err(Errno::NOSPC) } else { Ok(()) };
+    }
+    match memory_of_machine() {
+        Some(memory) if memory < size => Err(Errno::NOMEM),
+        _ => Ok(()),
+    }
+}
+
+/// In bytes, swap included.
+fn memory_of_machine() -> Option<u64> {
+    let mut machine = MaybeUninit::<libc::sysinfo>::zeroed();
+    // SAFETY: the place is writable.
+    if keep_errno(|| unsafe { libc::sysinfo(machine.as_mut_ptr()) }) != 0 {
+        return None;
+    }
+    // SAFETY: zeros are valid, and the call filled it.
+    let machine = unsafe { machine.assume_init() };
+    Some((machine.totalram + machine.totalswap).saturating_mul(machine.mem_unit.into()))
+}
+
 fn cannot_create(path: &Name, errno: Errno) -> Error {
     match (errno, path.directory()) {
         (Errno::NOENT, Ok(directory)) => {
@@ -169,6 +199,16 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     const PLAN: Plan = Plan { size: 8192, mode: 0o660, reserve: true, header: b"head" };
+
+    /// Nothing is taken from others for what there can't be room for.
+    #[test]
+    fn what_exceeds_the_file_system_or_the_machine_is_refused_before_a_page_is_reserved() {
+        let fd = Fd::new(fs::memfd_create("enormous", MemfdFlags::CLOEXEC).unwrap()).unwrap();
+        assert_eq!(check_room(&fd, 1 << 50), Err(Errno::NOMEM));
+        assert_eq!(check_room(&fd, 1 << 20), Ok(()));
+        let file = Fd::new(tempfile::tempfile().unwrap().into()).unwrap();
+        assert_eq!(check_room(&file, 1 << 60), Err(Errno::NOSPC));
+    }
 
     /// Both ways of making a file: same result, an existing name wins, nothing else is left in the directory.
     #[test]
