@@ -291,12 +291,75 @@ static void a_client_that_leaves_withdraws_what_it_sent(void)
     close_pair(&channel);
 }
 
+/* Where the locks of participants end, as somebody sees it who takes part in nothing. */
+static off_t past_all_locks(int fd)
+{
+    struct flock lock;
+    off_t from = 0;
+    for (;;) {
+        memset(&lock, 0, sizeof lock);
+        lock.l_type = F_WRLCK;
+        lock.l_start = from;
+        CHECK(fcntl(fd, F_OFD_GETLK, &lock) == 0);
+        if (lock.l_type == F_UNLCK)
+            return from;
+        from = lock.l_start + lock.l_len;
+    }
+}
+
+typedef struct foreign_lock {
+    int access;
+    short type;
+    off_t start, length;
+} foreign_lock;
+
+/* Of a stranger that opened the file anew, from past all others on if no start is given. */
+static int take_lock(const rr_channel *channel, foreign_lock wanted)
+{
+    char path[32];
+    struct flock lock;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", rr_channel_fd(channel));
+    int fd = open(path, wanted.access | O_CLOEXEC);
+    CHECK(fd >= 0);
+    memset(&lock, 0, sizeof lock);
+    lock.l_type = wanted.type;
+    lock.l_start = wanted.start ? wanted.start : past_all_locks(fd);
+    lock.l_len = wanted.length;
+    CHECK(fcntl(fd, F_OFD_SETLK, &lock) == 0);
+    return fd;
+}
+
+/* The third is on the first byte of number 3: docs/FORMAT.md. */
+static void locks_of_strangers_hide_no_death(void)
+{
+    const foreign_lock locks[] = {{O_RDONLY, F_RDLCK, 0, 0},
+                                  {O_RDWR, F_WRLCK, 0, 0},
+                                  {O_RDONLY, F_RDLCK, ((off_t)1 << 60) + ((off_t)3 << 40), 1}};
+    for (size_t k = 0; k < LENGTH(locks); k++) {
+        pair channel = open_pair(2);
+        const rr_channel *at = rr_server_channel(channel.server);
+        rr_client *other;
+        kill_and_reap(sender(&channel, 1));
+        int fd = take_lock(at, locks[k]);
+        EXPECT(rr_channel_recover(at), 1);
+        expect_works(&channel);
+        /* What they do hinder is joining: "What is not promised" in docs/RELIABILITY.md. */
+        EXPECT(rr_client_from_server(channel.server, NULL, &other, NULL), locks[k].length ? 0 : -EUSERS);
+        rr_client_free(other);
+        close(fd);
+        EXPECT(rr_client_from_server(channel.server, NULL, &other, NULL), 0);
+        rr_client_free(other);
+        close_pair(&channel);
+    }
+}
+
 int main(void)
 {
     RUN(a_waiting_client_hears_within_200_ms_that_its_server_was_killed);
     RUN(a_whole_request_hears_it_too_and_leaves_nothing_pending);
     RUN(a_zombie_counts_as_dead);
     RUN(a_server_that_stands_still_is_not_dead);
+    RUN(locks_of_strangers_hide_no_death);
     RUN(a_reply_that_was_sent_before_death_is_delivered);
     RUN(the_slots_of_killed_clients_are_free_for_the_next_send);
     RUN(a_client_that_waits_for_a_slot_gets_that_of_a_killed_one);
