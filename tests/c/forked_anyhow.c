@@ -8,12 +8,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
 static int many;
 
 /* ---- the program's own fork handlers ---- */
@@ -138,6 +132,12 @@ static void *keep_opening(void *context)
     return NULL;
 }
 
+/* What other threads held at the fork nobody in the child will free; killed, it is not asked for that. */
+static void end_amid_threads(void)
+{
+    kill(getpid(), SIGKILL);
+}
+
 static void *keep_forking(void *context)
 {
     storm *in = (storm *)context;
@@ -145,8 +145,8 @@ static void *keep_forking(void *context)
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0)
-            _exit(0);
-        expect_ended_well(child);
+            end_amid_threads();
+        expect_killed(child);
     }
     return NULL;
 }
@@ -170,9 +170,9 @@ static void a_childs_calls_keep_their_deadline_whatever_other_threads_did_at_the
                 _exit(3);
             if (rr_client_remote_error(in.channel.client, 0, &code, NULL, 0) < 0 || code != 7)
                 _exit(4);
-            _exit(0);
+            end_amid_threads();
         }
-        expect_ended_well(child);
+        expect_killed(child);
     }
     __atomic_store_n(&in.ended, 1, __ATOMIC_RELAXED);
     for (size_t k = 0; k + 1 < LENGTH(bodies); k++)
@@ -189,8 +189,10 @@ static void a_childs_calls_keep_their_deadline_whatever_other_threads_did_at_the
 
 static void lose_descriptors(void)
 {
-    struct rlimit none = {0, 0};
-    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 0;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 static void lose_proc(void)
@@ -270,12 +272,14 @@ static void the_dead_make_room_before_a_child_is_refused(void)
 
 int main(int argc, char **argv)
 {
-    many = !SANITIZED && argc > 1 && strcmp(argv[1], "few") != 0;
+    many = argc > 1 && strcmp(argv[1], "few") != 0;
     /* Before the library registers its own. */
     CHECK(pthread_atfork(prepare, parent, child_handler) == 0);
     RUN(the_programs_own_fork_handlers_may_call);
     RUN(a_child_of_a_raw_clone_is_a_participant_of_its_own);
-    RUN(a_childs_calls_keep_their_deadline_whatever_other_threads_did_at_the_fork);
+    /* A fork may find the sanitizer's own allocator locked by another thread, and so it stays in the child. */
+    if (!SANITIZED)
+        RUN(a_childs_calls_keep_their_deadline_whatever_other_threads_did_at_the_fork);
     RUN(a_child_joins_though_the_process_lost_what_opening_takes);
     RUN(the_dead_make_room_before_a_child_is_refused);
     return 0;

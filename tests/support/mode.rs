@@ -67,7 +67,12 @@ impl Mode {
     /// The command that runs a program.
     pub fn bare_command(self, program: &Path) -> Command {
         if self != Self::Valgrind {
-            return self.platform().run(program);
+            let mut command = self.platform().run(program);
+            if self == Self::Sanitize {
+                // Its own work at the end of a cancelled thread is an error to it.
+                command.env("ASAN_OPTIONS", "use_sigaltstack=0");
+            }
+            return command;
         }
         let mut valgrind = command("valgrind");
         valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]);
