@@ -20,6 +20,21 @@ const BEYOND_EMULATION: [(&str, &str); 3] = [
     ("passing", "an emulated process can't start another"),
 ];
 
+/// Families that valgrind can't run, and why.
+const BEYOND_VALGRIND: [(&str, &str); 3] = [
+    ("refused_by_system", "what is refused to the program is refused to valgrind, which needs it"),
+    ("sandboxed", "what is refused to the program is refused to valgrind, which needs it"),
+    ("stack", "valgrind takes a stack below the present frame for nobody's"),
+];
+
+fn beyond(mode: Mode) -> &'static [(&'static str, &'static str)] {
+    match mode {
+        Mode::Elsewhere(Platform::Aarch64) => &BEYOND_EMULATION,
+        Mode::Valgrind => &BEYOND_VALGRIND,
+        _ => &[],
+    }
+}
+
 fn sources(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(language)
 }
@@ -29,8 +44,7 @@ fn keeps_its_promises(name: &str, language: Language, linkage: Linkage) {
     if !mode.concerns(language) {
         return;
     }
-    let beyond = BEYOND_EMULATION.iter().find(|(family, _)| *family == name);
-    if let (Some((_, why)), Platform::Aarch64) = (beyond, mode.platform()) {
+    if let Some((_, why)) = beyond(mode).iter().find(|(family, _)| *family == name) {
         println!("skipped: {why}");
         return;
     }
