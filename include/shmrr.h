@@ -14,11 +14,11 @@
  * for the whole call, whatever it waits for inside.
  *
  * SIGNALS. A wait during which a signal handler ran ends with -EINTR, whether or not the handler was installed with
- * SA_RESTART, unless it found what it waited for. A handler that runs in the first microsecond or two of a call, or in
- * the last before it sleeps, may go unnoticed, as it does before any call that sleeps. Where that matters the handler
+ * SA_RESTART, unless it found what it waited for. A handler that runs in the first few microseconds of a call, or
+ * just before it sleeps, may go unnoticed, as it does before any call that sleeps. Where that matters the handler
  * calls one of four functions, which are async-signal-safe: rr_server_interrupt and rr_client_interrupt end the wait
  * that has begun or else the next, so that none is missed; rr_server_stop and rr_client_stop end all from then on. A call
- * that polls for longer than a microsecond holds signals up for a few at a time; those of faults it never does.
+ * that polls for longer than that holds signals up for a few at a time; those of faults it never does.
  *
  * SANDBOXES. Waiting needs futex(2); clock_gettime(2) where the C library can't read the clock by itself. Where futex(2) is
  * refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late, and calls wake nobody,
@@ -44,12 +44,13 @@
  * a number is not its own any more, and leaves it alone; rr_channel_fd is -EBADF then and the eventfds are gone, and
  * without a path that leads to the channel nobody's death is noticed by that handle.
  *
- * FORKING. A child may use its parent's handles at once, in fork handlers too, whatever other threads were doing and
- * whether or not it was made by fork(3). It joins anew by what the parent keeps ready for it, so that it may have lost
- * rights, descriptors or its root directory before its first call; a second child of a parent that has itself lost
- * these can't. A call of a child that can't join fails with -ENOTCONN, and with -EUSERS if all entries of the channel
- * belong to somebody alive; the next call tries again. The requests of the parent's handle stay the parent's, and so do
- * the signals of its eventfd: the child's handle has none to take signals from until it makes or adopts one.
+ * FORKING. A child may use its parent's handles at once, in fork handlers too, whatever other threads were doing
+ * and whether or not it was made by fork(3) (where not, from Linux 4.14 on). It joins anew by what the parent keeps
+ * ready for it, so that it may have lost rights, descriptors or its root directory before its first call; a second
+ * child of a parent that has itself lost these can't. A call of a child that can't join fails with -ENOTCONN, and
+ * with -EUSERS if all entries of the channel belong to somebody alive; the next call tries again. The requests of
+ * the parent's handle stay the parent's, and so do the signals of its eventfd: the child's handle has none to take
+ * signals from until it makes or adopts one.
  *
  * CANCELLATION. The calls that open a handle are cancellation points at their beginning, before anything is open. No
  * other call is one. Calls may be made in a thread's last destructors, and the library can be unloaded once no handle is
@@ -361,9 +362,6 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-// Ends a thread that has been cancelled.
-extern void pthread_testcancel(void);
 
 // Creates a channel and a server handle on it, or attaches to the channel of that name.
 //

@@ -33,10 +33,10 @@
 //! | [`client`], [`server`] | calls, deadlines, copies |
 //! | `channel` | create, attach, join; waiting and recovering for both kinds of handle; statistics |
 //! | `recovery` | what survivors do with what the dead left |
-//! | `wait` | deadlines, spinning, futexes |
+//! | `wait` | deadlines, polling, signals, futexes, eventfds |
 //! | `layout` | the format: geometry, header, lines |
 //! | `protocol` | the words and their transitions; pure |
-//! | `region` | files, memfds, locks, mappings, forks |
+//! | `region` | files, memfds, descriptors, locks, mappings, forks |
 //! | `memory` | allocation that can fail |
 //! | [`error`] | every way to fail |
 

@@ -1,6 +1,6 @@
 //! Joining a channel as a participant, leaving it, forking, and finding out who is dead.
 //!
-//! A participant is an entry in the table and a locked byte of the same number. The order matters: lock, then mark the
+//! A participant is an entry in the table and a lock of the same number. The order matters: lock, then mark the
 //! entry LIVE; sweep and mark it FREE, then unlock. So an entry that is LIVE and not locked is one whose process died,
 //! at every moment.
 //!
@@ -181,7 +181,7 @@ fn enter(role: Role, why: Why, region: &Region, view: &View, subject: &str) -> R
     let Some(lock) = found else {
         return Err(Error::Crowded { channel: subject.into(), limit });
     };
-    // The byte is locked, so nobody else writes this entry.
+    // The number is locked, so nobody else writes this entry.
     let line = view.participant(lock.number());
     let (pid, start_time) = fork::who();
     line.pid.store(pid, Relaxed);

@@ -37,7 +37,7 @@ const DESCRIPTIONS_MAX: u32 = 4;
 #[derive(Default)]
 pub(crate) struct MapsHold(AtomicU8);
 
-/// Where to look for a byte: numbers up to a limit, of those that `accept` accepts before and after it is locked.
+/// Which numbers may be locked: up to a limit, of those that `accept` accepts before and after.
 pub(crate) struct Search<'a> {
     pub limit: u16,
     pub accept: &'a dyn Fn(u16) -> bool,

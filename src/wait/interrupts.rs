@@ -7,8 +7,9 @@
 //! | `asked` | how often an interruption was asked for; wraps | [`Interrupts::ask`] |
 //! | `taken` | what `asked` was when a wait last ended for it | the wait that ends |
 //!
-//! A wait compares `asked` with what `taken` was when its call began: all waits that have begun end, not only the first. As long as none has ended, the words differ, so an interruption that comes while no thread waits ends the next
-//! wait: there is no moment at which it is lost. A wait that finds what it waits for does not look.
+//! A wait compares `asked` with what `taken` was when its call began: all waits that have begun end, not only the first.
+//! As long as none has ended, the words differ, so an interruption that comes while no thread waits ends the next wait:
+//! there is no moment at which it is lost. A wait that finds what it waits for does not look.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, fence};
