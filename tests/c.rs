@@ -14,10 +14,13 @@ use support::platform::Platform;
 use support::{found, program};
 
 /// Families that an emulator can't run, and why.
-const BEYOND_EMULATION: [(&str, &str); 3] = [
+const BEYOND_EMULATION: [(&str, &str); 6] = [
     ("administration", "the emulated /proc tells another start time than the kernel"),
+    ("descriptors", "the emulated /proc tells another start time than the kernel"),
+    ("forked_anyhow", "the emulated kernel empties no memory in children"),
     ("forking", "an emulated process can't be a subreaper"),
     ("passing", "an emulated process can't start another"),
+    ("sandboxed", "an emulated process can't filter its system calls"),
 ];
 
 /// Families that valgrind can't run, and why.
