@@ -111,7 +111,9 @@ impl Channel {
             .for_each(|index| asked.add(index as Participant + 1));
         self.recover_some(asked.iter());
         if ring::find(&self.view, &self.known).is_none() {
-            (0..self.view.total_slots()).for_each(|slot| self.publish_if_claimable(slot));
+            // For all slots together, as in a sweep.
+            let mut steps = ring::patience(&self.view);
+            (0..self.view.total_slots()).for_each(|slot| self.publish_if_claimable(slot, &mut steps));
         }
     }
 
@@ -134,12 +136,12 @@ impl Channel {
     }
 
     /// Nothing in the ring can be claimed: what can be in a slot lacks its reference, or is just being published.
-    fn publish_if_claimable(&self, slot: u32) {
+    fn publish_if_claimable(&self, slot: u32, steps: &mut u64) {
         let reply = ReplyWord(self.view.reply(slot).load(Acquire));
         let request = RequestWord(self.view.request(slot).load(Acquire));
         let is_wanted = matches!(reply.state(), ReplyState::Pending | ReplyState::Posted);
         if is_wanted && request.is_claimable() && request.generation() == reply.generation() {
-            self.publish_once_more(Id { slot, generation: reply.generation() });
+            self.publish_once_more(Id { slot, generation: reply.generation() }, steps);
         }
     }
 
@@ -149,6 +151,7 @@ impl Channel {
         let mut net = Net { is_out: self.looks.fetch_add(1, Relaxed) % 2 == 1, referenced: None };
         let mut servers = Numbers::new();
         let mut is_queued = false;
+        let mut steps = ring::patience(&self.view);
         for id in pending {
             let request = RequestWord(self.view.request(id.slot).load(Acquire));
             if request.is(RequestState::Claimed, id.generation) {
@@ -161,7 +164,7 @@ impl Channel {
             is_queued = true;
             // Whoever queued it again may have died, or been stopped, before it was published.
             if request.state() == RequestState::Requeued || net.catches(self, id) {
-                self.publish_once_more(id);
+                self.publish_once_more(id, &mut steps);
             }
         }
         self.recover_some(servers.iter());

@@ -101,12 +101,11 @@ impl Channel {
     }
 
     /// Publishes a request that may lack its reference, though whoever was to publish it may be alive.
-    pub(super) fn publish_once_more(&self, id: Id) {
-        let mut steps = ring::patience(&self.view);
+    pub(super) fn publish_once_more(&self, id: Id, steps: &mut u64) {
         match recovery::unpublished(&self.view, id) {
-            Some(judged) => self.publish_again(&judged, |_| false, &mut steps),
+            Some(judged) => self.publish_again(&judged, |_| false, steps),
             // Where there is no room even so, the ring is not what anybody left who keeps to the protocol.
-            None => drop(ring::publish_within(&self.view, &self.known, id, &mut steps)),
+            None => drop(ring::publish_within(&self.view, &self.known, id, steps)),
         }
     }
 

@@ -76,6 +76,13 @@ static inline int next_mapping(FILE *maps, extent *found)
     return 1;
 }
 
+/* A handle has a page of its file that may not be touched, besides. */
+static inline int is_of(const extent *found, const struct stat *file)
+{
+    int is_written = found->allowed[0] == 'r' && found->allowed[1] == 'w';
+    return is_written && found->device == file->st_dev && found->inode == file->st_ino;
+}
+
 /* Where a file is mapped. */
 static inline extent mapping_of(int fd)
 {
@@ -85,7 +92,7 @@ static inline extent mapping_of(int fd)
     CHECK(maps);
     extent found;
     int more = 1;
-    while ((more = next_mapping(maps, &found)) && (found.device != file.st_dev || found.inode != file.st_ino))
+    while ((more = next_mapping(maps, &found)) && !is_of(&found, &file))
         continue;
     fclose(maps);
     CHECK(more);
