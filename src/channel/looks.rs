@@ -148,7 +148,8 @@ impl Channel {
     /// What a client does that waits for replies: a wake-up may have been lost with whoever was to give it, or a server
     /// with a request, or a reference with whoever was to publish it.
     pub(super) fn look_after(&self, pending: impl Iterator<Item = Id>) {
-        let mut net = Net { is_out: self.looks.fetch_add(1, Relaxed) % 2 == 1, referenced: None };
+        let look = self.looks.fetch_add(1, Relaxed);
+        let mut net = Net { look, referenced: None };
         let mut servers = Numbers::new();
         let mut is_queued = false;
         let mut steps = ring::patience(&self.view);
@@ -178,14 +179,17 @@ impl Channel {
 /// Finds requests that are QUEUED and that the ring doesn't refer to. That is so for a moment before each publish, so a
 /// client casts it only at every second look.
 struct Net {
-    is_out: bool,
+    /// Which look of the handle it is.
+    look: u32,
     referenced: Option<Referenced>,
 }
 
 impl Net {
     fn catches(&mut self, channel: &Channel, id: Id) -> bool {
         let view = &channel.view;
-        self.is_out && !self.referenced.get_or_insert_with(|| ring::referenced(view)).contains(id.slot)
+        let look = self.look;
+        let referenced = || ring::referenced(view, look);
+        look % 2 == 1 && !self.referenced.get_or_insert_with(referenced).contains(id.slot)
     }
 }
 

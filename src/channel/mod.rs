@@ -22,7 +22,7 @@ pub(crate) mod message;
 mod notify;
 pub(crate) mod options;
 mod servers;
-mod sleep;
+pub(crate) mod sleep;
 pub(crate) mod stats;
 mod sweep;
 

@@ -34,6 +34,8 @@ const EVERYBODY: u32 = u32::MAX >> 1;
 const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
 /// How long an idle server sleeps before it looks at the ring again.
 const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
+/// How long a client waits for a slot before those who come later give way to it, and how long these do at most.
+pub(crate) const STARVES: i64 = 5 * MILLISECOND;
 /// How long a client that found no free slot polls on after it announced itself, so that the plain store by which
 /// another client frees one has left that processor's store buffer.
 const STORE_SETTLES: i64 = 1_000;
@@ -86,30 +88,37 @@ impl Channel {
     #[inline]
     pub(crate) fn ring(&self, name: CursorName) {
         let bell = self.view.cursor(name);
-        if bell::ring(bell) {
-            futex::wake_up(bell, 1);
+        if bell::ring(bell) && !futex::wake_up(bell, 1) {
+            bell::relieve(bell);
         }
     }
 
     /// Sleeps on a bell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half of
     /// the result says whether somebody's ring was used up: it was taken on behalf of all who sleep, so if there is
     /// more to do than for one, the caller must ring for the next.
+    ///
+    /// `ready` is told whether it is this one's turn even while others starve: it was woken, or starves itself.
     pub(crate) fn sleep_on<T>(
         &self,
         name: CursorName,
         deadline: &Deadline,
-        mut ready: impl FnMut() -> Option<T>,
+        mut ready: impl FnMut(bool) -> Option<T>,
         mut meanwhile: impl FnMut(),
     ) -> Result<(T, bool)> {
         let bell = self.view.cursor(name);
-        let (again, settles, spinner) = match name {
-            CursorName::Room => (CLIENT_LOOKS_AGAIN, STORE_SETTLES, &self.spinners.slot),
-            _ => (SERVER_LOOKS_AGAIN, 0, &self.spinners.request),
+        let (again, settles, starves, spinner) = match name {
+            CursorName::Room => (CLIENT_LOOKS_AGAIN, STORE_SETTLES, STARVES, &self.spinners.slot),
+            _ => (SERVER_LOOKS_AGAIN, 0, i64::MAX, &self.spinners.request),
         };
-        let mut begun = None;
+        let mut begun: Option<i64> = None;
+        let mut was_woken = false;
         loop {
-            let expected = bell::announce(bell);
-            if let Some(found) = look_until_settled(settles, &mut ready) {
+            // When this one is no longer to give way to others.
+            let patience = begun.map_or(i64::MAX, |begun| begun.saturating_add(starves));
+            let is_starving = patience <= deadline::now();
+            let expected = if is_starving { bell::announce_starving(bell) } else { bell::announce(bell) };
+            let is_due = was_woken || is_starving;
+            if let Some(found) = look_until_settled(settles, &mut || ready(is_due)) {
                 if let Some(begun) = begun {
                     spinner.slept(deadline::now() - begun);
                 }
@@ -118,15 +127,19 @@ impl Channel {
             self.check_before_sleep(deadline)?;
             let now = deadline::now();
             if deadline.has_passed(now) {
-                return Err(Error::TimedOut);
+                // One that gave way has not looked.
+                return ready(true).map(|found| (found, begun.is_some())).ok_or(Error::TimedOut);
             }
             self.count(Counter::Sleeps, 1);
-            begun.get_or_insert(now);
-            match futex::sleep(bell, expected, deadline.at(now).min(now + again)) {
-                futex::Slept::Woken => {}
+            let patience = begun.get_or_insert(now).saturating_add(starves);
+            let until = deadline.at(now).min(now + again);
+            let slept = futex::sleep(bell, expected, if is_starving { until } else { until.min(patience) });
+            was_woken = slept == futex::Slept::Woken;
+            match slept {
+                futex::Slept::Woken | futex::Slept::Changed => {}
                 futex::Slept::Until => meanwhile(),
                 futex::Slept::Interrupted => {
-                    return ready()
+                    return ready(is_due)
                         .map_or_else(|| Err(self.interrupted(deadline)), |found| Ok((found, true)));
                 }
                 futex::Slept::Refused(errno) => return Err(sleepless(errno)),
@@ -154,7 +167,7 @@ impl Channel {
         self.count(Counter::Sleeps, 1);
         let until = deadline.at(now).min(now + CLIENT_LOOKS_AGAIN);
         match futex::sleep(word, expected, until) {
-            futex::Slept::Woken => Ok(()),
+            futex::Slept::Woken | futex::Slept::Changed => Ok(()),
             futex::Slept::Until => {
                 self.look_after(pending);
                 Ok(())

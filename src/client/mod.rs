@@ -7,12 +7,14 @@
 //! | `wait_any` | waiting for any of several replies |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
+//! | `turns` | whose turn it is to take a slot |
 //! | `remote_errors` | the error replies of late, for who got only a code |
 
 mod integers;
 pub mod loan;
 mod remote_errors;
 mod steps;
+mod turns;
 pub mod view;
 mod wait_any;
 
@@ -28,7 +30,7 @@ use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::Timeout;
 use remote_errors::RemoteErrors;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::{AtomicU32, fence};
+use std::sync::atomic::{AtomicI64, AtomicU32, fence};
 
 /// A handle that sends requests and collects their replies. Any number of threads may use it at once.
 ///
@@ -43,6 +45,8 @@ pub struct Client {
     newest: AtomicU32,
     /// What kind of payload may be sent with nothing else to be looked at: the channel's, or none of any kind.
     sends_freely: Option<Kind>,
+    /// Since when calls that don't wait have been refused in favour of clients that have waited for long, or 0.
+    gives_way_since: AtomicI64,
     following: Vec<AtomicU32>,
 }
 
@@ -58,6 +62,7 @@ impl Client {
             remote_errors: RemoteErrors::new()?,
             newest: AtomicU32::new(0),
             sends_freely,
+            gives_way_since: AtomicI64::new(0),
             following,
         })
     }

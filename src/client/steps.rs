@@ -10,7 +10,7 @@ use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
 use crate::protocol::allocate::{self, Care};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
-use crate::protocol::{Id, Memory, Participant, ring};
+use crate::protocol::{Id, Memory, Participant, bell, ring};
 use crate::wait::{Deadline, Polled, deadline};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -81,7 +81,12 @@ impl Client {
         let view = channel.view();
         let first = self.recent.load(Relaxed);
         let gave_back = || channel.ring(CursorName::Room);
-        let id = match allocate::take_first(view, me, purpose, first, gave_back) {
+        let taken = if bell::is_starving(view.cursor(CursorName::Room)) {
+            None
+        } else {
+            allocate::take_first(view, me, purpose, first, gave_back)
+        };
+        let id = match taken {
             Some(id) => id,
             None => self.wait_for_slot(me, purpose, deadline)?,
         };
@@ -159,10 +164,13 @@ impl Client {
         let in_time = || deadline.is_now() || !deadline.has_passed(deadline::now());
         let care = Care { in_time: &in_time, gave_back: &gave_back };
         let allocate = || allocate::search(view, me, purpose, self.recent.load(Relaxed), &care);
-        if let Some(id) = allocate() {
-            return Ok(id);
+        let gives_way = self.gives_way(deadline);
+        if !gives_way {
+            if let Some(id) = allocate() {
+                return Ok(id);
+            }
         }
-        if !deadline.is_now() {
+        if !deadline.is_now() && !gives_way {
             // A few slots at a time, on and on; and no longer where taking one needs counting them all.
             let (mut at, is_full) = (self.recent.load(Relaxed), Cell::new(false));
             let glance = || {
@@ -187,8 +195,10 @@ impl Client {
         if in_time() {
             channel.recover_room();
         }
-        if let Some(id) = allocate() {
-            return Ok(id);
+        if !gives_way {
+            if let Some(id) = allocate() {
+                return Ok(id);
+            }
         }
         // The one that the table names may be dead, and in nobody's way.
         let lacks_server = || channel.needs_server() && !channel.finds_living_server();
@@ -205,14 +215,19 @@ impl Client {
             channel.recover_room_in_turn(&mut looks);
             lost.set(lacks_server());
         };
-        let allocate = || match allocate() {
-            Some(id) => Some(Ok(id)),
-            None => lost.get().then_some(Err(Error::NoServer)),
+        let bell = view.cursor(CursorName::Room);
+        let allocate = |is_due: bool| {
+            let found = if is_due || !bell::is_starving(bell) { allocate() } else { None };
+            found.map(Ok).or_else(|| lost.get().then_some(Err(Error::NoServer)))
         };
         let (id, was_woken) = channel
             .sleep_on(CursorName::Room, deadline, allocate, recover)
             .inspect_err(|error| self.count_timeout(error))?;
-        if was_woken && allocate::in_flight(channel.view()) < channel.slots() {
+        if gives_way {
+            // Its turn came, so that of all who slept before it has come.
+            bell::relieve(bell);
+        }
+        if (was_woken || gives_way) && allocate::in_flight(channel.view()) < channel.slots() {
             channel.ring(CursorName::Room);
         }
         id

@@ -7,9 +7,21 @@
 //! No wake is lost: the sleeper announces (`SeqCst` read-modify-write), then looks for work (`SeqCst` load); the waker
 //! publishes work (`SeqCst` read-modify-write), then looks at the bell (`SeqCst` load). In the single order of those
 //! four, at least one of the two loads comes after the other side's write.
+//!
+//! Bit 63 is for the doorbell of clients that want a slot. A wake-up takes longer than a call, so whoever frees a slot
+//! could take it again before the woken comes, and again. A sleeper that has waited for long says so by this bit. Those
+//! who come while it is set sleep behind the others, whom rings wake in their order, before they look. It is a hint:
+//!
+//! | set by | cleared by |
+//! |---|---|
+//! | one that has waited for long, at each announcement | a ring that finds nobody asleep |
+//! | | one that gave way and was woken: all who slept before it have been |
+//! | | one that gave way for long and may not wait |
+//!
+//! Nobody gives way for longer than the one that set it had waited, so a bit that a dead process left does little harm.
 
 use super::word::Word;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Attempts to change the word, each of which fails only because another succeeded: nobody fails so often but in memory
 /// that somebody overwrites all the time. Giving up then may cost a wake-up, and sleepers look again by themselves.
@@ -17,20 +29,50 @@ const ATTEMPTS: u32 = 10_000;
 
 const SLEEPERS: u64 = 1;
 const RING: u64 = 2;
+const STARVING: u64 = 1 << 63;
 
 /// Announces a sleeper. The caller must look for work once more, then may sleep while the word's low half is what this
 /// returns.
 pub(crate) fn announce<W: Word>(bell: &W) -> u32 {
+    announce_with(bell, SLEEPERS)
+}
+
+/// As [`announce`], by one that has waited for long.
+pub(crate) fn announce_starving<W: Word>(bell: &W) -> u32 {
+    announce_with(bell, SLEEPERS | STARVING)
+}
+
+fn announce_with<W: Word>(bell: &W, bits: u64) -> u32 {
     let mut value = bell.load(SeqCst);
     for _ in 0..ATTEMPTS {
         // The write is made even where the bit is set already: it is this write that the look for work is ordered by.
-        match bell.compare_exchange(value, value | SLEEPERS, SeqCst, SeqCst) {
+        match bell.compare_exchange(value, value | bits, SeqCst, SeqCst) {
             Ok(_) => break,
             Err(now) => value = now,
         }
     }
     W::announced();
     (value | SLEEPERS) as u32
+}
+
+/// Whether those who come now are to give way.
+#[inline]
+pub(crate) fn is_starving<W: Word>(bell: &W) -> bool {
+    bell.load(Relaxed) & STARVING != 0
+}
+
+/// Nobody need give way any more.
+pub(crate) fn relieve<W: Word>(bell: &W) {
+    let mut value = bell.load(Relaxed);
+    for _ in 0..ATTEMPTS {
+        if value & STARVING == 0 {
+            return;
+        }
+        match bell.compare_exchange(value, value & !STARVING, SeqCst, SeqCst) {
+            Ok(_) => return,
+            Err(now) => value = now,
+        }
+    }
 }
 
 /// Takes the announcement. True if there was one: the caller must wake a sleeper.
@@ -77,5 +119,20 @@ mod tests {
         assert_ne!(before, after);
         disturb(&bell);
         assert_ne!(announce(&bell), after);
+    }
+
+    #[test]
+    fn that_somebody_starves_outlasts_rings_until_it_is_taken_back() {
+        let bell = AtomicU64::new(0);
+        announce(&bell);
+        assert!(!is_starving(&bell));
+        let value = announce_starving(&bell);
+        assert_eq!(value, bell.load(Relaxed) as u32, "a sleep compares the other half");
+        assert!(ring(&bell) && is_starving(&bell));
+        announce(&bell);
+        disturb(&bell);
+        assert!(is_starving(&bell));
+        relieve(&bell);
+        assert!(!is_starving(&bell) && !ring(&bell));
     }
 }

@@ -13,7 +13,7 @@
 //! for anybody to release a cell, so nobody can block anybody by dying. The lap arithmetic is that of a bounded queue
 //! with stamps (crossbeam's `ArrayQueue`, after Dmitry Vyukov), without the consumers' half of it.
 
-use super::state::{Cell, Id, RequestWord, SLOTS_NAMEABLE};
+use super::state::{Cell, Id, RequestWord};
 use super::word::{Memory, Word};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -193,20 +193,46 @@ fn look<M: Memory>(memory: &M, known: &Known, steps: u64) -> Option<Found> {
     None
 }
 
-/// Slots that the ring refers to, each with a request that can be claimed by that reference: one bit for each that a
-/// cell can name.
-pub(crate) struct Referenced([u64; SLOTS_NAMEABLE as usize / 64]);
+/// Slots that the ring refers to, each with a request that can be claimed by that reference: one bit for each, or where
+/// there are more slots than bits, for some that share it. Who shares one with whom is another at each look, so that a
+/// slot which is taken for another's now is seen at a later one.
+pub(crate) struct Referenced {
+    bits: [u64; Self::BITS as usize / 64],
+    spread: Option<u32>,
+}
 
 impl Referenced {
+    /// As few as that, for this lies on the stack of a thread that waits.
+    const BITS: u32 = 4096;
+
+    fn none<M: Memory>(memory: &M, look: u32) -> Self {
+        let spread = (memory.total_slots() > Self::BITS).then_some(look);
+        Self { bits: [0; Self::BITS as usize / 64], spread }
+    }
+
+    fn bit(&self, slot: u32) -> u32 {
+        match self.spread {
+            None => slot % Self::BITS,
+            // The high bits of a product with an odd number depend on all bits of its factors.
+            Some(look) => (slot ^ look << 16).wrapping_mul(0x9E37_79B1) >> (32 - Self::BITS.trailing_zeros()),
+        }
+    }
+
+    fn add(&mut self, slot: u32) {
+        let bit = self.bit(slot);
+        self.bits[bit as usize / 64] |= 1 << (bit % 64);
+    }
+
     pub fn contains(&self, slot: u32) -> bool {
-        self.0[slot as usize / 64] >> (slot % 64) & 1 != 0
+        let bit = self.bit(slot);
+        self.bits[bit as usize / 64] >> (bit % 64) & 1 != 0
     }
 }
 
-/// What servers may still find, from the shared hint on.
-pub(crate) fn referenced<M: Memory>(memory: &M) -> Referenced {
+/// What servers may still find, from the shared hint on. `look`: a number that is another each time.
+pub(crate) fn referenced<M: Memory>(memory: &M, look: u32) -> Referenced {
     let cells = memory.cells();
-    let mut found = Referenced([0; SLOTS_NAMEABLE as usize / 64]);
+    let mut found = Referenced::none(memory, look);
     let mut position = memory.head().load(Acquire);
     for _ in 0..LAPS_PER_LOOK * cells {
         let cell = Cell(memory.cell(position).load(Acquire));
@@ -215,7 +241,7 @@ pub(crate) fn referenced<M: Memory>(memory: &M) -> Referenced {
             break;
         }
         if ahead == 0 && is_live(memory, cell) {
-            found.0[cell.slot() as usize / 64] |= 1 << (cell.slot() % 64);
+            found.add(cell.slot());
         }
         let skip = if ahead == 0 { 1 } else { (ahead as u64 - 1) * cells + 1 };
         position = position.wrapping_add(skip);

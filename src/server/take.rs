@@ -122,7 +122,7 @@ impl Server {
         }
         let mut looks = channel.looks_around();
         let look_after = || channel.look_around(&mut looks);
-        channel.sleep_on(CursorName::Work, deadline, find, look_after).inspect_err(|error| {
+        channel.sleep_on(CursorName::Work, deadline, |_| find(), look_after).inspect_err(|error| {
             if *error == Error::TimedOut {
                 channel.count(Counter::Timeouts, 1);
             }

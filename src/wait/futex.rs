@@ -18,8 +18,10 @@ const SLICE_MAX: i64 = 1_000_000;
 /// How a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slept {
-    /// Woken, or the word had changed already; look again.
+    /// Woken; look again.
     Woken,
+    /// The word had changed already; look again.
+    Changed,
     /// The time came.
     Until,
     /// A signal handler ran.
@@ -34,8 +36,8 @@ pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64) -> Slept {
     match wait_bitset(low_half(word), Flags::empty(), expected, Some(&timespec(until)), any) {
         Err(Errno::TIMEDOUT) => Slept::Until,
         Err(Errno::INTR) => Slept::Interrupted,
-        // EAGAIN: the word had changed.
-        Ok(()) | Err(Errno::AGAIN) => Slept::Woken,
+        Ok(()) => Slept::Woken,
+        Err(Errno::AGAIN) => Slept::Changed,
         Err(_) => sleep_by_clock(word, expected, until),
     }
 }
@@ -60,10 +62,10 @@ fn sleep_by_clock(word: &AtomicU64, expected: u32, until: i64) -> Slept {
     }
 }
 
-/// Wakes up to `count` sleepers.
+/// Wakes up to `count` sleepers. False if there was none.
 #[cold]
-pub(crate) fn wake_up(word: &AtomicU64, count: u32) {
-    let _ = wake(low_half(word), Flags::empty(), count);
+pub(crate) fn wake_up(word: &AtomicU64, count: u32) -> bool {
+    wake(low_half(word), Flags::empty(), count) != Ok(0)
 }
 
 fn low_half(word: &AtomicU64) -> &AtomicU32 {
