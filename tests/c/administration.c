@@ -1,7 +1,7 @@
 /*
  * What an operator asks a channel: who is attached and what do they hold, what has it done, is it on disk.
  */
-#include "fixture.h"
+#include "filter.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -369,25 +369,6 @@ static void syncing_a_channel_in_memory_is_allowed(void)
     expect_syncs(&anonymous);
 }
 
-/* From now on the system calls fail in this process with that error: see seccomp(2) and, for the filter, bpf(2). */
-static void let_fail(uint32_t system_call, uint32_t error)
-{
-    enum { LOAD = 0x20, JUMP_IF_EQUAL = 0x15, RETURN = 0x06, NUMBER = 0, MODE_FILTER = 2 };
-    const uint32_t fail = UINT32_C(0x00050000), allow = UINT32_C(0x7FFF0000);
-    const struct {
-        uint16_t code;
-        uint8_t if_so, if_not;
-        uint32_t operand;
-    } filter[] = {
-        {LOAD, 0, 0, NUMBER}, {JUMP_IF_EQUAL, 0, 1, system_call}, {RETURN, 0, 0, fail | error}, {RETURN, 0, 0, allow}};
-    const struct {
-        unsigned short length;
-        const void *filter;
-    } program = {LENGTH(filter), filter};
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHECK(prctl(PR_SET_SECCOMP, MODE_FILTER, &program) == 0);
-}
-
 static void what_the_system_says_of_a_sync_is_passed_on(void)
 {
     static const int errors[] = {EIO, ENOMEM};
@@ -395,7 +376,7 @@ static void what_the_system_says_of_a_sync_is_passed_on(void)
         pid_t child = fork_child();
         if (child == 0) {
             pair channel = open_pair(1);
-            let_fail(SYS_msync, (uint32_t)errors[k]);
+            CHECK(let_fail(SYS_msync, errors[k]));
             EXPECT(rr_channel_sync(rr_client_channel(channel.client)), -errors[k]);
             expect_works(&channel);
             close_pair(&channel);

@@ -2,15 +2,7 @@
  * A process that confines itself after it has opened its handles, to the system calls that docs/OPERATION.md lists: any
  * other would end it.
  */
-#include "fixture.h"
-
-enum { LOAD = 0x20, JUMP_IF_EQUAL = 0x15, RETURN = 0x06, NUMBER = 0, MODE_FILTER = 2 };
-
-typedef struct step {
-    uint16_t code;
-    uint8_t if_so, if_not;
-    uint32_t operand;
-} step;
+#include "filter.h"
 
 /* As docs/OPERATION.md lists them, but for what only some processors or C libraries have. */
 static const long FOR_WAITING[] = {SYS_futex, SYS_fcntl, SYS_rt_sigprocmask, SYS_ppoll, SYS_clock_gettime};
@@ -27,31 +19,17 @@ static void add(long *calls, size_t *count, const long *more, size_t number)
         calls[(*count)++] = more[k];
 }
 
-static step make_step(uint16_t code, uint8_t if_so, uint8_t if_not, uint32_t operand)
-{
-    step made = {code, if_so, if_not, operand};
-    return made;
-}
-
 /* From now on any other system call ends this process. */
 static void allow_only(const long *calls, size_t count)
 {
-    const uint32_t kill_process = UINT32_C(0x80000000), allow = UINT32_C(0x7FFF0000);
     step filter[CALLS_MAX + 3];
-    struct {
-        unsigned short length;
-        const step *filter;
-    } program;
     size_t used = 0;
     filter[used++] = make_step(LOAD, 0, 0, NUMBER);
     for (size_t k = 0; k < count; k++)
         filter[used++] = make_step(JUMP_IF_EQUAL, (uint8_t)(count - k), 0, (uint32_t)calls[k]);
-    filter[used++] = make_step(RETURN, 0, 0, kill_process);
-    filter[used++] = make_step(RETURN, 0, 0, allow);
-    program.length = (unsigned short)used;
-    program.filter = filter;
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHECK(prctl(PR_SET_SECCOMP, MODE_FILTER, &program) == 0);
+    filter[used++] = make_step(RETURN, 0, 0, KILL_PROCESS);
+    filter[used++] = make_step(RETURN, 0, 0, ALLOW);
+    CHECK(filter_calls(filter, used));
 }
 
 typedef struct handles {

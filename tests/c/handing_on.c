@@ -7,7 +7,6 @@
  */
 #include "fixture.h"
 
-#include <linux/futex.h>
 #include <sys/mman.h>
 
 #define PAGE 4096
@@ -156,7 +155,8 @@ static void claim_first(int number, siginfo_t *info, void *context)
 static void wake_one_by_hand(scene *at)
 {
     uint64_t *bell = (uint64_t *)(void *)(at->memory + WORK_BELL);
-    EXPECT(syscall(SYS_futex, bell, FUTEX_WAKE, 1, NULL, NULL, 0), 1);
+    const int futex_wake = 1;
+    EXPECT(syscall(SYS_futex, bell, futex_wake, 1, NULL, NULL, 0), 1);
 }
 
 static void one_who_lost_a_claim_wakes_the_next_when_it_takes_another_request(void)

@@ -5,11 +5,9 @@
  * Kernels differ in what a signal interrupts, so a filter on system calls plays one that is interrupted: it lets
  * fallocate(2) fail with EINTR wherever it is asked for more than some bytes.
  */
+#include "filter.h"
 #include "interrupts.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/time.h>
 
 /* Takes tens of milliseconds to reserve. */
@@ -79,16 +77,15 @@ static void one_that_is_interrupted_all_the_time_is_made_or_leaves_nothing(void)
 /* Nothing but the length's lower half is looked at: it is of pieces of less than 4 GiB. */
 static int interrupt_beyond(uint32_t bytes)
 {
-    struct sock_filter steps[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, bytes, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINTR),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    const step steps[] = {
+        make_step(LOAD, 0, 0, NUMBER),
+        make_step(JUMP_IF_EQUAL, 0, 3, SYS_fallocate),
+        make_step(LOAD, 0, 0, LOWER_HALF(3)),
+        make_step(JUMP_IF_GREATER, 0, 1, bytes),
+        make_step(RETURN, 0, 0, FAIL_WITH(EINTR)),
+        make_step(RETURN, 0, 0, ALLOW),
     };
-    const struct sock_fprog filter = {LENGTH(steps), steps};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+    return filter_calls(steps, LENGTH(steps));
 }
 
 static void expect_with_interruptions(uint32_t beyond, int wanted)

@@ -3,24 +3,7 @@
  * something of the system, and none that means something of a request or of an argument. A filter on system calls plays
  * a system that gives every answer there is, also those that no system gives.
  */
-#include "fixture.h"
-
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-
-/* Fails a system call with an errno value, for this process. */
-static int refuse(uint32_t call, uint32_t number)
-{
-    struct sock_filter steps[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | number),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog filter = {LENGTH(steps), steps};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
+#include "filter.h"
 
 static const uint32_t CALLS[] = {
     SYS_openat, SYS_memfd_create, SYS_ftruncate, SYS_fallocate, SYS_pwrite64, SYS_pread64,  SYS_fchmod,
@@ -56,7 +39,7 @@ static void try_all(uint32_t call, int number, const rr_server *server)
     rr_server *another = NULL;
     rr_client *client = NULL;
     rr_error error;
-    if (!refuse(call, (uint32_t)number)) {
+    if (!let_fail(call, number)) {
         printf("skipped: no filter on system calls (errno %d)\n", errno);
         _exit(77);
     }

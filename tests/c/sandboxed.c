@@ -2,46 +2,25 @@
  * A process whose sandbox refuses the system calls that waiting needs: its waits end at their deadlines without keeping
  * a processor busy, or say that it can't sleep.
  */
+#include "filter.h"
 #include "waits.h"
 
 #include <sys/resource.h>
 
-enum { LOAD = 0x20, JUMP_IF_EQUAL = 0x15, RETURN = 0x06, NUMBER = 0, MODE_FILTER = 2 };
-
-typedef struct step {
-    uint16_t code;
-    uint8_t if_so, if_not;
-    uint32_t operand;
-} step;
-
 #define CALLS_MAX 4
 
-static step make_step(uint16_t code, uint8_t if_so, uint8_t if_not, uint32_t operand)
-{
-    step made = {code, if_so, if_not, operand};
-    return made;
-}
-
-/* From now on these system calls fail in this process with that error: see seccomp(2) and, for the filter, bpf(2). */
+/* From now on these system calls fail in this process with that error. */
 static void refuse(const long *calls, size_t count, int error)
 {
-    const uint32_t fail = UINT32_C(0x00050000), allow = UINT32_C(0x7FFF0000);
     step filter[CALLS_MAX + 3];
-    struct {
-        unsigned short length;
-        const step *filter;
-    } program;
     CHECK(count <= CALLS_MAX);
     size_t used = 0;
     filter[used++] = make_step(LOAD, 0, 0, NUMBER);
     for (size_t k = 0; k < count; k++)
         filter[used++] = make_step(JUMP_IF_EQUAL, (uint8_t)(count - k), 0, (uint32_t)calls[k]);
-    filter[used++] = make_step(RETURN, 0, 0, allow);
-    filter[used++] = make_step(RETURN, 0, 0, fail | (uint32_t)error);
-    program.length = (unsigned short)used;
-    program.filter = filter;
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHECK(prctl(PR_SET_SECCOMP, MODE_FILTER, &program) == 0);
+    filter[used++] = make_step(RETURN, 0, 0, ALLOW);
+    filter[used++] = make_step(RETURN, 0, 0, FAIL_WITH(error));
+    CHECK(filter_calls(filter, used));
 }
 
 static int64_t processor_time(void)
