@@ -85,7 +85,7 @@
  *   -ECANCELED     the request was cancelled, or its server let go of it without a reply
  *   -EALREADY      the reply, or another outcome, is there already: collect it
  *   -EMSGSIZE      the payload is larger than the channel's limit or than the buffer
- *   -ENOBUFS       every slot of the channel is in use
+ *   -ENOBUFS       no slot is free, or those that are go to clients that have waited for long
  *   -EOWNERDEAD    the server died with the request
  *   -EREMOTEIO     the server replied with an error
  *   -ESHUTDOWN     the handle was stopped
@@ -698,7 +698,7 @@ int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, s
 // collected or cancelled.
 //
 // Return value: 0, or
-// -ENOBUFS: all slots are in use;
+// -ENOBUFS: no slot is free, or not for one that has not waited;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -EMSGSIZE: the request is longer than the channel allows;
 // -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
@@ -733,7 +733,7 @@ int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t ty
 // timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 //
 // Return value: 0, or
-// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
 // -EINTR: a signal handler ran while the call waited; nothing was sent;
@@ -834,7 +834,7 @@ int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *tex
 // timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 //
 // Return value: 0, or
-// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -ETIMEDOUT: no slot was free in time;
 // -EINTR: a signal handler ran while the call waited; nothing was lent;
@@ -954,7 +954,7 @@ int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t tim
 // Sends a number and returns at once; its reply is collected later by the number stored in id.
 //
 // Return value: 0, or
-// -ENOBUFS: all slots are in use;
+// -ENOBUFS: no slot is free, or not for one that has not waited;
 // -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 // -EINVAL: cli or id is null, or the channel is one of bytes;
 // -EPROTO: another process has overwritten the channel's memory;

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn rr_client_req(
 /// collected or cancelled.
 ///
 /// Return value: 0, or
-/// -ENOBUFS: all slots are in use;
+/// -ENOBUFS: no slot is free, or not for one that has not waited;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -EMSGSIZE: the request is longer than the channel allows;
 /// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
 /// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 ///
 /// Return value: 0, or
-/// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+/// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call waited; nothing was sent;

@@ -14,7 +14,7 @@ use std::ptr::null_mut;
 /// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 ///
 /// Return value: 0, or
-/// -ENOBUFS: timeout_ns is 0 and all slots are in use;
+/// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call waited; nothing was lent;

@@ -104,7 +104,7 @@ pub unsafe extern "C" fn rr_client_req_i64(
 /// Sends a number and returns at once; its reply is collected later by the number stored in id.
 ///
 /// Return value: 0, or
-/// -ENOBUFS: all slots are in use;
+/// -ENOBUFS: no slot is free, or not for one that has not waited;
 /// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
 /// -EINVAL: cli or id is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;

@@ -118,9 +118,9 @@ impl Client {
     /// Sends a request; its reply is collected later by the id that this returns.
     ///
     /// # Errors
-    /// [`Error::NoSlots`] if all slots are in use; [`Error::MessageSize`] if the request is longer than the channel
-    /// allows; [`Error::NoServer`] if the handle needs a server and none is there; [`Error::WrongKind`] in a channel of
-    /// integers; [`Error::Stopped`].
+    /// [`Error::NoSlots`] if no slot is free, or not for one that has not waited; [`Error::MessageSize`] if the request is
+    /// longer than the channel allows; [`Error::NoServer`] if the handle needs a server and none is there;
+    /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn send(&self, data: &[u8]) -> Result<u64> {
         self.send_wait(data, Timeout::NOW)
     }
@@ -174,7 +174,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], and, if the handle needs a server,
-    /// [`Error::NoServer`], after all of which the request is still pending; [`Error::Canceled`] if another thread cancelled it meanwhile, or somebody cleared the channel.
+    /// [`Error::NoServer`], after all of which the request is still pending; [`Error::Canceled`] if another thread
+    /// cancelled it meanwhile, or somebody cleared the channel.
     pub fn get_wait(&self, id: u64, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe { self.get_into(Kind::Bytes, id, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }

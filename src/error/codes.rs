@@ -29,7 +29,7 @@ pub const CODES: &[Code] = codes! {
     ECANCELED c"the request was cancelled, or its server let go of it without a reply",
     EALREADY c"the reply, or another outcome, is there already: collect it",
     EMSGSIZE c"the payload is larger than the channel's limit or than the buffer",
-    ENOBUFS c"every slot of the channel is in use",
+    ENOBUFS c"no slot is free, or those that are go to clients that have waited for long",
     EOWNERDEAD c"the server died with the request",
     EREMOTEIO c"the server replied with an error",
     ESHUTDOWN c"the handle was stopped",

@@ -53,8 +53,8 @@ pub enum Error {
         /// Room there is for it, in bytes.
         limit: usize,
     },
-    /// All slots of the channel hold requests in flight (`ENOBUFS`).
-    #[error("every slot of the channel is in use")]
+    /// No slot of the channel is free, or those that are go to clients that have waited for long (`ENOBUFS`).
+    #[error("no slot is free, or those that are go to clients that have waited for long")]
     NoSlots,
     /// No server is attached, and the handle needs one (`ECONNREFUSED`); see [`crate::Options::need_server`].
     #[error("no server is attached")]
