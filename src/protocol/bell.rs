@@ -75,6 +75,11 @@ pub(crate) fn relieve<W: Word>(bell: &W) {
     }
 }
 
+/// The word after one more ring. The count wraps below bit 63.
+fn rung(value: u64) -> u64 {
+    value & STARVING | (value & !SLEEPERS).wrapping_add(RING) & !STARVING
+}
+
 /// Takes the announcement. True if there was one: the caller must wake a sleeper.
 #[inline]
 pub(crate) fn ring<W: Word>(bell: &W) -> bool {
@@ -84,8 +89,7 @@ pub(crate) fn ring<W: Word>(bell: &W) -> bool {
         if value & SLEEPERS == 0 {
             return false;
         }
-        let taken = (value & !SLEEPERS).wrapping_add(RING);
-        match bell.compare_exchange(value, taken, SeqCst, SeqCst) {
+        match bell.compare_exchange(value, rung(value), SeqCst, SeqCst) {
             Ok(_) => return true,
             Err(now) => value = now,
         }
@@ -97,8 +101,7 @@ pub(crate) fn ring<W: Word>(bell: &W) -> bool {
 pub(crate) fn disturb<W: Word>(bell: &W) {
     let mut value = bell.load(SeqCst);
     for _ in 0..ATTEMPTS {
-        let next = (value & !SLEEPERS).wrapping_add(RING);
-        match bell.compare_exchange(value, next, SeqCst, SeqCst) {
+        match bell.compare_exchange(value, rung(value), SeqCst, SeqCst) {
             Ok(_) => return,
             Err(now) => value = now,
         }
@@ -119,6 +122,16 @@ mod tests {
         assert_ne!(before, after);
         disturb(&bell);
         assert_ne!(announce(&bell), after);
+    }
+
+    #[test]
+    fn the_last_ring_of_the_count_says_nothing_of_who_starves() {
+        for starving in [0, STARVING] {
+            let bell = AtomicU64::new(starving | (STARVING - RING));
+            announce(&bell);
+            assert!(ring(&bell));
+            assert_eq!(bell.load(Relaxed), starving);
+        }
     }
 
     #[test]

@@ -11,8 +11,10 @@ use std::sync::OnceLock;
 
 const TAIL: u64 = 256;
 const HEAD: u64 = 384;
-/// The two doorbells, and the word that counts lendings: bit 0 is no part of the count.
-const COUNTS: [u64; 3] = [512, 640, 768];
+/// The two doorbells and the word that counts lendings, each with the bits of its count.
+const COUNTS: [(u64, u64); 3] = [(512, BELL), (640, BELL), (768, u64::MAX - 1)];
+/// All of a bell but bit 0 and bit 63.
+const BELL: u64 = u64::MAX >> 1 & !1;
 const PARTICIPANTS: u64 = 1024;
 const REPLY: u64 = 128;
 const GENERATION_MAX: u64 = (1 << 44) - 1;
@@ -94,8 +96,8 @@ impl Clock {
                         self.put(word, u64::MAX - 1);
                     }
                 }
-                for count in COUNTS {
-                    self.put(count, (u64::MAX - 1) | (self.get(count) & 1));
+                for (word, count) in COUNTS {
+                    self.put(word, self.get(word) | count);
                 }
             }
         }
