@@ -90,8 +90,9 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
         let buf = unsafe { place("buf", buf) }?;
         let bytes = path.map_or(&b""[..], |path| path.as_os_str().as_bytes());
         if bytes.len() >= cap {
-            let what = format_args!("buf: found {cap} bytes, expected room for {} and a NUL", bytes.len());
-            return Err(Error::System { what: Text::of(what), errno: libc::ERANGE });
+            let length = bytes.len();
+            let what = Text::of(format_args!("buf: found {cap} bytes, expected room for {length} and a NUL"));
+            return Err(Error::System { what, errno: libc::ERANGE });
         }
         // SAFETY: the caller's buffer has room for `cap` bytes.
         Ok(unsafe { copy_text(bytes, buf, cap) })

@@ -171,8 +171,8 @@ pub(super) fn request_view(request: &Request, bytes: Bytes<'_>) -> rr_view {
 
 pub(super) fn borrow<'a>(fd: c_int) -> Result<BorrowedFd<'a>> {
     if fd < 0 {
-        let what = format_args!("fd: found {fd}, expected an open descriptor");
-        return Err(Error::System { what: Text::of(what), errno: libc::EBADF });
+        let what = Text::of(format_args!("fd: found {fd}, expected an open descriptor"));
+        return Err(Error::System { what, errno: libc::EBADF });
     }
     // SAFETY: not -1; the call only duplicates it, and that fails cleanly if it is not open.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
@@ -228,8 +228,12 @@ pub(super) fn check_size(name: &str, size: usize, least: usize) -> Result<()> {
     if (least + 1..=STRUCT_MAX).contains(&size) {
         return Ok(());
     }
-    let expected = format_args!("the size of the structure, {} to {STRUCT_MAX}", least + 1);
-    Err(Error::bad_argument(format_args!("{name}: size"), size, expected))
+    let least = least + 1;
+    Err(Error::bad_argument(
+        format_args!("{name}: size"),
+        size,
+        format_args!("the size of the structure, {least} to {STRUCT_MAX}"),
+    ))
 }
 
 fn checked(given: &rr_options) -> Result<Options> {

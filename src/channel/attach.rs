@@ -129,8 +129,8 @@ fn check_and_map(
 ) -> Result<Channel> {
     let size = open::size(&fd, &subject)?;
     if size < header::SIZE as u64 {
-        let expected = format_args!("at least {}", header::SIZE);
-        return Err(Error::mismatch(&subject, "file size in bytes", size, expected));
+        let least = header::SIZE;
+        return Err(Error::mismatch(&subject, "file size in bytes", size, format_args!("at least {least}")));
     }
     let geometry = header::decode(&open::first_bytes(&fd, &subject)?, &subject, size)?;
     header::expect_kind(&geometry, options.kind, &subject)?;

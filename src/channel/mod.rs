@@ -103,8 +103,11 @@ impl Channel {
     /// [`Error::System`] with `EBADF` if the program closed it, and no path leads to the channel.
     pub fn fd(&self) -> Result<BorrowedFd<'_>> {
         self.region.file().ok_or_else(|| {
-            let what = format_args!("{}: its descriptor is none of the channel's any more", self.subject);
-            Error::system(what, Errno::BADF)
+            let subject = &self.subject;
+            Error::system(
+                format_args!("{subject}: its descriptor is none of the channel's any more"),
+                Errno::BADF,
+            )
         })
     }
 

@@ -108,8 +108,11 @@ impl Drop for Draft {
 /// nobody can cut it off under those who have it mapped.
 pub(crate) fn memfd(name: &str, subject: &str, plan: &Plan) -> Result<Fd> {
     if name.len() > MEMFD_NAME_MAX || name.contains('\0') {
-        let expected = format_args!("{MEMFD_NAME_MAX} bytes at most, none of them NUL");
-        return Err(Error::bad_argument("name", format_args!("{name:?}"), expected));
+        return Err(Error::bad_argument(
+            "name",
+            format_args!("{name:?}"),
+            format_args!("{MEMFD_NAME_MAX} bytes at most, none of them NUL"),
+        ));
     }
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Linux before 6.3 does not know that a memfd may be made not executable.

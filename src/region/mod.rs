@@ -50,12 +50,12 @@ impl Region {
     pub fn map(fd: Fd, size: u64, path: Option<Name>, subject: &str) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::NOMEM);
-            let what = format_args!("{subject}: cannot map {size} bytes");
-            match errno {
+            let made = |what| match errno {
                 // It would exceed what may be locked in memory, which mlockall(MCL_FUTURE) asks for.
                 Errno::AGAIN => Error::system_as(what, errno, libc::ENOMEM),
                 _ => Error::system(what, errno),
-            }
+            };
+            made(format_args!("{subject}: cannot map {size} bytes"))
         };
         let seat = seat::Own::new(subject)?;
         let identity = Identity::of(fd.as_fd())
