@@ -7,12 +7,14 @@
 //! | `wait_any` | waiting for any of several replies |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
+//! | `slots` | how a client comes by a slot |
 //! | `turns` | whose turn it is to take a slot |
 //! | `remote_errors` | the error replies of late, for who got only a code |
 
 mod integers;
 pub mod loan;
 mod remote_errors;
+mod slots;
 mod steps;
 mod turns;
 pub mod view;

@@ -1,5 +1,5 @@
-//! The steps that a client's calls are made of: take a slot and publish a request, wait for its outcome, copy that out,
-//! or withdraw it.
+//! The steps that a client's calls are made of: publish a request in a slot, wait for its outcome, copy that out, or
+//! withdraw it.
 
 use super::Client;
 use crate::channel::message::{Bytes, Message, RECEIVERS_FLAGS, check_length};
@@ -8,15 +8,10 @@ use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
-use crate::protocol::allocate::{self, Care};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
-use crate::protocol::{Id, Memory, Participant, bell, ring};
+use crate::protocol::{Id, Memory, Participant, ring};
 use crate::wait::{Deadline, Polled, deadline};
-use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Slots that one poll for a free one looks at.
-const SLOTS_PER_POLL: u32 = 16;
 
 impl Client {
     pub(super) fn id(&self, number: u64) -> Result<Id> {
@@ -63,37 +58,6 @@ impl Client {
         self.label(me, id, length, message.message_type, message.flags | one_way);
         slot::queue(view, id, me);
         self.publish(me, id, purpose, length)?;
-        Ok((me, id))
-    }
-
-    /// Takes a slot; its request is then this thread's to write.
-    #[inline(always)]
-    pub(super) fn take_slot(
-        &self,
-        kind: Kind,
-        purpose: Purpose,
-        deadline: &Deadline,
-    ) -> Result<(Participant, Id)> {
-        let channel = &self.channel;
-        channel.check_running()?;
-        self.check_sending(kind)?;
-        let me = channel.me()?;
-        let view = channel.view();
-        let first = self.recent.load(Relaxed);
-        let gave_back = || channel.ring(CursorName::Room);
-        let taken = if bell::is_starving(view.cursor(CursorName::Room)) {
-            None
-        } else {
-            allocate::take_first(view, me, purpose, first, gave_back)
-        };
-        let id = match taken {
-            Some(id) => id,
-            None => self.wait_for_slot(me, purpose, deadline)?,
-        };
-        let next = id.slot + 1;
-        self.recent.store(if next < view.slots() { next } else { 0 }, Relaxed);
-        self.following[self.newest.load(Relaxed) as usize].store(id.slot, Relaxed);
-        self.newest.store(id.slot, Relaxed);
         Ok((me, id))
     }
 
@@ -153,84 +117,6 @@ impl Client {
                 self.freed(id);
             }
         }
-    }
-
-    #[cold]
-    fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline) -> Result<Id> {
-        let channel = &self.channel;
-        let view = channel.view();
-        // Whoever was refused a slot because of one that this call held for a moment may have it now.
-        let gave_back = || channel.ring(CursorName::Room);
-        let in_time = || deadline.is_now() || !deadline.has_passed(deadline::now());
-        let care = Care { in_time: &in_time, gave_back: &gave_back };
-        let allocate = || allocate::search(view, me, purpose, self.recent.load(Relaxed), &care);
-        let gives_way = self.gives_way(deadline);
-        if !gives_way {
-            if let Some(id) = allocate() {
-                return Ok(id);
-            }
-        }
-        if !deadline.is_now() && !gives_way {
-            // A few slots at a time, on and on; and no longer where taking one needs counting them all.
-            let (mut at, is_full) = (self.recent.load(Relaxed), Cell::new(false));
-            let glance = || {
-                if is_full.get() {
-                    return None;
-                }
-                let start = at % view.slots();
-                at = start + SLOTS_PER_POLL;
-                allocate::glance(view, me, purpose, start, SLOTS_PER_POLL, || {
-                    is_full.set(true);
-                    gave_back();
-                })
-            };
-            let words = SLOTS_PER_POLL.min(channel.slots());
-            match channel.spinners.slot.until(deadline, &channel.interrupts, words, glance) {
-                Polled::Found(id) => return Ok(id),
-                Polled::Nothing => {}
-                Polled::Interrupted => return Err(channel.interrupted(deadline)),
-            }
-        }
-        // Where there are many slots this takes milliseconds.
-        if in_time() {
-            channel.recover_room();
-        }
-        if !gives_way {
-            if let Some(id) = allocate() {
-                return Ok(id);
-            }
-        }
-        // The one that the table names may be dead, and in nobody's way.
-        let lacks_server = || channel.needs_server() && !channel.finds_living_server();
-        if lacks_server() {
-            return Err(Error::NoServer);
-        }
-        if deadline.is_now() {
-            channel.count(Counter::Full, 1);
-            return Err(Error::NoSlots);
-        }
-        let lost = Cell::new(false);
-        let mut looks = channel.looks_for_room();
-        let recover = || {
-            channel.recover_room_in_turn(&mut looks);
-            lost.set(lacks_server());
-        };
-        let bell = view.cursor(CursorName::Room);
-        let allocate = |is_due: bool| {
-            let found = if is_due || !bell::is_starving(bell) { allocate() } else { None };
-            found.map(Ok).or_else(|| lost.get().then_some(Err(Error::NoServer)))
-        };
-        let (id, was_woken) = channel
-            .sleep_on(CursorName::Room, deadline, allocate, recover)
-            .inspect_err(|error| self.count_timeout(error))?;
-        if gives_way {
-            // Its turn came, so that of all who slept before it has come.
-            bell::relieve(bell);
-        }
-        if (was_woken || gives_way) && allocate::in_flight(channel.view()) < channel.slots() {
-            channel.ring(CursorName::Room);
-        }
-        id
     }
 
     /// Waits until the request is no longer pending.
@@ -377,16 +263,7 @@ impl Client {
         withdrawn
     }
 
-    /// Remembers a slot that this handle has just freed, and wakes who waits for one.
-    #[inline]
-    pub(super) fn freed(&self, id: Id) {
-        if id.slot < self.channel.slots() {
-            self.recent.store(id.slot, Relaxed);
-        }
-        self.channel.ring(CursorName::Room);
-    }
-
-    fn count_timeout(&self, error: &Error) {
+    pub(super) fn count_timeout(&self, error: &Error) {
         if *error == Error::TimedOut {
             self.channel.count(Counter::Timeouts, 1);
         }
