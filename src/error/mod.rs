@@ -7,9 +7,9 @@
 //! | file | what |
 //! |---|---|
 //! | this | the ways to fail |
-//! | [`codes`] | the codes that calls return, and what each means |
-//! | [`system`] | what the operating system says |
-//! | [`text`] | sentences |
+//! | `codes` | the codes that calls return, and what each means |
+//! | `system` | what the operating system says |
+//! | `text` | sentences |
 
 pub(crate) mod codes;
 mod system;

@@ -151,7 +151,7 @@ fn start_time() -> Option<u64> {
 static HANDLERS: AtomicU8 = AtomicU8::new(0);
 
 /// Registers the handlers, unless that has been done. One thread at a time, and nobody waits for it: a fork meanwhile is
-/// like a raw clone. A child that finds another thread's registration under way makes its own, in [`child`] or here.
+/// like a raw clone. A child that finds another thread's registration under way makes its own, in [`after_in_child`] or here.
 pub(crate) fn register() {
     let registering = HANDLERS.compare_exchange(0, 1, AcqRel, Acquire);
     if registering.is_ok() {
