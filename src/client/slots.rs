@@ -1,6 +1,7 @@
 //! How a client comes by a slot, and what it does when it has freed one.
 
 use super::Client;
+use crate::channel::sleep::STARVES;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
@@ -112,9 +113,15 @@ impl Client {
             let found = if is_due || !bell::is_starving(bell) { allocate() } else { None };
             found.map(Ok).or_else(|| lost.get().then_some(Err(Error::NoServer)))
         };
-        let (id, was_woken) = channel
-            .sleep_on(CursorName::Room, deadline, allocate, recover)
-            .inspect_err(|error| self.count_timeout(error))?;
+        let begun = deadline::now();
+        let slept = channel.sleep_on(CursorName::Room, deadline, allocate, recover);
+        let (id, was_woken) = slept.inspect_err(|error| {
+            // It may have said that it starves, and nobody else may ring for it: others say so again for themselves.
+            if deadline::now() >= begun + STARVES {
+                bell::relieve(bell);
+            }
+            self.count_timeout(error);
+        })?;
         if gives_way {
             // Its turn came, so that of all who slept before it has come.
             bell::relieve(bell);

@@ -113,6 +113,24 @@ mod tests {
         });
     }
 
+    /// Whether or not somebody rang for it: a stop does, and there need be no ring after that.
+    #[test]
+    fn one_that_leaves_without_a_slot_takes_back_that_it_starves() {
+        let (_server, holder) = channel(1);
+        holder.send(b"").unwrap();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| holder.send_wait(b"", LONG));
+            until(|| is_starving(&holder));
+            // As one who rings and is stopped before the wake-up.
+            room(&holder).fetch_and(!1, Relaxed);
+            holder.interrupt();
+            assert_eq!(waits.join().unwrap(), Err(Error::Interrupted));
+        });
+        assert!(!is_starving(&holder));
+        assert_eq!(holder.send_wait(b"", Timeout::from_nanos(STARVES * 3)), Err(Error::TimedOut));
+        assert!(!is_starving(&holder));
+    }
+
     /// A process that said so and died holds nobody up for longer than it could have waited.
     #[test]
     fn nobody_gives_way_for_long_to_one_that_does_not_come() {

@@ -16,6 +16,7 @@
 //! |---|---|
 //! | one that has waited for long, at each announcement | a ring that finds nobody asleep |
 //! | | one that gave way and was woken: all who slept before it have been |
+//! | | one that has waited for long and leaves without a slot |
 //! | | one that gave way for long and may not wait |
 //!
 //! Nobody gives way for longer than the one that set it had waited, so a bit that a dead process left does little harm.
