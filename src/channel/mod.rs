@@ -31,7 +31,7 @@ use crate::layout::geometry::Kind;
 use crate::layout::lines::CursorName;
 use crate::layout::{Geometry, View};
 use crate::protocol::ring::Known;
-use crate::protocol::{Memory, Participant, bell, slot};
+use crate::protocol::{Memory, Participant, bell, ring, slot};
 use crate::region::Region;
 use crate::region::name::Name;
 use crate::wait::interrupts::Ended;
@@ -220,7 +220,7 @@ impl Drop for Channel {
     /// Leaves: what this participant still holds is swept as if it had died, only at once.
     fn drop(&mut self) {
         if let Some(me) = self.membership.number() {
-            self.sweep(|owner| owner == me);
+            self.sweep(|owner| owner == me, &mut ring::patience(&self.view));
             self.membership.leave(&self.view, me);
         }
     }

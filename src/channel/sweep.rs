@@ -3,12 +3,13 @@
 use super::stats::Counter;
 use super::{Channel, membership};
 use crate::layout::lines::CursorName;
+use crate::memory;
 use crate::protocol::ring;
 use crate::protocol::{Id, Memory, Participant};
 use crate::recovery::{self, Mended, Recoverer, Unpublished};
 use std::sync::atomic::Ordering::Acquire;
 
-/// The most participants that one pass over the slots sweeps up after.
+/// The most participants that one pass over the slots sweeps up after where there is no memory for more.
 const PASS: usize = 64;
 
 /// Participants that were found dead, each with its incarnation, in the order of their numbers.
@@ -47,23 +48,31 @@ impl Channel {
             Some((number, self.membership.find_dead(&self.region, &self.view, number)?))
         };
         let mut dead = some.filter_map(find).fuse();
-        let mut recovered = 0;
-        loop {
-            let these = Dead::some_of(dead.by_ref());
-            if these.all().is_empty() {
-                return recovered;
+        let mut steps = ring::patience(&self.view);
+        let mut these = Dead::some_of(dead.by_ref());
+        if these.count == PASS {
+            // A pass for each few would take seconds where there are many slots.
+            if let Ok(mut all) = memory::room(self.geometry().participants as usize) {
+                all.extend(these.all().iter().copied().chain(dead));
+                return self.recover_these(&all, &mut steps);
             }
-            recovered += self.recover_these(these.all());
         }
+        let mut recovered = 0;
+        while !these.all().is_empty() {
+            recovered += self.recover_these(these.all(), &mut steps);
+            these = Dead::some_of(dead.by_ref());
+        }
+        recovered
     }
 
     /// Sweeps up after participants that were found dead, in one pass over the slots.
-    fn recover_these(&self, dead: &[(Participant, u64)]) -> u32 {
+    fn recover_these(&self, dead: &[(Participant, u64)], steps: &mut u64) -> u32 {
         let word = |number| &self.view.participant(number).word;
-        self.sweep(|owner| {
+        let gone = |owner| {
             let found = dead.binary_search_by_key(&owner, |(number, _)| *number);
             found.is_ok_and(|at| word(owner).load(Acquire) == dead[at].1)
-        });
+        };
+        self.sweep(gone, steps);
         let released =
             |(number, incarnation): &&(Participant, u64)| membership::release(word(*number), *incarnation);
         let recovered = dead.iter().filter(released).count();
@@ -72,11 +81,11 @@ impl Channel {
     }
 
     /// Finishes or undoes all that participants that are gone left in the slots.
-    pub(super) fn sweep(&self, gone: impl Fn(Participant) -> bool) {
-        // For all slots together: as many references as there are slots fill half the ring.
-        let mut steps = ring::patience(&self.view);
+    ///
+    /// `steps` are for all slots together: as many references as there are slots fill half the ring.
+    pub(super) fn sweep(&self, gone: impl Fn(Participant) -> bool, steps: &mut u64) {
         for slot in 0..self.view.total_slots() {
-            self.mend(slot, self.geometry().redelivers, &gone, &mut steps);
+            self.mend(slot, self.geometry().redelivers, &gone, steps);
         }
     }
 
