@@ -13,10 +13,11 @@ use support::library;
 type Open = unsafe extern "C" fn(*const c_char, *const c_void, *mut *mut c_void, *mut c_void) -> c_int;
 type Beside = unsafe extern "C" fn(*mut c_void, *const c_void, *mut *mut c_void, *mut c_void) -> c_int;
 type Free = unsafe extern "C" fn(*mut c_void);
-type Send = unsafe extern "C" fn(*mut c_void, *const c_void, usize, *mut u64) -> c_int;
-type Receive = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, *mut c_void) -> i64;
+type Receive = unsafe extern "C" fn(*mut c_void, *mut c_void, usize, *mut c_void, i64) -> i64;
 type Refuse = unsafe extern "C" fn(*mut c_void, u64, c_int, *const c_char) -> c_int;
-type Get = unsafe extern "C" fn(*mut c_void, u64, *mut c_void, usize) -> i64;
+type Call = unsafe extern "C" fn(*mut c_void, *const c_void, usize, *mut c_void, usize, i64) -> i64;
+
+const FOREVER: i64 = -1;
 
 struct Library(*mut c_void);
 
@@ -47,13 +48,11 @@ impl Library {
         // SAFETY: as above.
         let beside: Beside = unsafe { self.function("rr_client_from_server") };
         // SAFETY: as above.
-        let send: Send = unsafe { self.function("rr_client_send") };
-        // SAFETY: as above.
-        let receive: Receive = unsafe { self.function("rr_recv") };
+        let receive: Receive = unsafe { self.function("rr_recv_wait") };
         // SAFETY: as above.
         let refuse: Refuse = unsafe { self.function("rr_reply_error") };
         // SAFETY: as above.
-        let get: Get = unsafe { self.function("rr_client_get") };
+        let call: Call = unsafe { self.function("rr_client_req") };
         // SAFETY: as above.
         let free_server: Free = unsafe { self.function("rr_server_free") };
         // SAFETY: as above.
@@ -64,18 +63,21 @@ impl Library {
         assert_eq!(unsafe { open(ptr::null(), ptr::null(), &raw mut server, ptr::null_mut()) }, 0);
         // SAFETY: as above.
         assert_eq!(unsafe { beside(server, ptr::null(), &raw mut client, ptr::null_mut()) }, 0);
-        let mut id = 0;
-        // SAFETY: one byte, and a place for the id.
-        assert_eq!(unsafe { send(client, b"x".as_ptr().cast(), 1, &raw mut id) }, 0);
-        let (mut buffer, mut request) = ([0_u8; 64], [0_u64; 16]);
-        // SAFETY: buffers of that size and larger.
-        let taken = unsafe { receive(server, buffer.as_mut_ptr().cast(), 64, request.as_mut_ptr().cast()) };
-        assert_eq!(taken, 1);
-        // SAFETY: an id and a string.
-        assert_eq!(unsafe { refuse(server, request[0], 7, c"refused".as_ptr()) }, 0);
-        // SAFETY: a buffer of that size.
-        let got = unsafe { get(client, id, buffer.as_mut_ptr().cast(), 64) };
+        let at = server as usize;
+        let refuses = std::thread::spawn(move || {
+            let (server, mut buffer, mut request) = (at as *mut c_void, [0_u8; 64], [0_u64; 16]);
+            let (to, described) = (buffer.as_mut_ptr().cast(), request.as_mut_ptr().cast());
+            // SAFETY: buffers of that size and larger.
+            assert_eq!(unsafe { receive(server, to, buffer.len(), described, FOREVER) }, 1);
+            // SAFETY: an id and a string.
+            assert_eq!(unsafe { refuse(server, request[0], 7, c"refused".as_ptr()) }, 0);
+        });
+        let mut buffer = [0_u8; 64];
+        let to = buffer.as_mut_ptr().cast();
+        // SAFETY: one byte, and a buffer of that size. This thread, which lives on, meets an error reply.
+        let got = unsafe { call(client, b"x".as_ptr().cast(), 1, to, buffer.len(), FOREVER) };
         assert_eq!(got, -i64::from(libc::EREMOTEIO));
+        refuses.join().unwrap();
         // SAFETY: handles that are used no more.
         unsafe { free_client(client) };
         // SAFETY: as above.

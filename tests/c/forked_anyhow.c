@@ -119,8 +119,11 @@ static void *keep_refusing(void *context)
     storm *in = (storm *)context;
     char buffer[64];
     rr_request request;
+    /* So long that whoever keeps it is busy with that most of the time. */
+    static char text[65536];
+    memset(text, 'e', sizeof text - 1);
     while (rr_recv_wait(in->channel.server, buffer, sizeof buffer, &request, FOREVER) >= 0)
-        rr_reply_error(in->channel.server, request.id, 7, "refused");
+        rr_reply_error(in->channel.server, request.id, 7, text);
     return NULL;
 }
 
@@ -153,12 +156,16 @@ static void *keep_forking(void *context)
 
 static void a_childs_calls_keep_their_deadline_whatever_other_threads_did_at_the_fork(void)
 {
-    storm in = {open_pair(16), 0};
+    storm in = {{NULL, NULL}, 0};
+    rr_options options = with_slots(16);
+    options.response_max = 65536;
+    EXPECT(rr_server_new(NULL, &options, &in.channel.server, NULL), 0);
+    in.channel.client = another_client(&in.channel);
     void *(*const bodies[])(void *) = {keep_failing, keep_failing, keep_opening, keep_forking, keep_refusing};
     pthread_t threads[LENGTH(bodies)];
     for (size_t k = 0; k < LENGTH(bodies); k++)
         CHECK(pthread_create(&threads[k], NULL, bodies[k], &in) == 0);
-    for (int k = 0; k < (many ? 300 : 10); k++) {
+    for (int k = 0; k < (many ? 300 : 40); k++) {
         fflush(NULL);
         pid_t child = fork();
         CHECK(child >= 0);
