@@ -2,7 +2,7 @@
 
 use crate::machine::{Child, Cpus, Line, shared_lines};
 use crate::scenes::Scene;
-use shmrr::{Options, Server, Timeout};
+use shmrr::{Error, Options, Server, Timeout};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, FromRawFd};
@@ -101,8 +101,12 @@ fn ask(options: &Options, region: impl AsFd, done: &Line) {
     let client = options.client_from_fd(region).expect("attach");
     let mut reply = [0; PAYLOAD];
     loop {
-        client.req(&[7; PAYLOAD], &mut reply, Timeout::FOREVER).expect("req");
-        count_one(done);
+        match client.req(&[7; PAYLOAD], &mut reply, Timeout::FOREVER) {
+            Ok(_) => count_one(done),
+            // The run is over: servers are killed before clients.
+            Err(Error::OwnerDead) => {}
+            Err(error) => panic!("req: {error}"),
+        }
     }
 }
 
