@@ -18,12 +18,10 @@
 //! | ABANDONED | its handle went meanwhile | RETIRED |
 //! | LOST | closed by somebody else, and the number used again | HELD, RETIRED |
 //! | RETIRED | closed; a child that is being forked may have a copy | OPENING when no fork is in progress |
-//!
-//! Locks and reserves are opened with status flags that hardly anybody else combines, so that a child can tell copies of
-//! them from descriptors of the program's own on the same file.
 
 use super::fd::{self, Fd, Identity};
 use super::fork;
+pub(crate) use super::purpose::Use;
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -31,55 +29,6 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
-
-/// What a descriptor is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Use {
-    /// The channel's file, without locks: for asking after others' locks, and to be passed on.
-    File = 1,
-    /// Carries the lock of a participant.
-    Lock = 2,
-    /// A description without locks that a forked child is to join with.
-    Reserve = 3,
-    /// An eventfd.
-    Event = 4,
-}
-
-impl Use {
-    fn from_word(word: u64) -> Option<Self> {
-        [Self::File, Self::Lock, Self::Reserve, Self::Event]
-            .into_iter()
-            .find(|what| *what as u8 == (word >> 8) as u8)
-    }
-
-    /// Whether its description carries locks, or is made to.
-    pub const fn is_of_locks(self) -> bool {
-        matches!(self, Self::Lock | Self::Reserve)
-    }
-
-    /// Which status flags tell such a descriptor from others. Of locks and reserves the same: a reserve becomes a lock in
-    /// a child, while its parent still has a copy to close.
-    const fn telltale(self) -> OFlags {
-        let of_locks = OFlags::NONBLOCK.union(OFlags::DSYNC);
-        if self.is_of_locks() { of_locks } else { of_locks.union(OFlags::APPEND) }
-    }
-
-    /// Whether a descriptor has the flags of such a one.
-    pub(super) fn is_shown_by(self, fd: BorrowedFd<'_>) -> bool {
-        self.flags().is_none_or(|flags| fd::has_flags(fd, self.telltale(), flags))
-    }
-
-    /// The status flags that tell such a descriptor from others, where it has some.
-    pub fn flags(self) -> Option<OFlags> {
-        match self {
-            Self::File => None,
-            Self::Lock => Some(OFlags::NONBLOCK | OFlags::DSYNC),
-            Self::Reserve => Some(OFlags::NONBLOCK | OFlags::DSYNC | OFlags::APPEND),
-            Self::Event => Some(OFlags::NONBLOCK | OFlags::APPEND),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -10,6 +10,7 @@
 //! | [`fork`] | what a forked child must let go of |
 //! | [`seat`] | what belongs to a handle and to one process |
 //! | [`kept`] | the list of all descriptors |
+//! | `purpose` | what each is for, and how it can be told from others |
 //! | [`fd`], [`memory`] | descriptors and pages, by system calls alone |
 
 pub(crate) mod create;
@@ -20,6 +21,7 @@ pub(crate) mod lock;
 mod memory;
 pub(crate) mod name;
 pub(crate) mod open;
+mod purpose;
 pub(crate) mod retry;
 pub(crate) mod seat;
 
