@@ -122,13 +122,14 @@ const MAYHEM: &str = "mayhem";
 /// The name of an attack, what it does again and again, and the time between.
 type Trap = (&'static str, fn(&Region), Duration);
 
-const TRAPS: [Trap; 8] = [
+const TRAPS: [Trap; 9] = [
     ("endless", traps::endless_laps, SET_AGAIN),
     ("waiting", traps::waiting_requests_everywhere, SET_AGAIN),
     ("dead", traps::everybody_dead_and_no_slot_free, SET_AGAIN),
     ("orphans", traps::messages_that_nobody_published, SET_AGAIN),
     ("too-long", traps::too_long_requests_everywhere, SET_AGAIN),
     ("again", traps::too_long_request_again_and_again, Duration::ZERO),
+    ("unborn", traps::requests_of_no_generation, Duration::from_micros(50)),
     ("hammer", traps::words_that_never_stand_still, Duration::ZERO),
     ("errors", traps::errors_everywhere, Duration::from_micros(50)),
 ];
@@ -242,6 +243,13 @@ fn a_request_that_is_too_long_and_queued_for_ever() {
     let name = Name::new("again");
     let _keeper = small_channel(&name);
     attack(&name, "again", 1, short(), &[Role::Server]);
+}
+
+#[test]
+fn requests_of_no_generation() {
+    let name = Name::new("unborn");
+    let _keeper = small_channel(&name);
+    attack(&name, "unborn", 1, short(), &[Role::Client, Role::Server]);
 }
 
 #[test]

@@ -89,7 +89,8 @@ impl Id {
     pub fn from_u64(id: u64, total_slots: u32) -> Option<Self> {
         let slot = (id & 0xFFFF) as u32;
         let generation = id >> 16;
-        (slot < total_slots && generation <= GENERATION_MAX).then_some(Self { slot, generation })
+        (slot < total_slots && 0 < generation && generation <= GENERATION_MAX)
+            .then_some(Self { slot, generation })
     }
 }
 
@@ -267,8 +268,8 @@ impl RequestWord {
     /// Whether a server may take it.
     #[inline]
     pub fn is_claimable(self) -> bool {
-        // QUEUED or REQUEUED.
-        self.0 & 0b1011 == 0b0001
+        // QUEUED or REQUEUED; and no request is of generation 0, which would make its id 0 in the first slot.
+        self.0 & 0b1011 == 0b0001 && self.0 >> GENERATION_SHIFT != 0
     }
     /// Whether it is the request of `generation`, held by `server`.
     #[inline]
@@ -353,6 +354,9 @@ mod tests {
         assert_eq!(Id::from_u64(last.to_u64(), SLOTS_NAMEABLE), Some(last));
         assert_eq!(next_generation(GENERATION_MAX), 1);
         assert_eq!(Id::from_u64(5, 5), None);
+        assert_eq!(Id::from_u64(5, 6), None, "of generation 0");
+        assert_eq!(Id::from_u64(1 << 16 | 5, 6), Some(Id { slot: 5, generation: 1 }));
+        assert!(!RequestWord::queued(0, 1).is_claimable());
         assert_eq!(Id::from_u64(u64::MAX, SLOTS_NAMEABLE), None);
     }
 

@@ -112,6 +112,20 @@ pub fn too_long_request_again_and_again(region: &Region) {
     }
 }
 
+/// Requests of generation 0, which is nobody's: in the first slot their id would be 0.
+pub fn requests_of_no_generation(region: &Region) {
+    let total = region.geometry.total_slots();
+    for slot in 0..total {
+        region.word(region.reply(slot)).store(PENDING, Relaxed);
+        region.word(region.request(slot)).store(QUEUED, Relaxed);
+    }
+    for position in 0..region.geometry.cells() {
+        region.word(region.cell_at(position)).store(1 << 24 | position % total, Relaxed);
+    }
+    region.word(HEAD).store(0, Relaxed);
+    region.word(TAIL).store(region.geometry.cells(), Relaxed);
+}
+
 /// Words on which calls compare and swap, each hammered for a while.
 pub fn words_that_never_stand_still(region: &Region) {
     let participants = u64::from(region.geometry.participants.min(8));
