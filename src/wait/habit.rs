@@ -6,6 +6,7 @@
 //! | what it saw | what that means |
 //! |---|---|
 //! | found it, and ran all the time | polling pays: half of the strikes are forgotten |
+//! | it was there at the first look | nothing: where both sides share a processor, whoever was kept from running finds it so |
 //! | found nothing | in vain, or harmful: a strike |
 //! | was kept from running meanwhile | somebody wanted this processor: a strike, even if it then found what it waited for |
 //!
