@@ -1,4 +1,4 @@
-//! What a request writes into a channel's file on its way, seen from outside: words, lines, buffers, ring cells, bells,
+//! What a request writes into a channel's file on its way, seen from outside: words, lines, buffers, ring cells, doorbells,
 //! counters.
 //!
 
@@ -204,7 +204,7 @@ fn a_sleeping_client_waits_in_its_reply_word() {
 }
 
 #[test]
-fn a_bell_says_that_somebody_sleeps_and_counts_its_rings() {
+fn a_doorbell_says_that_somebody_sleeps_and_counts_its_rings() {
     let sample = sample();
     let servers = 512;
     thread::scope(|threads| {

@@ -1,4 +1,4 @@
-//! A process killed at any instruction of the library leaves nothing that the others can't mend.
+//! A process killed at any instruction of the library leaves nothing that the others cannot recover.
 //!
 //! A victim, a C program linked with the shared library, does one operation under single-stepping and is killed after
 //! its k-th instruction there. Its peers live in this process and keep their handles over all kills. After each, they

@@ -61,9 +61,9 @@ fn the_model_finds_what_recoverers_break_that_begin_with_the_reply_word() {
     }
 }
 
-/// One that made a request REQUEUED and published it rests, and settles what another made of it since.
+/// One that made a request REQUEUED and published it rests, and marks as published what another made of it since.
 #[test]
-fn the_model_finds_what_recoverers_break_that_settle_what_they_have_not_published() {
+fn the_model_finds_what_recoverers_break_that_mark_what_they_have_not_published() {
     for (scenario, broken) in [
         ("1 c 3 2 3 redeliver hasty", "failure: somebody waits for ever"),
         ("1 p 2 2 3 redeliver hasty", "failure: a slot is not free"),

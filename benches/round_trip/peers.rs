@@ -68,7 +68,7 @@ impl Channel {
         }
     }
 
-    fn settle(&self) {
+    fn cool_down(&self) {
         if let Waiting::Automatic = self.waiting {
             std::thread::sleep(QUIET);
         }
@@ -111,7 +111,7 @@ impl Trips for OneAtATime<'_> {
     }
 
     fn end(&mut self) {
-        self.channel.settle();
+        self.channel.cool_down();
     }
 }
 
@@ -143,6 +143,6 @@ impl Trips for Pipelined<'_> {
     fn end(&mut self) {
         let (newer, older) = self.ids.split_at(self.oldest);
         older.iter().chain(newer).for_each(|&id| self.channel.collect(id));
-        self.channel.settle();
+        self.channel.cool_down();
     }
 }

@@ -4,7 +4,7 @@ use super::Channel;
 use super::membership::{Role, is_live};
 use super::stats::Counter;
 use crate::error::{Error, Result, Text};
-use crate::layout::lines::CursorName;
+use crate::layout::lines::Doorbell;
 use crate::memory;
 use crate::protocol::slot::{self, Cleared};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
@@ -23,7 +23,7 @@ pub struct ParticipantInfo {
     pub start_time: u64,
     /// What it does; None if its entry doesn't say so properly.
     pub role: Option<Role>,
-    /// Whether its process lives. Who is dead stays in the table until somebody sweeps up after it.
+    /// Whether its process lives. Who is dead stays in the table until somebody recovers from it.
     pub is_alive: bool,
     /// Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
     /// loans.
@@ -44,12 +44,12 @@ impl Channel {
     pub fn clear(&self) -> Result<u32> {
         self.check_running()?;
         let me = self.me()?;
-        let view = self.view();
+        let mapping = self.mapping();
         // Whoever hears of it may send again at once: those requests are not meant.
-        let meant = memory::array((0..view.total_slots()).map(|slot| slot::current(view, slot)))?;
+        let meant = memory::array((0..mapping.total_slots()).map(|slot| slot::current(mapping, slot)))?;
         let mut cleared = 0;
         for id in meant {
-            match slot::clear(view, id, me) {
+            match slot::clear(mapping, id, me) {
                 Cleared::Nothing => continue,
                 Cleared::GivenUp => {}
                 Cleared::Freed { before } | Cleared::Abandoned { before } => {
@@ -57,13 +57,13 @@ impl Channel {
                     cleared += 1;
                 }
             }
-            self.ring(CursorName::Room);
+            self.ring_doorbell(Doorbell::FreeSlot);
         }
         self.count(Counter::Cancels, cleared.into());
         Ok(cleared)
     }
 
-    /// Sweeps up after all participants that are dead; returns how many those were.
+    /// Recovers from all participants that are dead; returns how many those were.
     ///
     /// # Errors
     /// What joining a channel can meet, in a forked child that has to join anew; [`Error::Stopped`].
@@ -124,29 +124,29 @@ impl Channel {
     }
 
     fn participant(&self, number: Participant, held: u32) -> Option<ParticipantInfo> {
-        let line = self.view().participant(number);
+        let line = self.mapping().participant(number);
         is_live(line).then(|| ParticipantInfo {
             number: number.into(),
             pid: line.pid.load(Relaxed),
             start_time: line.start_time.load(Relaxed),
             role: Role::from_u32(line.role.load(Relaxed)),
-            is_alive: self.membership.find_dead(&self.region, self.view(), number).is_none(),
+            is_alive: self.membership.find_dead(&self.region, self.mapping(), number).is_none(),
             held,
         })
     }
 
     /// How many requests each participant holds, by its number.
     fn held(&self) -> Result<Vec<u32>> {
-        let view = self.view();
+        let mapping = self.mapping();
         let mut held = memory::array((0..self.geometry().participants as usize + 1).map(|_| 0))?;
         let mut count = |owner: Participant| {
             if let Some(count) = held.get_mut(usize::from(owner)) {
                 *count += 1;
             }
         };
-        for slot in 0..view.total_slots() {
-            let reply = ReplyWord(view.reply(slot).load(Relaxed));
-            let request = RequestWord(view.request(slot).load(Relaxed));
+        for slot in 0..mapping.total_slots() {
+            let reply = ReplyWord(mapping.reply(slot).load(Relaxed));
+            let request = RequestWord(mapping.request(slot).load(Relaxed));
             let claimed = request.is(RequestState::Claimed, reply.generation());
             let state = reply.state();
             if matches!(

@@ -8,7 +8,7 @@ use super::servers::Servers;
 use super::stats::Counter;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Geometry;
-use crate::layout::{View, header};
+use crate::layout::{Mapping, header};
 use crate::protocol::ring::Known;
 use crate::region::create::{self, Draft, Plan};
 use crate::region::fd::Fd;
@@ -137,7 +137,7 @@ fn check_and_map(
     map(fd, geometry, path, subject, role, options)
 }
 
-/// Maps a file that is known to be a channel of this geometry, joins it and sweeps up after the dead.
+/// Maps a file that is known to be a channel of this geometry, joins it and recovers from the dead.
 fn map(
     fd: Fd,
     geometry: Geometry,
@@ -147,12 +147,12 @@ fn map(
     options: &Options,
 ) -> Result<Channel> {
     let region = Region::map(fd, geometry.total_size, path, &subject)?;
-    // SAFETY: page-aligned, of that size, and kept by the channel next to the view.
-    let view = unsafe { View::new(region.base(), geometry) };
-    let known = Known::at_attach(&view);
+    // SAFETY: page-aligned, of that size, and kept by the channel next to the mapping.
+    let mapping = unsafe { Mapping::new(region.base(), geometry) };
+    let known = Known::at_attach(&mapping);
     let membership = Membership::new(role, &region);
     let channel = Channel {
-        view,
+        mapping,
         region,
         subject,
         membership,

@@ -7,7 +7,7 @@
 //! or is stopped at its look, the next time it has not changed.
 
 use super::Channel;
-use crate::layout::lines::CursorName;
+use crate::layout::lines::{Doorbell, SharedWord};
 use crate::protocol::ring::{self, Referenced};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
 use crate::protocol::{Id, Memory, Participant};
@@ -77,7 +77,7 @@ impl Channel {
     }
 
     fn looks(&self, shift: u32) -> Looks<'_> {
-        let count = self.view.cursor(CursorName::Looks);
+        let count = self.mapping.shared(SharedWord::Looks);
         Looks { count, shift, seen: count.load(Relaxed) >> shift }
     }
 
@@ -110,23 +110,23 @@ impl Channel {
         (first..participants.min(first + OTHERS_PER_LOOK))
             .for_each(|index| asked.add(index as Participant + 1));
         self.recover_some(asked.iter());
-        if ring::find(&self.view, &self.known).is_none() {
-            // For all slots together, as in a sweep.
-            let mut steps = ring::patience(&self.view);
-            (0..self.view.total_slots()).for_each(|slot| self.publish_if_claimable(slot, &mut steps));
+        if ring::find(&self.mapping, &self.known).is_none() {
+            // For all slots together, as in recovery.
+            let mut steps = ring::patience(&self.mapping);
+            (0..self.mapping.total_slots()).for_each(|slot| self.publish_if_claimable(slot, &mut steps));
         }
     }
 
     /// Whoever has to act next in some slot: its client, its server or who queued it again.
     fn holders(&self) -> Numbers {
         let mut holders = Numbers::new();
-        for slot in 0..self.view.total_slots() {
-            let reply = ReplyWord(self.view.reply(slot).load(Relaxed));
+        for slot in 0..self.mapping.total_slots() {
+            let reply = ReplyWord(self.mapping.reply(slot).load(Relaxed));
             if reply.state() == ReplyState::Free {
                 continue;
             }
             holders.add(reply.owner());
-            let request = RequestWord(self.view.request(slot).load(Relaxed));
+            let request = RequestWord(self.mapping.request(slot).load(Relaxed));
             let is_current = request.generation() == reply.generation();
             if is_current && matches!(request.state(), RequestState::Claimed | RequestState::Requeued) {
                 holders.add(request.owner());
@@ -137,8 +137,8 @@ impl Channel {
 
     /// Nothing in the ring can be claimed: what can be in a slot lacks its reference, or is just being published.
     fn publish_if_claimable(&self, slot: u32, steps: &mut u64) {
-        let reply = ReplyWord(self.view.reply(slot).load(Acquire));
-        let request = RequestWord(self.view.request(slot).load(Acquire));
+        let reply = ReplyWord(self.mapping.reply(slot).load(Acquire));
+        let request = RequestWord(self.mapping.request(slot).load(Acquire));
         let is_wanted = matches!(reply.state(), ReplyState::Pending | ReplyState::Posted);
         if is_wanted && request.is_claimable() && request.generation() == reply.generation() {
             self.publish_once_more(Id { slot, generation: reply.generation() }, steps);
@@ -152,9 +152,9 @@ impl Channel {
         let mut net = Net { look, referenced: None };
         let mut servers = Numbers::new();
         let mut is_queued = false;
-        let mut steps = ring::patience(&self.view);
+        let mut steps = ring::patience(&self.mapping);
         for id in pending {
-            let request = RequestWord(self.view.request(id.slot).load(Acquire));
+            let request = RequestWord(self.mapping.request(id.slot).load(Acquire));
             if request.is(RequestState::Claimed, id.generation) {
                 servers.add(request.owner());
                 continue;
@@ -170,8 +170,8 @@ impl Channel {
         }
         self.recover_some(servers.iter());
         if is_queued {
-            // Without looking at the bell: its announcement may have been taken by one who then died.
-            futex::wake_up(self.view.cursor(CursorName::Work), 1);
+            // Without looking at the doorbell: its announcement may have been taken by one who then died.
+            futex::wake_up(self.mapping.doorbell(Doorbell::Request), 1);
         }
     }
 }
@@ -186,9 +186,9 @@ struct Net {
 
 impl Net {
     fn catches(&mut self, channel: &Channel, id: Id) -> bool {
-        let view = &channel.view;
+        let mapping = &channel.mapping;
         let look = self.look;
-        let referenced = || ring::referenced(view, look);
+        let referenced = || ring::referenced(mapping, look);
         look % 2 == 1 && !self.referenced.get_or_insert_with(referenced).contains(id.slot)
     }
 }
@@ -243,11 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn more_dead_than_are_swept_up_after_in_one_pass_are_all_found() {
+    fn more_dead_than_one_pass_recovers_from_are_all_found() {
         let options = crate::Options::new().participants(200);
         let server = options.anonymous().unwrap();
         for number in 2..=200 {
-            server.channel().view.participant(number).word.store(3, Relaxed);
+            server.channel().mapping.participant(number).word.store(3, Relaxed);
         }
         assert_eq!(server.channel().recover(), Ok(199));
         assert_eq!(server.channel().recover(), Ok(0));

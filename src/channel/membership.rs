@@ -1,7 +1,7 @@
 //! Joining a channel as a participant, leaving it, forking, and finding out who is dead.
 //!
 //! A participant is an entry in the table and a lock of the same number. The order matters: lock, then mark the
-//! entry LIVE; sweep and mark it FREE, then unlock. So an entry that is LIVE and not locked is one whose process died,
+//! entry LIVE; recover what it holds and mark it FREE, then unlock. So an entry that is LIVE and not locked is one whose process died,
 //! at every moment.
 //!
 //! | entry word | meaning |
@@ -10,7 +10,7 @@
 //! | `generation << 1 \| 1` | LIVE: the word names this one incarnation of the number |
 
 use crate::error::{Error, Result};
-use crate::layout::View;
+use crate::layout::Mapping;
 use crate::layout::lines::ParticipantLine;
 use crate::protocol::Participant;
 use crate::region::lock::{self, Lock, Search};
@@ -90,18 +90,18 @@ impl Membership {
     /// Joins, unless another thread has done so. Every thread tries by itself and nobody waits for another: of two that
     /// got a number each, one gives its own back.
     #[cold]
-    pub fn join(&self, why: Why, region: &Region, view: &View, subject: &str) -> Result<Participant> {
-        fork::settle_in();
+    pub fn join(&self, why: Why, region: &Region, mapping: &Mapping, subject: &str) -> Result<Participant> {
+        fork::note_process();
         let seat = self.seat();
         seat.joining.fetch_add(1, AcqRel);
-        let entered = enter(self.role, why, region, view, subject);
-        let joined = entered.map(|lock| self.take_seat(lock, view));
+        let entered = enter(self.role, why, region, mapping, subject);
+        let joined = entered.map(|lock| self.take_seat(lock, mapping));
         let joined = joined.or_else(|error| self.joined_meanwhile().ok_or(error));
         seat.joining.fetch_sub(1, AcqRel);
         joined
     }
 
-    fn take_seat(&self, lock: Lock, view: &View) -> Participant {
+    fn take_seat(&self, lock: Lock, mapping: &Mapping) -> Participant {
         let own = lock.number();
         match self.seat().number.compare_exchange(0, own.into(), AcqRel, Acquire) {
             Ok(_) => {
@@ -109,7 +109,7 @@ impl Membership {
                 own
             }
             Err(others) => {
-                let word = &view.participant(own).word;
+                let word = &mapping.participant(own).word;
                 release(word, word.load(Relaxed));
                 others as Participant
             }
@@ -128,20 +128,21 @@ impl Membership {
         self.number()
     }
 
-    /// Gives the number back. Everything that names it must have been swept.
-    pub fn leave(&self, view: &View, me: Participant) {
-        let word = &view.participant(me).word;
+    /// Gives the number back. Everything that names it must have been recovered.
+    pub fn leave(&self, mapping: &Mapping, me: Participant) {
+        let word = &mapping.participant(me).word;
         release(word, word.load(Relaxed));
         self.seat().number.store(0, Relaxed);
         lock::let_go(self.seat(), me);
     }
 
     /// The incarnation of a participant that is dead, or None.
-    pub fn find_dead(&self, region: &Region, view: &View, number: Participant) -> Option<u64> {
-        if number == 0 || u32::from(number) > view.geometry().participants || self.number() == Some(number) {
+    pub fn find_dead(&self, region: &Region, mapping: &Mapping, number: Participant) -> Option<u64> {
+        if number == 0 || u32::from(number) > mapping.geometry().participants || self.number() == Some(number)
+        {
             return None;
         }
-        let incarnation = view.participant(number).word.load(Acquire);
+        let incarnation = mapping.participant(number).word.load(Acquire);
         if incarnation & LIVE == 0 {
             return None;
         }
@@ -158,9 +159,9 @@ pub(crate) fn is_live(line: &ParticipantLine) -> bool {
     line.word.load(Relaxed) & LIVE != 0
 }
 
-fn enter(role: Role, why: Why, region: &Region, view: &View, subject: &str) -> Result<Lock> {
-    let limit = view.geometry().participants;
-    let free = |number: u16| !is_live(view.participant(number));
+fn enter(role: Role, why: Why, region: &Region, mapping: &Mapping, subject: &str) -> Result<Lock> {
+    let limit = mapping.geometry().participants;
+    let free = |number: u16| !is_live(mapping.participant(number));
     let search = Search { limit: limit as u16, accept: &free };
     let by_reserve = match why {
         Why::Opened => None,
@@ -182,7 +183,7 @@ fn enter(role: Role, why: Why, region: &Region, view: &View, subject: &str) -> R
         return Err(Error::Crowded { channel: subject.into(), limit });
     };
     // The number is locked, so nobody else writes this entry.
-    let line = view.participant(lock.number());
+    let line = mapping.participant(lock.number());
     let (pid, start_time) = fork::who();
     line.pid.store(pid, Relaxed);
     line.role.store(role as u32, Relaxed);

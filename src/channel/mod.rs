@@ -7,7 +7,7 @@
 //! | [`attach`] | from options to a checked, mapped channel |
 //! | [`membership`] | joining, leaving, forking, and who is dead |
 //! | [`sleep`] | sleeping and waking |
-//! | [`sweep`] | sweeping up after those who are gone |
+//! | [`recover`] | recovering from participants that are gone |
 //! | [`stats`] | counters and snapshots |
 //! | [`admin`] | clearing, recovering, who is attached |
 //! | [`notify`] | eventfds |
@@ -21,17 +21,17 @@ pub(crate) mod membership;
 pub(crate) mod message;
 mod notify;
 pub(crate) mod options;
+mod recover;
 mod servers;
 pub(crate) mod sleep;
 pub(crate) mod stats;
-mod sweep;
 
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::CursorName;
-use crate::layout::{Geometry, View};
+use crate::layout::lines::Doorbell;
+use crate::layout::{Geometry, Mapping};
 use crate::protocol::ring::Known;
-use crate::protocol::{Memory, Participant, bell, ring, slot};
+use crate::protocol::{Memory, Participant, doorbell, ring, slot};
 use crate::region::Region;
 use crate::region::name::Name;
 use crate::wait::interrupts::Ended;
@@ -48,7 +48,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 ///
 /// Any number of threads may use it at once.
 pub struct Channel {
-    view: View,
+    mapping: Mapping,
     region: Region,
     subject: Text,
     membership: Membership,
@@ -118,12 +118,12 @@ impl Channel {
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
-        self.view.geometry()
+        self.mapping.geometry()
     }
 
     #[inline]
-    pub(crate) fn view(&self) -> &View {
-        &self.view
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
     }
 
     /// This handle's participant number; joins anew in a forked child.
@@ -138,7 +138,7 @@ impl Channel {
     /// In a forked child.
     #[cold]
     fn join_anew(&self) -> Result<Participant> {
-        let join = || self.membership.join(Why::Forked, &self.region, &self.view, &self.subject);
+        let join = || self.membership.join(Why::Forked, &self.region, &self.mapping, &self.subject);
         match join() {
             // The dead may hold every entry: children that each did a little and ended.
             Err(Error::Crowded { .. }) if self.recover_dead() > 0 => join(),
@@ -146,9 +146,9 @@ impl Channel {
         }
     }
 
-    /// When a handle is opened: the dead have been swept up after.
+    /// When a handle is opened: recovery has run.
     fn join_first(&self) -> Result<Participant> {
-        self.membership.join(Why::Opened, &self.region, &self.view, &self.subject)
+        self.membership.join(Why::Opened, &self.region, &self.mapping, &self.subject)
     }
 
     /// That calls for payloads of this kind may use the channel.
@@ -182,25 +182,25 @@ impl Channel {
     /// Ends all waits of this handle. Async-signal-safe, as [`Channel::interrupt`]: loads, stores and futex calls only.
     pub(crate) fn stop(&self) {
         self.interrupts.stop();
-        self.rouse(&[CursorName::Work, CursorName::Room]);
+        self.rouse(&[Doorbell::Request, Doorbell::FreeSlot]);
     }
 
-    /// Ends the waits of this handle that have begun, or the next: those on this bell, and those for replies.
-    pub(crate) fn interrupt(&self, name: CursorName) {
+    /// Ends the waits of this handle that have begun, or the next: those on this doorbell, and those for replies.
+    pub(crate) fn interrupt(&self, name: Doorbell) {
         self.interrupts.ask();
         self.rouse(&[name]);
     }
 
     /// Wakes all threads of this handle that sleep, and keeps those awake that are about to.
-    fn rouse(&self, bells: &[CursorName]) {
-        for name in bells {
-            let bell = self.view.cursor(*name);
-            bell::disturb(bell);
-            futex::wake_up(bell, u32::MAX >> 1);
+    fn rouse(&self, doorbells: &[Doorbell]) {
+        for name in doorbells {
+            let doorbell = self.mapping.doorbell(*name);
+            doorbell::disturb(doorbell);
+            futex::wake_up(doorbell, u32::MAX >> 1);
         }
         if let Some(me) = self.membership.number() {
-            for slot in 0..self.view.total_slots() {
-                if let Some(before) = slot::disturb(&self.view, slot, me) {
+            for slot in 0..self.mapping.total_slots() {
+                if let Some(before) = slot::disturb(&self.mapping, slot, me) {
                     self.wake_sleepers(slot, before);
                 }
             }
@@ -217,11 +217,11 @@ fn error_of(ended: Ended) -> Error {
 }
 
 impl Drop for Channel {
-    /// Leaves: what this participant still holds is swept as if it had died, only at once.
+    /// Leaves: what this participant still holds is recovered as if it had died, only at once.
     fn drop(&mut self) {
         if let Some(me) = self.membership.number() {
-            self.sweep(|owner| owner == me, &mut ring::patience(&self.view));
-            self.membership.leave(&self.view, me);
+            self.recover_slots(|owner| owner == me, &mut ring::patience(&self.mapping));
+            self.membership.leave(&self.mapping, me);
         }
     }
 }

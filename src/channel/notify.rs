@@ -80,7 +80,7 @@ impl Channel {
     }
 
     fn event_or_new(&self, sender: Role) -> Result<BorrowedFd<'_>> {
-        fork::settle_in();
+        fork::note_process();
         let kept = self.kept_event(sender);
         let event = match existing(kept) {
             Some(event) => event,
@@ -90,7 +90,7 @@ impl Channel {
     }
 
     fn adopt_event(&self, sender: Role, fd: BorrowedFd<'_>) -> Result<()> {
-        fork::settle_in();
+        fork::note_process();
         let adopted = EventFd::adopt(fd, self.region.owner())?;
         keep(self.kept_event(sender), adopted).map(|_| ()).map_err(|_| Error::HasEventFd(sent_by(sender)))
     }

@@ -2,8 +2,8 @@
 //! ([`crate::Options::need_server`]).
 //!
 //! A client that sends looks at one line of the table: that of the server that it found last. Only if that has left is
-//! the table looked through. Of a server that died the table still says that it is there, until somebody sweeps up after
-//! it; so before a client sleeps, and at each of its looks, the kernel is asked, and the dead are swept up after.
+//! the table looked through. Of a server that died the table still says that it is there, until somebody recovers from
+//! it; so before a client sleeps, and at each of its looks, the kernel is asked, and recovery runs.
 
 use super::Channel;
 use super::membership::{Role, is_live};
@@ -37,25 +37,25 @@ impl Channel {
         self.servers.needed
     }
 
-    /// Whether the table names a server, be it one that died and that nobody has swept up after.
+    /// Whether the table names a server, even one that died and that nobody has recovered from.
     pub(crate) fn finds_server(&self) -> bool {
         let last = self.servers.last.load(Relaxed) as Participant;
         self.is_server(last) || self.numbers().any(|number| self.is_server(number) && self.found(number))
     }
 
-    /// Whether some of these requests need a server and none lives. The dead are swept up after, so that what they held
+    /// Whether some of these requests need a server and none lives. Recovery runs, so that what they held
     /// has its outcome then.
     #[cold]
     pub(crate) fn lacks_server(&self, mut pending: impl Iterator<Item = Id>) -> bool {
         let waits_for_server = |id: Id| {
-            let request = RequestWord(self.view.request(id.slot).load(Acquire));
+            let request = RequestWord(self.mapping.request(id.slot).load(Acquire));
             request.is(RequestState::Queued, id.generation)
                 || request.is(RequestState::Requeued, id.generation)
         };
         self.servers.needed && pending.any(waits_for_server) && !self.finds_living_server()
     }
 
-    /// Whether a server lives. If none does, the dead are swept up after.
+    /// Whether a server lives. If none does, recovery runs.
     pub(crate) fn finds_living_server(&self) -> bool {
         let lives = |number| self.is_server(number) && self.lives(number);
         let last = self.servers.last.load(Relaxed) as Participant;
@@ -79,11 +79,11 @@ impl Channel {
         if number == 0 {
             return false;
         }
-        let line = self.view.participant(number);
+        let line = self.mapping.participant(number);
         is_live(line) && line.role.load(Relaxed) == Role::Server as u32
     }
 
     fn lives(&self, number: Participant) -> bool {
-        self.membership.find_dead(&self.region, &self.view, number).is_none()
+        self.membership.find_dead(&self.region, &self.mapping, number).is_none()
     }
 }

@@ -1,10 +1,10 @@
 //! Sleeping and waking: what clients and servers do alike.
 //!
-//! A ring takes the announcement of all who sleep on a bell and wakes one of them; who publishes after it wakes nobody.
+//! A ring takes the announcement of all who sleep on a doorbell and wakes one of them; who publishes after it wakes nobody.
 //! So whoever was woken is responsible for all that was published since, until it announces itself again, and must not
 //! leave while something is left without waking the next:
 //!
-//! | way out of a wait on a bell | what is left |
+//! | way out of a wait on a doorbell | what is left |
 //! |---|---|
 //! | took what it found | handed on, if there is more: [`Server::take`], `Client::wait_for_slot` |
 //! | found a request longer than its buffer | handed on: the request is left |
@@ -19,9 +19,9 @@
 use super::Channel;
 use super::stats::Counter;
 use crate::error::{Error, Result};
-use crate::layout::lines::CursorName;
+use crate::layout::lines::Doorbell;
 use crate::protocol::state::ReplyWord;
-use crate::protocol::{Id, Memory, Participant, bell};
+use crate::protocol::{Id, Memory, Participant, doorbell};
 use crate::wait::{Deadline, deadline, futex};
 use rustix::io::Errno;
 use std::sync::atomic::AtomicU64;
@@ -38,7 +38,7 @@ const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
 pub(crate) const STARVES: i64 = 5 * MILLISECOND;
 /// How long a client that found no free slot polls on after it announced itself, so that the plain store by which
 /// another client frees one has left that processor's store buffer.
-const STORE_SETTLES: i64 = 1_000;
+const STORE_SHOWS: i64 = 1_000;
 
 impl Channel {
     /// Wakes the threads of a client that sleep on a reply word as it was before it changed.
@@ -52,7 +52,7 @@ impl Channel {
     #[cold]
     fn wake_client(&self, slot: u32, before: ReplyWord) {
         if before.is_waiting() {
-            futex::wake_up(self.view.reply(slot), EVERYBODY);
+            futex::wake_up(self.mapping.reply(slot), EVERYBODY);
         }
         let client = before.owner();
         if before.is_watching() && client != 0 && u32::from(client) <= self.geometry().participants {
@@ -62,17 +62,17 @@ impl Channel {
 
     /// Wakes the threads of a client that wait for any of several replies.
     pub(super) fn ring_watchers(&self, client: Participant) {
-        let bell = &self.view.participant(client).watch;
-        bell.fetch_add(1, SeqCst);
-        futex::wake_up(bell, EVERYBODY);
+        let doorbell = &self.mapping.participant(client).watch;
+        doorbell.fetch_add(1, SeqCst);
+        futex::wake_up(doorbell, EVERYBODY);
     }
 
-    /// What the bell of this client's watchers shows; to be read before they announce themselves in the reply words.
-    pub(crate) fn watch_bell(&self, me: Participant) -> u32 {
-        self.view.participant(me).watch.load(Acquire) as u32
+    /// What the doorbell of this client's watchers shows; to be read before they announce themselves in the reply words.
+    pub(crate) fn watch_doorbell(&self, me: Participant) -> u32 {
+        self.mapping.participant(me).watch.load(Acquire) as u32
     }
 
-    /// Sleeps until the bell of this client's watchers is no longer `expected`, for one look's time at most; then looks
+    /// Sleeps until the doorbell of this client's watchers is no longer `expected`, for one look's time at most; then looks
     /// after the requests.
     pub(crate) fn sleep_on_watch(
         &self,
@@ -81,33 +81,33 @@ impl Channel {
         deadline: &Deadline,
         pending: impl Iterator<Item = Id>,
     ) -> Result<()> {
-        self.sleep_a_look(&self.view.participant(me).watch, expected, deadline, pending)
+        self.sleep_a_look(&self.mapping.participant(me).watch, expected, deadline, pending)
     }
 
     /// Wakes a server, if one has announced that it sleeps.
     #[inline]
-    pub(crate) fn ring(&self, name: CursorName) {
-        let bell = self.view.cursor(name);
-        if bell::ring(bell) && !futex::wake_up(bell, 1) {
-            bell::relieve(bell);
+    pub(crate) fn ring_doorbell(&self, name: Doorbell) {
+        let doorbell = self.mapping.doorbell(name);
+        if doorbell::ring(doorbell) && !futex::wake_up(doorbell, 1) {
+            doorbell::relieve(doorbell);
         }
     }
 
-    /// Sleeps on a bell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half of
+    /// Sleeps on a doorbell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half of
     /// the result says whether somebody's ring was used up: it was taken on behalf of all who sleep, so if there is
     /// more to do than for one, the caller must ring for the next.
     ///
     /// `ready` is told whether it is this one's turn even while others starve: it was woken, or starves itself.
     pub(crate) fn sleep_on<T>(
         &self,
-        name: CursorName,
+        name: Doorbell,
         deadline: &Deadline,
         mut ready: impl FnMut(bool) -> Option<T>,
         mut meanwhile: impl FnMut(),
     ) -> Result<(T, bool)> {
-        let bell = self.view.cursor(name);
-        let (again, settles, starves, spinner) = match name {
-            CursorName::Room => (CLIENT_LOOKS_AGAIN, STORE_SETTLES, STARVES, &self.spinners.slot),
+        let doorbell = self.mapping.doorbell(name);
+        let (again, shows, starves, spinner) = match name {
+            Doorbell::FreeSlot => (CLIENT_LOOKS_AGAIN, STORE_SHOWS, STARVES, &self.spinners.slot),
             _ => (SERVER_LOOKS_AGAIN, 0, i64::MAX, &self.spinners.request),
         };
         let mut begun: Option<i64> = None;
@@ -116,9 +116,13 @@ impl Channel {
             // When this one is no longer to give way to others.
             let patience = begun.map_or(i64::MAX, |begun| begun.saturating_add(starves));
             let is_starving = patience <= deadline::now();
-            let expected = if is_starving { bell::announce_starving(bell) } else { bell::announce(bell) };
+            let expected = if is_starving {
+                doorbell::announce_starving(doorbell)
+            } else {
+                doorbell::announce(doorbell)
+            };
             let is_due = was_woken || is_starving;
-            if let Some(found) = look_until_settled(settles, &mut || ready(is_due)) {
+            if let Some(found) = look_until_shown(shows, &mut || ready(is_due)) {
                 if let Some(begun) = begun {
                     spinner.slept(deadline::now() - begun);
                 }
@@ -133,7 +137,8 @@ impl Channel {
             self.count(Counter::Sleeps, 1);
             let patience = begun.get_or_insert(now).saturating_add(starves);
             let until = deadline.at(now).min(now + again);
-            let slept = futex::sleep(bell, expected, if is_starving { until } else { until.min(patience) });
+            let slept =
+                futex::sleep(doorbell, expected, if is_starving { until } else { until.min(patience) });
             was_woken = slept == futex::Slept::Woken;
             match slept {
                 futex::Slept::Woken | futex::Slept::Changed => {}
@@ -150,7 +155,7 @@ impl Channel {
     /// Sleeps until the reply word of `id` is no longer `expected`, for one look's time at most; then looks after the
     /// request.
     pub(crate) fn sleep_on_reply(&self, id: Id, expected: u64, deadline: &Deadline) -> Result<()> {
-        self.sleep_a_look(self.view.reply(id.slot), expected as u32, deadline, std::iter::once(id))
+        self.sleep_a_look(self.mapping.reply(id.slot), expected as u32, deadline, std::iter::once(id))
     }
 
     fn sleep_a_look(
@@ -179,12 +184,12 @@ impl Channel {
 }
 
 /// Looks once, or for as long as a plain store may take to show.
-fn look_until_settled<T>(settles: i64, ready: &mut impl FnMut() -> Option<T>) -> Option<T> {
+fn look_until_shown<T>(shows: i64, ready: &mut impl FnMut() -> Option<T>) -> Option<T> {
     let found = ready();
-    if found.is_some() || settles == 0 {
+    if found.is_some() || shows == 0 {
         return found;
     }
-    let end = deadline::now() + settles;
+    let end = deadline::now() + shows;
     loop {
         let found = ready();
         if found.is_some() || deadline::now() > end {

@@ -38,7 +38,7 @@ pub struct Stats {
     pub in_flight: u32,
     /// Requests that could be sent now.
     pub free: u32,
-    /// Handles attached, including those of dead processes that nobody has swept up after yet.
+    /// Handles attached, including those of dead processes that nobody has recovered from yet.
     pub participants: u32,
     /// Requests sent that are replied to.
     pub requests: u64,
@@ -54,7 +54,7 @@ pub struct Stats {
     pub stale_replies: u64,
     /// Sends refused for want of a free slot.
     pub full: u64,
-    /// Dead participants swept up after.
+    /// Dead participants recovered from.
     pub recoveries: u64,
     /// Times that somebody slept.
     pub sleeps: u64,
@@ -68,11 +68,11 @@ impl Channel {
     /// What the channel holds and has done.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let view = self.view();
-        let mut stats = Stats { slots: view.slots(), ..Stats::default() };
-        for slot in 0..view.total_slots() {
-            let reply = ReplyWord(view.reply(slot).load(Relaxed));
-            let request = RequestWord(view.request(slot).load(Relaxed));
+        let mapping = self.mapping();
+        let mut stats = Stats { slots: mapping.slots(), ..Stats::default() };
+        for slot in 0..mapping.total_slots() {
+            let reply = ReplyWord(mapping.reply(slot).load(Relaxed));
+            let request = RequestWord(mapping.request(slot).load(Relaxed));
             let in_flight = !matches!(reply.state(), ReplyState::Free | ReplyState::Abandoned);
             let has_no_outcome = matches!(reply.state(), ReplyState::Pending | ReplyState::Posted);
             let queued =
@@ -82,7 +82,7 @@ impl Channel {
         }
         stats.free = stats.slots.saturating_sub(stats.in_flight);
         for number in 1..=self.geometry().participants as Participant {
-            let line = view.participant(number);
+            let line = mapping.participant(number);
             stats.participants += u32::from(is_live(line));
             let count = |counter: Counter| line.counters[counter as usize].load(Relaxed);
             stats.requests = stats.requests.wrapping_add(count(Counter::Requests));
@@ -116,7 +116,7 @@ impl Channel {
 
     #[inline]
     fn add(&self, me: Participant, counter: Counter, by: u64) {
-        let counter = &self.view().participant(me).counters[counter as usize];
+        let counter = &self.mapping().participant(me).counters[counter as usize];
         counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
     }
 }

@@ -88,7 +88,7 @@ impl Client {
 
     pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Room<'_>)> {
         let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, &self.channel.deadline(timeout))?;
-        let start = self.channel.view().request_buffer(id.slot);
+        let start = self.channel.mapping().request_buffer(id.slot);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
         let room = unsafe { Room::new(start, self.channel.request_max()) };
         Ok((id.to_u64(), room))
@@ -108,12 +108,12 @@ impl Client {
         self.check_sending(Kind::Bytes)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
-        let view = self.channel.view();
+        let mapping = self.channel.mapping();
         // From here on the slot is this thread's: one that ends the loan at the same time must not write to it.
-        slot::end_loan(view, id, me).map_err(|Stale| Error::Stale)?;
-        view.settle_request(id.slot, length, flags);
+        slot::end_loan(mapping, id, me).map_err(|Stale| Error::Stale)?;
+        mapping.place_request(id.slot, length, flags);
         self.label(me, id, length, message_type, flags);
-        slot::queue(view, id, me);
+        slot::queue(mapping, id, me);
         self.publish(me, id, Purpose::Call, length)
     }
 
@@ -126,7 +126,7 @@ impl Client {
     fn give_loan_back(&self, number: u64) -> Result<()> {
         let me = self.channel.me()?;
         let id: Id = self.id(number)?;
-        slot::abort_loan(self.channel.view(), id, me).map_err(|Stale| Error::Stale)?;
+        slot::abort_loan(self.channel.mapping(), id, me).map_err(|Stale| Error::Stale)?;
         self.freed(id);
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::channel::Channel;
 use crate::channel::message::Message;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::CursorName;
+use crate::layout::lines::Doorbell;
 use crate::memory;
 use crate::protocol::Memory;
 use crate::protocol::slot::{self, Withdrawn};
@@ -56,7 +56,7 @@ impl Client {
     pub(crate) fn new(channel: Channel) -> Result<Self> {
         // Clients start apart from each other, so that they keep to slots of their own as long as there are enough.
         let spread = channel.me().map_or(0, u32::from).wrapping_mul(5) % channel.slots();
-        let following = memory::array((0..channel.view().total_slots()).map(AtomicU32::new))?;
+        let following = memory::array((0..channel.mapping().total_slots()).map(AtomicU32::new))?;
         let sends_freely = (!channel.needs_server()).then(|| channel.kind());
         Ok(Self {
             channel,
@@ -108,10 +108,10 @@ impl Client {
             outcome = self.withdraw_unless_done(me, id, error);
         }
         let progress = outcome?;
-        self.channel.view().prefetch_request(id.slot);
+        self.channel.mapping().prefetch_request(id.slot);
         // SAFETY: the caller's.
         let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
-        slot::collect_unshared(self.channel.view(), id);
+        slot::collect_unshared(self.channel.mapping(), id);
         self.freed(id);
         self.remember(id, true, &result);
         result
@@ -197,15 +197,15 @@ impl Client {
         self.channel.check_kind(kind)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
-        self.channel.view().prefetch_request(id.slot);
-        self.channel.view().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
+        self.channel.mapping().prefetch_request(id.slot);
+        self.channel.mapping().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
         let progress = self.wait(me, id, &self.channel.deadline(timeout))?;
         // SAFETY: the caller's.
         let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
         if let Err(Error::MessageSize { .. }) = result {
             // Another thread may have collected it meanwhile; then the length was that of a later reply.
             fence(Acquire);
-            let is_there = slot::progress(self.channel.view(), id, me) == Ok(progress);
+            let is_there = slot::progress(self.channel.mapping(), id, me) == Ok(progress);
             return if is_there { result } else { Err(Error::Stale) };
         }
         self.collect(id, progress)?;
@@ -233,19 +233,19 @@ impl Client {
     #[must_use]
     pub fn pending(&self) -> u32 {
         let Ok(me) = self.channel.me() else { return 0 };
-        let view = self.channel.view();
+        let mapping = self.channel.mapping();
         let is_mine = |slot: &u32| {
-            let word = ReplyWord(view.reply(*slot).load(Relaxed));
+            let word = ReplyWord(mapping.reply(*slot).load(Relaxed));
             let is_sent = match word.state() {
                 ReplyState::Pending => {
-                    RequestWord(view.request(*slot).load(Relaxed)).generation() == word.generation()
+                    RequestWord(mapping.request(*slot).load(Relaxed)).generation() == word.generation()
                 }
                 ReplyState::Ready | ReplyState::Failed | ReplyState::Dismissed => true,
                 _ => false,
             };
             is_sent && word.owner() == me
         };
-        (0..view.total_slots()).filter(is_mine).count() as u32
+        (0..mapping.total_slots()).filter(is_mine).count() as u32
     }
 
     /// Code and text of an error reply that this handle collected; the newest 64 are kept. For id 0, those of the
@@ -266,6 +266,6 @@ impl Client {
     /// one. Those that begin after one has ended so wait as ever. Async-signal-safe: a signal handler that calls this
     /// ends the wait of its thread even if it runs before that sleeps.
     pub fn interrupt(&self) {
-        self.channel.interrupt(CursorName::Room);
+        self.channel.interrupt(Doorbell::FreeSlot);
     }
 }

@@ -5,10 +5,10 @@ use crate::channel::sleep::STARVES;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::CursorName;
+use crate::layout::lines::Doorbell;
 use crate::protocol::allocate::{self, Care};
 use crate::protocol::slot::Purpose;
-use crate::protocol::{Id, Memory, Participant, bell};
+use crate::protocol::{Id, Memory, Participant, doorbell};
 use crate::wait::{Deadline, Polled, deadline};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,20 +29,20 @@ impl Client {
         channel.check_running()?;
         self.check_sending(kind)?;
         let me = channel.me()?;
-        let view = channel.view();
+        let mapping = channel.mapping();
         let first = self.recent.load(Relaxed);
-        let gave_back = || channel.ring(CursorName::Room);
-        let taken = if bell::is_starving(view.cursor(CursorName::Room)) {
+        let gave_back = || channel.ring_doorbell(Doorbell::FreeSlot);
+        let taken = if doorbell::is_starving(mapping.doorbell(Doorbell::FreeSlot)) {
             None
         } else {
-            allocate::take_first(view, me, purpose, first, gave_back)
+            allocate::take_first(mapping, me, purpose, first, gave_back)
         };
         let id = match taken {
             Some(id) => id,
             None => self.wait_for_slot(me, purpose, deadline)?,
         };
         let next = id.slot + 1;
-        self.recent.store(if next < view.slots() { next } else { 0 }, Relaxed);
+        self.recent.store(if next < mapping.slots() { next } else { 0 }, Relaxed);
         self.following[self.newest.load(Relaxed) as usize].store(id.slot, Relaxed);
         self.newest.store(id.slot, Relaxed);
         Ok((me, id))
@@ -51,12 +51,12 @@ impl Client {
     #[cold]
     fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline) -> Result<Id> {
         let channel = &self.channel;
-        let view = channel.view();
+        let mapping = channel.mapping();
         // Whoever was refused a slot because of one that this call held for a moment may have it now.
-        let gave_back = || channel.ring(CursorName::Room);
+        let gave_back = || channel.ring_doorbell(Doorbell::FreeSlot);
         let in_time = || deadline.is_now() || !deadline.has_passed(deadline::now());
         let care = Care { in_time: &in_time, gave_back: &gave_back };
-        let allocate = || allocate::search(view, me, purpose, self.recent.load(Relaxed), &care);
+        let allocate = || allocate::search(mapping, me, purpose, self.recent.load(Relaxed), &care);
         let gives_way = self.gives_way(deadline);
         if !gives_way {
             if let Some(id) = allocate() {
@@ -70,9 +70,9 @@ impl Client {
                 if is_full.get() {
                     return None;
                 }
-                let start = at % view.slots();
+                let start = at % mapping.slots();
                 at = start + SLOTS_PER_POLL;
-                allocate::glance(view, me, purpose, start, SLOTS_PER_POLL, || {
+                allocate::glance(mapping, me, purpose, start, SLOTS_PER_POLL, || {
                     is_full.set(true);
                     gave_back();
                 })
@@ -108,26 +108,26 @@ impl Client {
             channel.recover_room_in_turn(&mut looks);
             lost.set(lacks_server());
         };
-        let bell = view.cursor(CursorName::Room);
+        let doorbell = mapping.doorbell(Doorbell::FreeSlot);
         let allocate = |is_due: bool| {
-            let found = if is_due || !bell::is_starving(bell) { allocate() } else { None };
+            let found = if is_due || !doorbell::is_starving(doorbell) { allocate() } else { None };
             found.map(Ok).or_else(|| lost.get().then_some(Err(Error::NoServer)))
         };
         let begun = deadline::now();
-        let slept = channel.sleep_on(CursorName::Room, deadline, allocate, recover);
+        let slept = channel.sleep_on(Doorbell::FreeSlot, deadline, allocate, recover);
         let (id, was_woken) = slept.inspect_err(|error| {
             // It may have said that it starves, and nobody else may ring for it: others say so again for themselves.
             if deadline::now() >= begun + STARVES {
-                bell::relieve(bell);
+                doorbell::relieve(doorbell);
             }
             self.count_timeout(error);
         })?;
         if gives_way {
             // Its turn came, so that of all who slept before it has come.
-            bell::relieve(bell);
+            doorbell::relieve(doorbell);
         }
-        if (was_woken || gives_way) && allocate::in_flight(channel.view()) < channel.slots() {
-            channel.ring(CursorName::Room);
+        if (was_woken || gives_way) && allocate::in_flight(channel.mapping()) < channel.slots() {
+            channel.ring_doorbell(Doorbell::FreeSlot);
         }
         id
     }
@@ -138,6 +138,6 @@ impl Client {
         if id.slot < self.channel.slots() {
             self.recent.store(id.slot, Relaxed);
         }
-        self.channel.ring(CursorName::Room);
+        self.channel.ring_doorbell(Doorbell::FreeSlot);
     }
 }

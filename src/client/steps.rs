@@ -7,7 +7,7 @@ use crate::channel::stats::Counter;
 use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::{CursorName, INLINE, ONE_WAY, REPLY_IS_ERROR};
+use crate::layout::lines::{Doorbell, INLINE, ONE_WAY, REPLY_IS_ERROR};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
 use crate::protocol::{Id, Memory, Participant, ring};
 use crate::wait::{Deadline, Polled, deadline};
@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
     pub(super) fn id(&self, number: u64) -> Result<Id> {
-        Id::from_u64(number, self.channel.view().total_slots()).ok_or(Error::Stale)
+        Id::from_u64(number, self.channel.mapping().total_slots()).ok_or(Error::Stale)
     }
 
     /// Takes a slot, writes the request and publishes it. One function on purpose: what it is made of is always
@@ -50,13 +50,13 @@ impl Client {
             return Err(Error::MessageSize { length, limit });
         }
         let (me, id) = self.take_slot(kind, purpose, deadline)?;
-        let view = self.channel.view();
-        let bytes = view.request_bytes(id.slot, length, message.flags);
+        let mapping = self.channel.mapping();
+        let bytes = mapping.request_bytes(id.slot, length, message.flags);
         // SAFETY: the length is within the slot's bytes.
         unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
         let one_way = if purpose == Purpose::Post { ONE_WAY } else { 0 };
         self.label(me, id, length, message.message_type, message.flags | one_way);
-        slot::queue(view, id, me);
+        slot::queue(mapping, id, me);
         self.publish(me, id, purpose, length)?;
         Ok((me, id))
     }
@@ -81,7 +81,7 @@ impl Client {
     /// Says in the request's line what the message is.
     #[inline]
     pub(super) fn label(&self, me: Participant, id: Id, length: usize, message_type: u32, flags: u32) {
-        let line = self.channel.view().request_line(id.slot);
+        let line = self.channel.mapping().request_line(id.slot);
         line.length.store(length as u32, Relaxed);
         line.message_type.store(message_type, Relaxed);
         line.flags.store(flags, Relaxed);
@@ -92,13 +92,13 @@ impl Client {
     #[inline(always)]
     pub(super) fn publish(&self, me: Participant, id: Id, purpose: Purpose, length: usize) -> Result<()> {
         let channel = &self.channel;
-        let view = channel.view();
-        if ring::publish(view, &channel.known, id).is_err() {
+        let mapping = channel.mapping();
+        if ring::publish(mapping, &channel.known, id).is_err() {
             self.take_back(me, id, purpose);
             return Err(Error::Corrupt);
         }
-        view.prefetch_cell(channel.known.tail());
-        channel.ring(CursorName::Work);
+        mapping.prefetch_cell(channel.known.tail());
+        channel.ring_doorbell(Doorbell::Request);
         channel.notify_of_request();
         let messages = if purpose == Purpose::Post { Counter::Posts } else { Counter::Requests };
         channel.count_message(me, messages, Counter::RequestBytes, length);
@@ -113,7 +113,7 @@ impl Client {
                 self.withdraw(me, id);
             }
             Purpose::Post => {
-                slot::clear(self.channel.view(), id, me);
+                slot::clear(self.channel.mapping(), id, me);
                 self.freed(id);
             }
         }
@@ -122,8 +122,8 @@ impl Client {
     /// Waits until the request is no longer pending.
     pub(super) fn wait(&self, me: Participant, id: Id, deadline: &Deadline) -> Result<Progress> {
         let channel = &self.channel;
-        let view = channel.view();
-        let done = || match slot::progress(view, id, me) {
+        let mapping = channel.mapping();
+        let done = || match slot::progress(mapping, id, me) {
             Ok(Progress::Pending(_)) => None,
             other => Some(other),
         };
@@ -139,7 +139,7 @@ impl Client {
         if deadline.is_now() {
             return Err(Error::WouldBlock);
         }
-        let done = || match slot::progress(channel.view(), id, me) {
+        let done = || match slot::progress(channel.mapping(), id, me) {
             Ok(Progress::Pending(_)) => None,
             other => Some(other),
         };
@@ -157,7 +157,7 @@ impl Client {
         let mut ended = Ok(());
         let begun = deadline::now();
         loop {
-            let word = match slot::progress(channel.view(), id, me) {
+            let word = match slot::progress(channel.mapping(), id, me) {
                 Ok(Progress::Pending(word)) => word,
                 Ok(done) => {
                     channel.spinners.reply.slept(deadline::now() - begun);
@@ -170,7 +170,7 @@ impl Client {
                 ended = Err(Error::NoServer);
                 continue;
             }
-            if let Some(waiting) = slot::announce_waiting(channel.view(), id, word) {
+            if let Some(waiting) = slot::announce_waiting(channel.mapping(), id, word) {
                 channel.check_before_sleep(deadline)?;
                 ended = channel.sleep_on_reply(id, waiting.0, deadline);
             }
@@ -184,8 +184,8 @@ impl Client {
             Progress::Dismissed(_) => return Err(Error::Canceled),
             Progress::Pending(_) | Progress::Ready(_) => {}
         }
-        let view = self.channel.view();
-        let line = view.reply_line(id.slot);
+        let mapping = self.channel.mapping();
+        let line = mapping.reply_line(id.slot);
         let length = line.length.load(Relaxed) as usize;
         let flags = line.flags.load(Relaxed);
         let is_error = flags & REPLY_IS_ERROR != 0;
@@ -193,7 +193,7 @@ impl Client {
         if length > if is_error { limit.max(INLINE) } else { limit } {
             return Err(Error::Corrupt);
         }
-        let bytes = view.response_bytes(id.slot, length, flags).cast_const();
+        let bytes = mapping.response_bytes(id.slot, length, flags).cast_const();
         if is_error {
             return Err(remote_error(line.code.load(Relaxed), bytes, length));
         }
@@ -227,7 +227,7 @@ impl Client {
         | Progress::Ready(word)
         | Progress::Failed(word)
         | Progress::Dismissed(word)) = progress;
-        slot::collect(self.channel.view(), id, word).map_err(|Stale| Error::Stale)?;
+        slot::collect(self.channel.mapping(), id, word).map_err(|Stale| Error::Stale)?;
         self.freed(id);
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Client {
     pub(super) fn withdraw_unless_done(&self, me: Participant, id: Id, error: Error) -> Result<Progress> {
         match (self.withdraw(me, id), error) {
             (Withdrawn::TooLate, _) => {
-                slot::progress(self.channel.view(), id, me).map_err(|Stale| Error::Canceled)
+                slot::progress(self.channel.mapping(), id, me).map_err(|Stale| Error::Canceled)
             }
             (Withdrawn::Stale, _) | (_, Error::Stale) => Err(Error::Canceled),
             (_, error) => Err(error),
@@ -253,7 +253,7 @@ impl Client {
     }
 
     pub(super) fn withdraw(&self, me: Participant, id: Id) -> Withdrawn {
-        let withdrawn = slot::withdraw(self.channel.view(), id, me);
+        let withdrawn = slot::withdraw(self.channel.mapping(), id, me);
         if let Withdrawn::Unseen { before } | Withdrawn::Abandoned { before } = withdrawn {
             self.channel.wake_sleepers(id.slot, before);
             self.channel.count(Counter::Cancels, 1);

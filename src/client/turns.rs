@@ -1,15 +1,15 @@
 //! Turns: those who have waited for a slot for long get one before those who come later.
 //!
 //! Whoever frees a slot is awake, and would have it again long before the one that it wakes has come. So a client that
-//! waits for longer than [`STARVES`] says so in the doorbell ([`bell`]); until that is taken back, others don't take what
+//! waits for longer than [`STARVES`] says so in the doorbell ([`doorbell`]); until that is taken back, others don't take what
 //! is free but sleep behind it, and a ring wakes in the order in which they fell asleep. What is lost by this is the
 //! time of some wake-ups, at most once in so long a time; what is won is that nobody waits for much longer than that and
 //! a wake-up of each who slept before it.
 
 use super::Client;
 use crate::channel::sleep::STARVES;
-use crate::layout::lines::CursorName;
-use crate::protocol::bell;
+use crate::layout::lines::Doorbell;
+use crate::protocol::doorbell;
 use crate::wait::{Deadline, deadline};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -17,8 +17,8 @@ impl Client {
     /// Whether a call that comes now leaves the slots to those who have waited for long. One that may wait sleeps behind
     /// them; this handle's others are refused for as long as those had waited.
     pub(super) fn gives_way(&self, deadline: &Deadline) -> bool {
-        let bell = self.channel.view().cursor(CursorName::Room);
-        if !bell::is_starving(bell) {
+        let doorbell = self.channel.mapping().doorbell(Doorbell::FreeSlot);
+        if !doorbell::is_starving(doorbell) {
             return false;
         }
         if !deadline.is_now() {
@@ -30,7 +30,7 @@ impl Client {
             since if now < since + STARVES => {}
             _ => {
                 self.gives_way_since.store(0, Relaxed);
-                bell::relieve(bell);
+                doorbell::relieve(doorbell);
                 return false;
             }
         }
@@ -49,7 +49,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(10);
 
     fn room(client: &Client) -> &std::sync::atomic::AtomicU64 {
-        client.channel().view().cursor(CursorName::Room)
+        client.channel().mapping().doorbell(Doorbell::FreeSlot)
     }
 
     fn is_starving(client: &Client) -> bool {

@@ -96,7 +96,7 @@ impl Client {
     fn collect_unread(&self, number: u64) -> Result<()> {
         let me = self.channel.me()?;
         let id = self.id(number)?;
-        match slot::progress(self.channel.view(), id, me) {
+        match slot::progress(self.channel.mapping(), id, me) {
             Ok(Progress::Pending(_)) => Err(Error::WouldBlock),
             Ok(progress) => self.collect(id, progress),
             Err(Stale) => Err(Error::Stale),

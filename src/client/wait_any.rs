@@ -47,7 +47,7 @@ impl Client {
     fn find_done(&self, me: Participant, ids: &[u64]) -> Option<Result<usize>> {
         let mut stale = false;
         for (index, number) in ids.iter().enumerate().filter(|(_, number)| **number != 0) {
-            match self.id(*number).map(|id| slot::progress(self.channel.view(), id, me)) {
+            match self.id(*number).map(|id| slot::progress(self.channel.mapping(), id, me)) {
                 Ok(Ok(Progress::Pending(_))) => {}
                 Ok(Ok(_)) => return Some(Ok(index)),
                 Ok(Err(Stale)) | Err(_) => stale = true,
@@ -63,9 +63,9 @@ impl Client {
         let mut ended = Ok(());
         loop {
             // Read before the announcements: whoever meets one changes it.
-            let bell = channel.watch_bell(me);
+            let doorbell = channel.watch_doorbell(me);
             for id in self.known(ids) {
-                slot::announce_watching(channel.view(), id, me);
+                slot::announce_watching(channel.mapping(), id, me);
             }
             if let Some(found) = self.find_done(me, ids) {
                 channel.spinners.any.slept(deadline::now() - begun);
@@ -77,7 +77,7 @@ impl Client {
                 continue;
             }
             channel.check_before_sleep(deadline)?;
-            ended = channel.sleep_on_watch(me, bell, deadline, self.known(ids));
+            ended = channel.sleep_on_watch(me, doorbell, deadline, self.known(ids));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sizes and offsets of a channel, all derived from six numbers that its creator chose.
 
-use super::lines::{Cursor, LINE, ParticipantLine, ReplyLine, RequestLine};
+use super::lines::{LINE, ParticipantLine, ReplyLine, RequestLine, SharedLine};
 use crate::error::{Error, Result};
 use crate::protocol::state::{PARTICIPANTS_MAX, SLOTS_NAMEABLE};
 use std::fmt;
@@ -8,8 +8,8 @@ use std::mem::size_of;
 
 /// Bytes that the header takes at the start of the region.
 pub(crate) const HEADER_SIZE: u64 = 256;
-/// Cursor lines after the header, of which [`Cursor`] names those in use.
-pub(crate) const CURSORS: u64 = 6;
+/// Lines of shared words after the header, which [`super::lines::SharedWord`] names.
+pub(crate) const SHARED_WORDS: u64 = 6;
 /// Ring cells on one line.
 pub(crate) const CELLS_PER_LINE: u64 = LINE / 8;
 
@@ -83,7 +83,7 @@ impl Geometry {
         let spares = (slots / 4).clamp(SPARES_MIN, SPARES_MAX);
         let total_slots = u64::from(slots) + u64::from(spares);
         let cells = (2 * total_slots).next_power_of_two().max(CELLS_MIN);
-        let participants_offset = HEADER_SIZE + CURSORS * size_of::<Cursor>() as u64;
+        let participants_offset = HEADER_SIZE + SHARED_WORDS * size_of::<SharedLine>() as u64;
         let ring_offset = participants_offset + u64::from(participants) * size_of::<ParticipantLine>() as u64;
         let slots_offset = ring_offset + cells * 8;
         let lines = (size_of::<RequestLine>() + size_of::<ReplyLine>()) as u64;

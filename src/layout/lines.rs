@@ -11,27 +11,37 @@ pub(crate) const LINE: u64 = 128;
 /// Payload bytes that fit into a request or reply line.
 pub(crate) const INLINE: usize = 104;
 
-/// The cursor lines, in the order in which they follow the header.
+/// The doorbells that all share.
 #[derive(Clone, Copy)]
-pub(crate) enum CursorName {
+pub(crate) enum Doorbell {
+    /// Servers sleep on it until a request comes.
+    Request,
+    /// Clients sleep on it until a slot is free.
+    FreeSlot,
+}
+
+/// The words that all participants share, in the order in which their lines follow the header.
+#[derive(Clone, Copy)]
+pub(crate) enum SharedWord {
+    /// Hint: a position of the ring below which all is filled.
     Tail = 0,
+    /// Hint: a position of the ring below which no reference is needed any more.
     Head = 1,
-    /// Doorbell of sleeping servers.
-    Work = 2,
-    /// Doorbell of clients that wait for a free slot.
-    Room = 3,
-    Lent = 4,
+    RequestDoorbell = 2,
+    SlotDoorbell = 3,
+    /// Whether a spare slot may be in use.
+    SparesInUse = 4,
     /// How often waiting clients, and idle servers, looked after what the dead left: a half each.
     Looks = 5,
 }
 
-/// One cursor or doorbell.
+/// The line of one of those words.
 #[repr(C, align(128))]
-pub(crate) struct Cursor {
+pub(crate) struct SharedLine {
     pub word: AtomicU64,
 }
 
-/// One participant: who it is, and what it has done. Written by that participant only, but for the word, which whoever
+/// One participant: who it is, and what it has done. Written by that participant only, except the word, which whoever
 /// finds it dead also clears, and the doorbell.
 #[repr(C, align(128))]
 pub(crate) struct ParticipantLine {
@@ -90,12 +100,12 @@ mod tests {
     #[test]
     fn lines_stand_as_the_format_document_says() {
         let line = LINE as usize;
-        assert_eq!((size_of::<Cursor>(), align_of::<Cursor>()), (line, line));
+        assert_eq!((size_of::<SharedLine>(), align_of::<SharedLine>()), (line, line));
         assert_eq!((size_of::<ParticipantLine>(), align_of::<ParticipantLine>()), (line, line));
         assert_eq!((size_of::<RequestLine>(), align_of::<RequestLine>()), (line, line));
         assert_eq!((size_of::<ReplyLine>(), align_of::<ReplyLine>()), (line, line));
 
-        assert_eq!(offset_of!(Cursor, word), 0);
+        assert_eq!(offset_of!(SharedLine, word), 0);
         assert_eq!(offset_of!(ParticipantLine, word), 0);
         assert_eq!(offset_of!(ParticipantLine, pid), 8);
         assert_eq!(offset_of!(ParticipantLine, role), 12);

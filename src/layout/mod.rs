@@ -5,12 +5,12 @@
 //! | [`geometry`] | sizes and offsets, computed once and kept in private memory |
 //! | [`header`] | the first bytes of the region: written once, read once at attach, checked field by field |
 //! | [`lines`] | the 128-byte lines: cursors, participants, requests, replies |
-//! | [`view`] | bounded access to all of them in a mapping |
+//! | [`mapping`] | bounded access to all of them in a mapping |
 
 pub(crate) mod geometry;
 pub(crate) mod header;
 pub(crate) mod lines;
-pub(crate) mod view;
+pub(crate) mod mapping;
 
 pub(crate) use geometry::Geometry;
-pub(crate) use view::View;
+pub(crate) use mapping::Mapping;

@@ -5,8 +5,8 @@
 //! ones. The promise is kept without a counter: in flight are the slots that are neither FREE nor ABANDONED, and they
 //! are counted only while spare slots may be in use.
 //!
-//! The word `lent` says whether they may: bit 0, with a number above it that every lender raises, so that a clearing
-//! that overlaps a lending fails. It may be set for nothing, and it is set before a request in a spare slot counts:
+//! The word `word` says whether they may: bit 0, with a number above it that every lender raises, so that a clearing
+//! that overlaps a marked fails. It may be set for nothing, and it is set before a request in a spare slot counts:
 //!
 //! * a lender takes a spare slot, then sets the bit and raises the number, then counts, and keeps the slot if there is
 //!   room;
@@ -27,8 +27,8 @@ use super::state::{Id, Participant, ReplyState, ReplyWord};
 use super::word::{Memory, Word};
 use std::sync::atomic::Ordering::SeqCst;
 
-const LENT: u64 = 1;
-const LENDING: u64 = 2;
+const IN_USE: u64 = 1;
+const TAKEN: u64 = 2;
 /// Attempts to change the word, each of which fails only because another succeeded: so many fail only in memory that
 /// somebody overwrites all the time, and then the channel may as well be full.
 const ATTEMPTS: u32 = 10_000;
@@ -74,7 +74,7 @@ pub(crate) fn search<M: Memory>(
             return confirm(memory, id, care.gave_back);
         }
     }
-    lend(memory, client, purpose, care)
+    take_spare(memory, client, purpose, care)
 }
 
 /// As [`search`] without care.
@@ -123,11 +123,11 @@ fn is_in_flight<M: Memory>(memory: &M, slot: u32) -> bool {
 #[inline]
 fn confirm<M: Memory>(memory: &M, id: Id, gave_back: impl Fn()) -> Option<Id> {
     M::Word::announced();
-    let lent = memory.lent().load(SeqCst);
-    if lent & LENT == 0 {
+    let word = memory.spares_in_use().load(SeqCst);
+    if word & IN_USE == 0 {
         return Some(id);
     }
-    let kept = confirm_by_counting(memory, id, lent);
+    let kept = confirm_by_counting(memory, id, word);
     if kept.is_none() {
         gave_back();
     }
@@ -135,17 +135,17 @@ fn confirm<M: Memory>(memory: &M, id: Id, gave_back: impl Fn()) -> Option<Id> {
 }
 
 #[cold]
-fn confirm_by_counting<M: Memory>(memory: &M, id: Id, lent: u64) -> Option<Id> {
+fn confirm_by_counting<M: Memory>(memory: &M, id: Id, word: u64) -> Option<Id> {
     let mut spares = memory.slots()..memory.total_slots();
     if !spares.any(|slot| is_in_flight(memory, slot)) {
-        // Fails if somebody lends meanwhile, and that is right.
-        let _ = memory.lent().compare_exchange(lent, lent & !LENT, SeqCst, SeqCst);
+        // Fails if somebody takes a spare slot meanwhile, and that is right.
+        let _ = memory.spares_in_use().compare_exchange(word, word & !IN_USE, SeqCst, SeqCst);
     }
     keep_if_within(memory, id)
 }
 
 #[cold]
-fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose, care: &Care<'_>) -> Option<Id> {
+fn take_spare<M: Memory>(memory: &M, client: Participant, purpose: Purpose, care: &Care<'_>) -> Option<Id> {
     let mut in_flight = 0;
     for slot in 0..memory.total_slots() {
         if slot % SLOTS_PER_QUESTION == SLOTS_PER_QUESTION - 1 && !(care.in_time)() {
@@ -157,7 +157,7 @@ fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose, care: &Car
         return None;
     }
     let id = (memory.slots()..memory.total_slots()).find_map(|slot| take(memory, slot, client, purpose))?;
-    let is_announced = announce_lending(memory).is_some();
+    let is_announced = announce_spare(memory).is_some();
     // Pairs with the taker of an ordinary slot, which looks at the word after it took that.
     M::Word::announced();
     let kept = if is_announced { keep_if_within(memory, id) } else { drop_slot(memory, id) };
@@ -167,13 +167,13 @@ fn lend<M: Memory>(memory: &M, client: Participant, purpose: Purpose, care: &Car
     kept
 }
 
-fn announce_lending<M: Memory>(memory: &M) -> Option<()> {
-    let mut lent = memory.lent().load(SeqCst);
+fn announce_spare<M: Memory>(memory: &M) -> Option<()> {
+    let mut word = memory.spares_in_use().load(SeqCst);
     for _ in 0..ATTEMPTS {
-        let lending = lent.wrapping_add(LENDING) | LENT;
-        match memory.lent().compare_exchange(lent, lending, SeqCst, SeqCst) {
+        let marked = word.wrapping_add(TAKEN) | IN_USE;
+        match memory.spares_in_use().compare_exchange(word, marked, SeqCst, SeqCst) {
             Ok(_) => return Some(()),
-            Err(now) => lent = now,
+            Err(now) => word = now,
         }
     }
     None

@@ -10,8 +10,8 @@ pub(crate) struct Heap<W> {
     pub ring: Vec<W>,
     pub tail: W,
     pub head: W,
-    pub lent: W,
-    pub bell: W,
+    pub spares_in_use: W,
+    pub doorbell: W,
 }
 
 impl<W> Heap<W> {
@@ -43,8 +43,8 @@ impl<W> Heap<W> {
             ring,
             tail: new(position),
             head: new(position),
-            lent: new(0),
-            bell: new(0),
+            spares_in_use: new(0),
+            doorbell: new(0),
         }
     }
 
@@ -80,7 +80,7 @@ impl<W: Word> Memory for Heap<W> {
     fn head(&self) -> &W {
         &self.head
     }
-    fn lent(&self) -> &W {
-        &self.lent
+    fn spares_in_use(&self) -> &W {
+        &self.spares_in_use
     }
 }

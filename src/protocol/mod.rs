@@ -22,10 +22,10 @@
 //! | [`slot`] | transitions of one slot |
 //! | [`allocate`] | which slot a new request takes; spare slots |
 //! | [`ring`] | the order of requests |
-//! | [`bell`] | who sleeps and must be woken |
+//! | [`doorbell`] | who sleeps and must be woken |
 
 pub(crate) mod allocate;
-pub(crate) mod bell;
+pub(crate) mod doorbell;
 pub(crate) mod ring;
 pub(crate) mod slot;
 pub(crate) mod state;

@@ -103,7 +103,7 @@ pub(crate) fn publish_within<M: Memory>(
                 position = position.wrapping_add(1);
             }
         // Release: whoever sees the reference sees the request QUEUED and written. SeqCst: and this write is ordered
-        // before the load of the doorbell that follows it (see `bell`).
+        // before the load of the doorbell that follows it (see `doorbell`).
         } else if word.compare_exchange(found.0, Cell::new(position, cells, id).0, SeqCst, Relaxed).is_ok() {
             let next = position.wrapping_add(1);
             known.tail.store(next, Relaxed);
@@ -171,7 +171,7 @@ fn look<M: Memory>(memory: &M, known: &Known, steps: u64) -> Option<Found> {
     let mut position = later(known.head.load(Relaxed), memory.head().load(Relaxed));
     for _ in 0..steps {
         // Acquire: pairs with `publish`. SeqCst: and it comes after the announcement of a server that is about to
-        // sleep (see `bell`).
+        // sleep (see `doorbell`).
         let cell = Cell(memory.cell(position).load(SeqCst));
         let ahead = cell.laps_ahead_of(position, cells);
         if ahead < 0 {

@@ -35,7 +35,7 @@ pub(crate) fn take<M: Memory>(memory: &M, slot: u32, client: Participant, purpos
         Purpose::Call => ReplyWord::pending(generation, client),
         Purpose::Post => ReplyWord::posted(generation, client),
     };
-    // Acquire: whoever freed the slot has finished with its bytes. SeqCst: ordered before the load of `lent`.
+    // Acquire: whoever freed the slot has finished with its bytes. SeqCst: ordered before the load of `spares`.
     word.compare_exchange(found.0, taken.0, SeqCst, Relaxed).ok()?;
     Some(Id { slot, generation })
 }
@@ -199,7 +199,7 @@ pub(crate) fn announce_waiting<M: Memory>(memory: &M, id: Id, found: ReplyWord) 
     announce(memory, id, found, found.with_waiting())
 }
 
-/// Announces that the client sleeps on its bell for a request among others, unless that has its outcome.
+/// Announces that the client sleeps on its doorbell for a request among others, unless that has its outcome.
 pub(crate) fn announce_watching<M: Memory>(memory: &M, id: Id, client: Participant) {
     for _ in 0..TRANSITIONS_MAX {
         let Ok(Progress::Pending(word)) = progress(memory, id, client) else { return };
@@ -320,7 +320,7 @@ pub(crate) fn abandon<M: Memory>(memory: &M, id: Id, pending: ReplyWord) -> bool
 pub(crate) fn withdraw_abandoned<M: Memory>(memory: &M, id: Id) -> bool {
     let (request, reply) = (memory.request(id.slot), memory.reply(id.slot));
     let abandoned = ReplyWord::abandoned(id.generation).0;
-    // Who queued it again may settle it meanwhile, so that one attempt is not enough.
+    // Whoever queued it again may mark it as published meanwhile, so that one attempt is not enough.
     for _ in 0..TRANSITIONS_MAX {
         let found = RequestWord(request.load(SeqCst));
         let is_queued = found.generation() == id.generation && found.is_claimable();

@@ -16,7 +16,7 @@
 //! | FREE(g) | PENDING(g+1, client) | a client | it takes the slot for a call |
 //! | FREE(g) | POSTED(g+1, client) | a client | it takes the slot for a one-way message |
 //! | PENDING | PENDING + WAITING | its client | it is about to sleep on this word |
-//! | PENDING | PENDING + WATCHING | its client | it is about to sleep on the bell in its participant line |
+//! | PENDING | PENDING + WATCHING | its client | it is about to sleep on the doorbell in its participant line |
 //! | PENDING + either | PENDING | its client | it is stopped |
 //! | PENDING | READY | the server that claimed it | it replied |
 //! | PENDING | DISMISSED | the server that claimed it | it will not reply |
@@ -163,7 +163,7 @@ impl ReplyWord {
     pub fn is_waiting(self) -> bool {
         self.0 & Self::WAITING != 0
     }
-    /// Whether a thread of the client sleeps on its bell for this request among others, or is about to.
+    /// Whether a thread of the client sleeps on its doorbell for this request among others, or is about to.
     pub fn is_watching(self) -> bool {
         self.0 & Self::WATCHING != 0
     }

@@ -63,5 +63,5 @@ pub(crate) trait Memory {
     /// A position such that no reference below it is needed any more.
     fn head(&self) -> &Self::Word;
     /// Whether a spare slot may be in use; see [`super::allocate`].
-    fn lent(&self) -> &Self::Word;
+    fn spares_in_use(&self) -> &Self::Word;
 }

@@ -6,7 +6,7 @@
 //! A participant number is used again after its owner's death, so a word that names a number proves nothing unless it
 //! was read while that number belonged to the dead. The order that proves it: read the participant's own word (it names
 //! an incarnation), ask the kernel (dead), read a slot's words, then read the participant's word again (the same
-//! incarnation). The function `gone` that [`mend`] is given makes that last read. A word that names an owner who has
+//! incarnation). The function `gone` that [`recover_slot`] is given makes that last read. A word that names an owner who has
 //! something to finish never comes back to a value that it had, so the compare-and-swap that follows changes just what
 //! was judged; only REQUEUED and QUEUED may take turns, as long as nobody claims, and whoever meets either may publish
 //! or claim. Every compare-and-swap is from a word that was judged: none reads it anew after something was done for it.
@@ -53,7 +53,7 @@ pub(crate) struct Recoverer {
 
 /// What a step left to be done outside the words.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Mended {
+pub(crate) enum Recovered {
     /// Nothing of the gone one here, or nothing any more.
     Nothing,
     /// The slot is free: somebody may wait for one.
@@ -62,12 +62,12 @@ pub(crate) enum Mended {
     Failed { before: ReplyWord },
     /// The slot is its server's until that replies.
     Abandoned,
-    /// It is REQUEUED: its reference must be published, and then [`settle`] called.
+    /// It is REQUEUED: its reference must be published, and then [`mark_published`] called.
     Unpublished(Unpublished),
 }
 
 /// A REQUEUED request and the words that were judged: only what is still just so when its reference has been published
-/// is settled. What was claimed by that reference, and queued again, needs another.
+/// is marked. What was claimed by that reference, and queued again, needs another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Unpublished {
     pub id: Id,
@@ -87,12 +87,12 @@ const LOOKS_MAX: u32 = 16;
 
 /// Finishes or undoes what participants that are gone left in one slot. `gone` is asked only about owners that were
 /// read before.
-pub(crate) fn mend<M: Memory>(
+pub(crate) fn recover_slot<M: Memory>(
     memory: &M,
     slot: u32,
     by: Recoverer,
     gone: impl Fn(Participant) -> bool,
-) -> Mended {
+) -> Recovered {
     for _ in 0..LOOKS_MAX {
         let reply = ReplyWord(memory.reply(slot).load(Acquire));
         let request = RequestWord(memory.request(slot).load(Acquire));
@@ -108,19 +108,19 @@ pub(crate) fn mend<M: Memory>(
             request.is(RequestState::Requeued, generation) && (request.owner() == 0 || gone(request.owner()))
         };
         let again = || if by.redelivers { request.once_more(by.number) } else { None };
-        let unpublished = |request| Mended::Unpublished(Unpublished { id, request, reply });
+        let unpublished = |request| Recovered::Unpublished(Unpublished { id, request, reply });
 
-        let (next, mended) = match reply.state() {
+        let (next, recovered) = match reply.state() {
             ReplyState::Pending if client_gone() && claimed && !server_gone() => {
                 if abandon(memory, id, reply) {
-                    return Mended::Abandoned;
+                    return Recovered::Abandoned;
                 }
                 continue;
             }
             ReplyState::Pending | ReplyState::Ready | ReplyState::Failed | ReplyState::Dismissed
                 if client_gone() =>
             {
-                (ReplyWord::free(generation), Mended::Freed)
+                (ReplyWord::free(generation), Recovered::Freed)
             }
             ReplyState::Pending | ReplyState::Posted if recoverer_gone() => {
                 let again = request.to_requeued(by.number);
@@ -132,8 +132,8 @@ pub(crate) fn mend<M: Memory>(
             state @ (ReplyState::Pending | ReplyState::Posted) if server_gone() => match again() {
                 Some(again) if queue_again(memory, id, request, again) => return unpublished(again),
                 Some(_) => continue,
-                None if state == ReplyState::Posted => (ReplyWord::free(generation), Mended::Freed),
-                None => (ReplyWord::failed(generation, reply.owner()), Mended::Failed { before: reply }),
+                None if state == ReplyState::Posted => (ReplyWord::free(generation), Recovered::Freed),
+                None => (ReplyWord::failed(generation, reply.owner()), Recovered::Failed { before: reply }),
             },
             ReplyState::Posted if client_gone() && request.is(RequestState::Queued, generation) => {
                 // One recoverer at a time, or many would fill the ring with references.
@@ -144,14 +144,14 @@ pub(crate) fn mend<M: Memory>(
                 continue;
             }
             ReplyState::Posted if cancelled || client_gone() && !is_current => {
-                (ReplyWord::free(generation), Mended::Freed)
+                (ReplyWord::free(generation), Recovered::Freed)
             }
             ReplyState::Abandoned if claimable || cancelled || server_gone() => {
-                (ReplyWord::free(generation), Mended::Freed)
+                (ReplyWord::free(generation), Recovered::Freed)
             }
-            _ => return Mended::Nothing,
+            _ => return Recovered::Nothing,
         };
-        if mended == Mended::Freed && (claimable || server_gone()) {
+        if recovered == Recovered::Freed && (claimable || server_gone()) {
             // Nobody waits for it: first of all no server may claim it any more, and nobody queue it again.
             let cancelled = request.to_cancelled(reply.owner());
             if memory.request(slot).compare_exchange(request.0, cancelled.0, AcqRel, Acquire).is_err() {
@@ -159,10 +159,10 @@ pub(crate) fn mend<M: Memory>(
             }
         }
         if memory.reply(slot).compare_exchange(reply.0, next.0, SeqCst, Acquire).is_ok() {
-            return mended;
+            return recovered;
         }
     }
-    Mended::Nothing
+    Recovered::Nothing
 }
 
 /// Makes a request claimable again. False if it changed meanwhile, or if its client has given it up: then it is
@@ -182,7 +182,7 @@ fn queue_again<M: Memory>(memory: &M, id: Id, found: RequestWord, again: Request
 /// Only from the words that were judged before it was published. Meanwhile a server may have claimed the request by that
 /// reference and died, and another recoverer made it REQUEUED once more: that one's reference is missing still, whatever
 /// this one published. The times in the word tell the two apart.
-pub(crate) fn settle<M: Memory>(
+pub(crate) fn mark_published<M: Memory>(
     memory: &M,
     judged: &Unpublished,
     by: Participant,

@@ -1,6 +1,6 @@
 //! Recovery, step by step: who rests where, and what the others do meanwhile. On the heap and in shared memory.
 
-use super::{Mended, Recoverer, Unpublished, mend, settle};
+use super::{Recovered, Recoverer, Unpublished, mark_published, recover_slot};
 use crate::Options;
 use crate::protocol::allocate::allocate;
 use crate::protocol::heap::Heap;
@@ -26,15 +26,15 @@ fn take(memory: &impl Memory, server: Participant) -> Option<Id> {
 /// Makes the request of somebody dead REQUEUED.
 fn requeue(memory: &impl Memory, recoverer: Participant, dead: &[Participant]) -> Unpublished {
     let by = Recoverer { number: recoverer, redelivers: true };
-    match mend(memory, 0, by, |owner| dead.contains(&owner)) {
-        Mended::Unpublished(judged) => judged,
+    match recover_slot(memory, 0, by, |owner| dead.contains(&owner)) {
+        Recovered::Unpublished(judged) => judged,
         other => panic!("{other:?}"),
     }
 }
 
 /// The first recoverer rests after it published; the next server claims by that and dies, and the second recoverer dies
 /// before it publishes.
-fn rest_before_settling(memory: &impl Memory, purpose: Purpose) {
+fn rest_before_marking(memory: &impl Memory, purpose: Purpose) {
     let known = Known::at_attach(memory);
     let id = allocate(memory, CLIENT, purpose, 0, 0).unwrap();
     slot::queue(memory, id, CLIENT);
@@ -45,21 +45,21 @@ fn rest_before_settling(memory: &impl Memory, purpose: Purpose) {
     ring::publish(memory, &known, id).unwrap();
     assert_eq!(take(memory, SERVERS[1]), Some(id));
     let _never_published = requeue(memory, RECOVERERS[1], &SERVERS[..2]);
-    settle(memory, &resting, RECOVERERS[0], |owner| owner == SERVERS[0]);
+    mark_published(memory, &resting, RECOVERERS[0], |owner| owner == SERVERS[0]);
 
     let taken_over = requeue(memory, RECOVERERS[2], &RECOVERERS[1..2]);
     ring::publish(memory, &known, id).unwrap();
-    settle(memory, &taken_over, RECOVERERS[2], |owner| owner == RECOVERERS[1]);
+    mark_published(memory, &taken_over, RECOVERERS[2], |owner| owner == RECOVERERS[1]);
     assert_eq!(take(memory, SERVERS[2]), Some(id), "it is lost");
     assert_ne!(slot::dismiss(memory, id), slot::Replied::Stale);
 }
 
 #[test]
-fn what_a_recoverer_made_of_a_request_is_not_settled_by_one_who_published_it_before() {
+fn what_a_recoverer_made_of_a_request_is_not_marked_by_one_who_published_it_before() {
     for purpose in [Purpose::Call, Purpose::Post] {
-        rest_before_settling(&Heap::new(1, 0, 4, AtomicU64::new), purpose);
+        rest_before_marking(&Heap::new(1, 0, 4, AtomicU64::new), purpose);
         let server = Options::new().slots(1).redeliver(true).anonymous().unwrap();
-        rest_before_settling(server.channel().view(), purpose);
+        rest_before_marking(server.channel().mapping(), purpose);
     }
 }
 
@@ -77,6 +77,6 @@ fn nor_by_a_client_that_helped_to_publish_it() {
     ring::publish(&memory, &known, id).unwrap();
     assert_eq!(take(&memory, SERVERS[1]), Some(id));
     requeue(&memory, RECOVERERS[1], &SERVERS[..2]);
-    settle(&memory, &helped, CLIENT, |_| false);
+    mark_published(&memory, &helped, CLIENT, |_| false);
     assert!(super::unpublished(&memory, id).is_some(), "its reference is missing still");
 }

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | 0 | a new process: nothing was cleaned up |
 //! | `epoch << 8 \| UNDER_WAY` | a thread is cleaning up; others go on, and what they open is not touched |
-//! | `epoch << 8 \| SETTLED` | done |
+//! | `epoch << 8 \| NOTED` | done |
 //!
 //! The epoch counts processes from the first one of this line that used the library.
 //!
@@ -51,7 +51,7 @@ pub(super) fn is_in_progress() -> bool {
 }
 
 const UNDER_WAY: u32 = 1;
-const SETTLED: u32 = 2;
+const NOTED: u32 = 2;
 
 /// A page that children find empty.
 #[repr(C, align(4096))]
@@ -70,13 +70,13 @@ static EMPTIED: AtomicU8 = AtomicU8::new(0);
 /// The epoch of the newest process.
 static EPOCHS: AtomicU16 = AtomicU16::new(0);
 
-/// Which process this is; after [`settle_in`].
+/// Which process this is; after [`note_process`].
 pub(super) fn epoch() -> u16 {
     (PROCESS.word.load(Relaxed) >> 8) as u16
 }
 
-fn is_settled() -> bool {
-    PROCESS.word.load(Acquire) & 0xff == SETTLED
+fn is_noted() -> bool {
+    PROCESS.word.load(Acquire) & 0xff == NOTED
         && (EMPTIED.load(Relaxed) == 1 || PROCESS.pid.load(Relaxed) == std::process::id())
 }
 
@@ -89,17 +89,17 @@ enum Reserves {
     Renew,
 }
 
-/// To be called before anything else is done in a process: cleans up what it inherited, unless that has been done. Takes
+/// To be called before anything else is done in a process: notes that it is this one and cleans up what it inherited, unless that has been done. Takes
 /// no lock and allocates nothing.
 #[inline]
-pub(crate) fn settle_in() {
-    if !is_settled() {
-        settle(Reserves::Renew);
+pub(crate) fn note_process() {
+    if !is_noted() {
+        note(Reserves::Renew);
     }
 }
 
 #[cold]
-fn settle(reserves: Reserves) {
+fn note(reserves: Reserves) {
     let word = PROCESS.word.load(Acquire);
     // Not emptied, and another process's: a raw clone, where the kernel doesn't know better.
     let is_old = word != 0 && EMPTIED.load(Relaxed) == 2 && PROCESS.pid.load(Relaxed) != std::process::id();
@@ -122,13 +122,13 @@ fn settle(reserves: Reserves) {
         let _ = HANDLERS.compare_exchange(1, 0, AcqRel, Relaxed);
     }
     PROCESS.start_time.store(start_time().unwrap_or(0), Relaxed);
-    PROCESS.word.store(u32::from(epoch) << 8 | SETTLED, Release);
+    PROCESS.word.store(u32::from(epoch) << 8 | NOTED, Release);
 }
 
-/// This process's id and when it started, in clock ticks after boot, 0 if unknown. Looked up when a process settles in:
+/// This process's id and when it started, in clock ticks after boot, 0 if unknown. Looked up when a process is noted:
 /// later it may have lost the right.
 pub(crate) fn who() -> (u32, u64) {
-    if is_settled() {
+    if is_noted() {
         (PROCESS.pid.load(Relaxed), PROCESS.start_time.load(Relaxed))
     } else {
         (std::process::id(), start_time().unwrap_or(0))
@@ -172,7 +172,7 @@ pub(super) fn want_reserve() {
 }
 
 extern "C" fn before() {
-    settle_in();
+    note_process();
     if WANTED.swap(false, Relaxed) {
         kept::all().for_each(kept::Place::provide_reserve);
     }
@@ -199,7 +199,7 @@ extern "C" fn after_in_child() {
         PROCESS.word.store(0, Relaxed);
         empty_seats();
     }
-    settle(if alone { Reserves::Keep } else { Reserves::Renew });
+    note(if alone { Reserves::Keep } else { Reserves::Renew });
     // Where a handler of the program's own called the library first, this one is still counted.
     FORKS.fetch_and(!(IN_PROGRESS | OVERLAPPED), SeqCst);
 }

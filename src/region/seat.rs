@@ -37,7 +37,7 @@ unsafe impl Sync for Own {}
 
 impl Own {
     pub fn new(subject: &str) -> Result<Self> {
-        fork::settle_in();
+        fork::note_process();
         fork::register();
         memory::page(subject).map(|page| Self(page.cast()))
     }
@@ -56,7 +56,7 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        fork::settle_in();
+        fork::note_process();
         let page = self.get().lock_page.swap(0, Relaxed);
         if page != 0 {
             memory::unmap(page);

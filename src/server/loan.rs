@@ -59,13 +59,13 @@ impl Server {
     pub(super) fn lend_reply_of_taken(&self, number: u64) -> Result<Room<'_>> {
         let id = self.id(number)?;
         let me = self.channel.me()?;
-        let view = self.channel.view();
-        if let Err(replied) = slot::may_write(view, id, me) {
+        let mapping = self.channel.mapping();
+        if let Err(replied) = slot::may_write(mapping, id, me) {
             self.ended(&replied)?;
         }
         self.loans[id.slot as usize].store(id.generation, Relaxed);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
-        Ok(unsafe { Room::new(view.response_buffer(id.slot), self.channel.response_max()) })
+        Ok(unsafe { Room::new(mapping.response_buffer(id.slot), self.channel.response_max()) })
     }
 
     pub(crate) fn commit_reply(
@@ -92,8 +92,8 @@ impl Server {
     ) -> Result<()> {
         let id = self.id(number)?;
         let me = self.channel.me()?;
-        let view = self.channel.view();
-        if let Err(replied) = slot::may_reply(view, id, me) {
+        let mapping = self.channel.mapping();
+        if let Err(replied) = slot::may_reply(mapping, id, me) {
             return self.ended(&replied);
         }
         // What lies in the buffer without a loan is somebody else's.
@@ -105,7 +105,7 @@ impl Server {
                 "one that rr_reply_loan lent room for",
             ));
         }
-        view.settle_response(id.slot, length, flags);
+        mapping.place_response(id.slot, length, flags);
         self.label(id, length, message_type, flags, 0);
         self.deliver(me, id, length)
     }

@@ -19,7 +19,7 @@ use crate::channel::message::{Message, check_length};
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::{CursorName, INLINE, REPLY_IS_ERROR};
+use crate::layout::lines::{Doorbell, INLINE, REPLY_IS_ERROR};
 use crate::memory;
 use crate::protocol::slot::{self, Replied};
 use crate::protocol::{Id, Memory, Participant};
@@ -58,7 +58,7 @@ pub struct Server {
 
 impl Server {
     pub(crate) fn new(channel: Channel) -> Result<Self> {
-        let loans = memory::array((0..channel.view().total_slots()).map(|_| AtomicU64::new(0)))?;
+        let loans = memory::array((0..channel.mapping().total_slots()).map(|_| AtomicU64::new(0)))?;
         Ok(Self { channel, loans })
     }
 
@@ -161,26 +161,26 @@ impl Server {
     fn send(&self, id: u64, message: &Message<'_>, code: i32) -> Result<()> {
         let id = self.id(id)?;
         let me = self.channel.me()?;
-        let view = self.channel.view();
-        if let Err(replied) = slot::may_reply(view, id, me) {
+        let mapping = self.channel.mapping();
+        if let Err(replied) = slot::may_reply(mapping, id, me) {
             return self.ended(&replied);
         }
         let length = message.data.len();
         self.label(id, length, message.message_type, message.flags, code);
-        let bytes = view.response_bytes(id.slot, length, message.flags);
+        let bytes = mapping.response_bytes(id.slot, length, message.flags);
         // SAFETY: the length is within the slot's bytes.
         unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
         self.deliver(me, id, length)
     }
 
     fn id(&self, number: u64) -> Result<Id> {
-        Id::from_u64(number, self.channel.view().total_slots()).ok_or(Error::Stale)
+        Id::from_u64(number, self.channel.mapping().total_slots()).ok_or(Error::Stale)
     }
 
     /// Says in the reply's line what the message is.
     #[inline]
     fn label(&self, id: Id, length: usize, message_type: u32, flags: u32, code: i32) {
-        let line = self.channel.view().reply_line(id.slot);
+        let line = self.channel.mapping().reply_line(id.slot);
         line.length.store(length as u32, Relaxed);
         line.message_type.store(message_type, Relaxed);
         line.flags.store(flags, Relaxed);
@@ -190,7 +190,7 @@ impl Server {
     /// Hands a reply that is written to the client, and wakes it.
     #[inline(always)]
     fn deliver(&self, me: Participant, id: Id, length: usize) -> Result<()> {
-        match slot::reply(self.channel.view(), id) {
+        match slot::reply(self.channel.mapping(), id) {
             Replied::Delivered { before } => {
                 self.channel.wake_sleepers(id.slot, before);
                 self.channel.notify_of_reply();
@@ -214,11 +214,11 @@ impl Server {
     fn let_go(&self, id: u64) -> Result<()> {
         let id = self.id(id)?;
         let me = self.channel.me()?;
-        let view = self.channel.view();
-        if let Err(replied) = slot::may_reply(view, id, me) {
+        let mapping = self.channel.mapping();
+        if let Err(replied) = slot::may_reply(mapping, id, me) {
             return self.ended(&replied);
         }
-        match slot::dismiss(view, id) {
+        match slot::dismiss(mapping, id) {
             Replied::Delivered { before } => {
                 self.channel.wake_sleepers(id.slot, before);
                 self.channel.notify_of_reply();
@@ -231,11 +231,11 @@ impl Server {
     /// Lets go of a request that may have been replied to.
     fn let_go_unless_ended(&self, number: u64) {
         let (Ok(id), Ok(me)) = (self.id(number), self.channel.me()) else { return };
-        match slot::may_write(self.channel.view(), id, me) {
+        match slot::may_write(self.channel.mapping(), id, me) {
             Ok(()) => {
                 let _ = self.let_go(number);
             }
-            Err(Replied::Freed | Replied::Released) => self.channel.ring(CursorName::Room),
+            Err(Replied::Freed | Replied::Released) => self.channel.ring_doorbell(Doorbell::FreeSlot),
             Err(_) => {}
         }
     }
@@ -244,7 +244,7 @@ impl Server {
     #[cold]
     fn ended(&self, replied: &Replied) -> Result<()> {
         if matches!(replied, Replied::Freed | Replied::Released) {
-            self.channel.ring(CursorName::Room);
+            self.channel.ring_doorbell(Doorbell::FreeSlot);
         }
         if *replied == Replied::Released {
             return Ok(());
@@ -262,6 +262,6 @@ impl Server {
     /// one. Those that begin after one has ended so wait as ever. Async-signal-safe: a signal handler that calls this
     /// ends the wait of its thread even if it runs before that sleeps.
     pub fn interrupt(&self) {
-        self.channel.interrupt(CursorName::Work);
+        self.channel.interrupt(Doorbell::Request);
     }
 }

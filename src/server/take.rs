@@ -5,7 +5,7 @@ use crate::channel::message::RECEIVERS_FLAGS;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::CursorName;
+use crate::layout::lines::Doorbell;
 use crate::protocol::ring::{self, Found};
 use crate::protocol::{Id, Participant, slot};
 use crate::wait::{Deadline, Polled, deadline};
@@ -49,7 +49,7 @@ impl Server {
             if request.length > capacity {
                 break Ok(Received::TooLong(request));
             }
-            if slot::claim(self.channel.view(), found, me).is_none() {
+            if slot::claim(self.channel.mapping(), found, me).is_none() {
                 // Somebody else was faster; nobody is so again and again but where words are overwritten.
                 losses += 1;
                 if losses % LOSSES_PER_LOOK == 0 {
@@ -59,11 +59,11 @@ impl Server {
                 }
                 continue;
             }
-            ring::pass(self.channel.view(), &self.channel.known, found);
+            ring::pass(self.channel.mapping(), &self.channel.known, found);
             // Its lines arrive while this request is read and replied to.
-            if let Some(next) = ring::peek_after(self.channel.view(), found) {
-                self.channel.view().prefetch_request(next);
-                self.channel.view().prefetch_reply(next);
+            if let Some(next) = ring::peek_after(self.channel.mapping(), found) {
+                self.channel.mapping().prefetch_request(next);
+                self.channel.mapping().prefetch_reply(next);
             }
             break Ok(Received::Taken(request));
         };
@@ -77,8 +77,8 @@ impl Server {
     /// announcement of all who sleep, and whoever published since then woke nobody.
     #[cold]
     fn hand_on(&self) {
-        if ring::find(self.channel.view(), &self.channel.known).is_some() {
-            self.channel.ring(CursorName::Work);
+        if ring::find(self.channel.mapping(), &self.channel.known).is_some() {
+            self.channel.ring_doorbell(Doorbell::Request);
         }
     }
 
@@ -86,7 +86,7 @@ impl Server {
     #[inline]
     pub(super) fn payload(&self, request: &Request) -> *const u8 {
         let slot = (request.id & 0xFFFF) as u32;
-        self.channel.view().request_bytes(slot, request.length, request.flags)
+        self.channel.mapping().request_bytes(slot, request.length, request.flags)
     }
 
     /// Before one more attempt: whether there is time for it.
@@ -107,11 +107,11 @@ impl Server {
     #[inline(always)]
     fn next_request(&self, deadline: &Deadline) -> Result<(Found, bool)> {
         let channel = &self.channel;
-        let find = || ring::find(channel.view(), &channel.known);
-        let glance = || ring::glance(channel.view(), &channel.known);
+        let find = || ring::find(channel.mapping(), &channel.known);
+        let glance = || ring::glance(channel.mapping(), &channel.known);
         match channel.spinners.request.until(deadline, &channel.interrupts, 1, glance) {
             Polled::Found(found) => {
-                channel.view().prefetch_reply(found.slot);
+                channel.mapping().prefetch_reply(found.slot);
                 return Ok((found, false));
             }
             Polled::Nothing => {}
@@ -122,7 +122,7 @@ impl Server {
         }
         let mut looks = channel.looks_around();
         let look_after = || channel.look_around(&mut looks);
-        channel.sleep_on(CursorName::Work, deadline, |_| find(), look_after).inspect_err(|error| {
+        channel.sleep_on(Doorbell::Request, deadline, |_| find(), look_after).inspect_err(|error| {
             if *error == Error::TimedOut {
                 channel.count(Counter::Timeouts, 1);
             }
@@ -130,7 +130,7 @@ impl Server {
     }
 
     fn describe(&self, found: Found) -> Request {
-        let line = self.channel.view().request_line(found.slot);
+        let line = self.channel.mapping().request_line(found.slot);
         Request {
             id: Id { slot: found.slot, generation: found.word.generation() }.to_u64(),
             length: line.length.load(Relaxed) as usize,
@@ -144,8 +144,8 @@ impl Server {
     /// Takes a request that no client which keeps to the format can have sent, and lets it fail.
     #[cold]
     fn refuse(&self, found: Found, me: Participant) {
-        if slot::claim(self.channel.view(), found, me).is_some() {
-            ring::pass(self.channel.view(), &self.channel.known, found);
+        if slot::claim(self.channel.mapping(), found, me).is_some() {
+            ring::pass(self.channel.mapping(), &self.channel.known, found);
             self.channel.fail(found.slot, me);
         }
     }

@@ -156,7 +156,7 @@ impl Server {
         timeout: impl Into<Timeout>,
     ) -> Result<usize> {
         // Before any is taken. More than there are slots are never there at once.
-        let room = most.min(self.channel.view().total_slots() as usize);
+        let room = most.min(self.channel.mapping().total_slots() as usize);
         views.try_reserve(room).map_err(|_| Error::NoMemory)?;
         self.take_batch(room, timeout.into(), |_, request| views.push(self.view_of(request)))
     }

@@ -108,7 +108,7 @@ impl Calling<'_> {
         self.ledger.marks(self.seat, sent.payload.number)
     }
 
-    pub fn settle(&self, sent: &Sent, outcome: u32) {
+    pub fn record(&self, sent: &Sent, outcome: u32) {
         let before = self.ledger.mark(self.seat, sent.payload.number, outcome);
         assert_eq!(before & ledger::OUTCOMES, 0, "{sent:?} ends with {outcome:#x} and has {before:#x}");
     }
@@ -120,10 +120,10 @@ impl Calling<'_> {
         let call = || self.client.req(&bytes, &mut buffer, limit);
         let (result, span) = self.watch.call("req", limit, call);
         match result {
-            Err(Error::NoSlots) => self.settle(&sent, ledger::NOT_SENT),
+            Err(Error::NoSlots) => self.record(&sent, ledger::NOT_SENT),
             Err(Error::TimedOut | Error::WouldBlock) => {
                 self.signals.may_come();
-                self.settle(&sent, ledger::WITHDRAWN);
+                self.record(&sent, ledger::WITHDRAWN);
             }
             result => {
                 self.signals.comes();
@@ -138,9 +138,9 @@ impl Calling<'_> {
         match self.watch.call("post", limit, || self.client.post(&bytes, limit)).0 {
             Ok(()) => {
                 self.signals.comes();
-                self.settle(&sent, ledger::POSTED);
+                self.record(&sent, ledger::POSTED);
             }
-            Err(Error::NoSlots | Error::TimedOut) => self.settle(&sent, ledger::NOT_SENT),
+            Err(Error::NoSlots | Error::TimedOut) => self.record(&sent, ledger::NOT_SENT),
             Err(error) => panic!("post: {error}"),
         }
     }
@@ -185,7 +185,7 @@ impl Calling<'_> {
                 self.signals.comes();
                 self.flight.push((id, sent));
             }
-            Err(Error::NoSlots | Error::TimedOut) => self.settle(&sent, ledger::NOT_SENT),
+            Err(Error::NoSlots | Error::TimedOut) => self.record(&sent, ledger::NOT_SENT),
             Err(error) => panic!("send: {error}"),
         }
     }
@@ -236,7 +236,7 @@ impl Calling<'_> {
         let (id, sent) = self.any();
         match self.watch.call("cancel", Limit::Now, || self.client.cancel(id)).0 {
             Ok(()) => {
-                self.settle(&sent, ledger::CANCELLED);
+                self.record(&sent, ledger::CANCELLED);
                 assert_eq!(self.client.cancel(id), Err(Error::Stale), "cancelled {sent:?}");
             }
             Err(Error::AlreadyReplied) => {

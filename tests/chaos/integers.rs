@@ -45,10 +45,10 @@ impl Calling<'_> {
         let number = number_of(&sent.payload);
         let (result, span) = self.watch.call("req_i64", limit, || self.client.req_i64(number, limit));
         match result {
-            Err(Error::NoSlots) => self.settle(&sent, ledger::NOT_SENT),
+            Err(Error::NoSlots) => self.record(&sent, ledger::NOT_SENT),
             Err(Error::TimedOut | Error::WouldBlock) => {
                 self.signals.may_come();
-                self.settle(&sent, ledger::WITHDRAWN);
+                self.record(&sent, ledger::WITHDRAWN);
             }
             result => {
                 self.signals.comes();

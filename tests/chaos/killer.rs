@@ -68,7 +68,7 @@ impl<'a> Killer<'a> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(self.random.below(PAUSE)));
-            self.mend(Instant::now());
+            self.replace_dead(Instant::now());
             let seat = self.random.below(SEATS as u64) as usize;
             if self.random.below(CALMS) == 0 {
                 self.kill(CLIENTS + seat % SERVERS);
@@ -80,7 +80,7 @@ impl<'a> Killer<'a> {
                 self.stop(seat);
             }
         }
-        self.mend(Instant::now() + Duration::from_millis(GAP + STOP));
+        self.replace_dead(Instant::now() + Duration::from_millis(GAP + STOP));
     }
 
     /// Up to so many milliseconds, a short time as likely as a long one on a scale of powers of two.
@@ -123,7 +123,7 @@ impl<'a> Killer<'a> {
     }
 
     /// Continues and starts whom it is time for.
-    fn mend(&mut self, now: Instant) {
+    fn replace_dead(&mut self, now: Instant) {
         for seat in 0..SEATS {
             let place = &mut self.places[seat];
             if place.due.is_none_or(|due| due > now) {

@@ -140,7 +140,7 @@ impl Calling<'_> {
     }
 
     fn answered(&self, sent: &Sent, outcome: u32, span: Span) {
-        self.settle(sent, outcome);
+        self.record(sent, outcome);
         assert_ne!(ledger::executions(self.marks(sent)), 0, "an answer, but nobody executed {sent:?}");
         if let Some(at) = self.answered_at(sent) {
             self.watch.check("waiting for an answer that was there", span, at);
@@ -154,12 +154,12 @@ impl Calling<'_> {
 
     /// The request is gone, and the client did not end it.
     pub fn miss(&self, sent: &Sent) {
-        self.settle(sent, ledger::CLEARED);
+        self.record(sent, ledger::CLEARED);
         assert!(self.may_be_cleared(sent), "gone, and nobody cleared the channel: {sent:?}");
     }
 
     fn mourn(&self, sent: &Sent, span: Span) {
-        self.settle(sent, ledger::OWNER_DEAD);
+        self.record(sent, ledger::OWNER_DEAD);
         let deaths = self.ledger.condemned() - sent.buried;
         let least = if self.form.redelivers() { DELIVERIES } else { 1 };
         assert!(deaths >= least, "failed after {deaths} deaths, not {least}: {sent:?}");

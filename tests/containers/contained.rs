@@ -31,7 +31,7 @@ fn contain(part: fn()) {
     }
     let inner = Forked::run(Tie::Bound, || {
         assert_eq!(child::listen().as_deref(), Some("go"));
-        match settle() {
+        match set_up() {
             Ok(()) => part(),
             Err(error) => child::skip(&format!("no mounts of its own: {error}")),
         }
@@ -75,7 +75,7 @@ fn become_user(user: u32) {
 }
 
 /// In the container: its mounts. Where the channel is mounted inside, it can be reached by no other path.
-fn settle() -> io::Result<()> {
+fn set_up() -> io::Result<()> {
     assert_eq!(std::process::id(), 1);
     mount("none", "/", "", libc::MS_PRIVATE | libc::MS_REC)?;
     mount("proc", "/proc", "proc", libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC)?;

@@ -8,7 +8,7 @@
 //! | `collect MS` | waits so long for the reply to the oldest request sent | its text, or the error's name |
 //! | `request N` | makes N round trips | `ok` |
 //! | `serve N` | echoes N requests | `ok` |
-//! | `recover N` | sweeps N times | how many participants it swept up after |
+//! | `recover N` | recovers N times | how many participants it recovered from |
 //! | `exec` | becomes a shell and then cat(1) | `cat` |
 //! | `start` | starts such a shell, which shares its input and output | `cat` |
 

@@ -19,7 +19,7 @@ const LINE: u64 = 128;
 /// Offsets in a request or reply line.
 pub const LENGTH: u64 = 8;
 pub const FLAGS: u64 = 16;
-/// Offset of a client's bell in its participant line.
+/// Offset of a client's doorbell in its participant line.
 pub const WATCH: u64 = 112;
 
 pub struct Region {

@@ -1,4 +1,4 @@
-//! Memory laid out to make one call take as long as it can: what a walk, a sweep or a retry costs at its worst, in the
+//! Memory laid out to make one call take as long as it can: what a walk, a recovery or a retry costs at its worst, in the
 //! largest channel or under somebody who never lets go.
 
 use super::payload::Random;
@@ -74,7 +74,7 @@ fn everybody_is_dead(region: &Region) {
     }
 }
 
-/// Whoever sweeps up finds a one-way message in every slot that has to be published once more, and a ring without room.
+/// Whoever recovers finds a one-way message in every slot that has to be published once more, and a ring without room.
 pub fn messages_that_nobody_published(region: &Region) {
     let mut random = Random::new(3);
     let (cells, total) = (region.geometry.cells(), region.geometry.total_slots());
@@ -137,7 +137,7 @@ pub fn words_that_never_stand_still(region: &Region) {
         let target = region.word(offset);
         for times in 0..200_000_u64 {
             let next = if offset < region.geometry.slots_offset() {
-                // A bell counts on.
+                // A doorbell counts on.
                 target.load(Relaxed).wrapping_add(1)
             } else {
                 target.load(Relaxed) ^ (times & 7) << 4

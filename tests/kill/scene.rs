@@ -28,7 +28,7 @@ pub struct Operation {
     pub beside: Option<fn(&mut Scene)>,
 }
 
-/// By what survivors come to sweep up after the dead.
+/// By what survivors come to recover from deaths.
 #[derive(Clone, Copy, Debug)]
 pub enum Manner {
     /// By asking for it.

@@ -12,7 +12,7 @@ const TAIL: u64 = 256;
 /// The doorbell of servers.
 const DOORBELL: u64 = 512;
 const DOORBELL_OF_CLIENTS: u64 = 640;
-/// A bell's bit for sleepers.
+/// A doorbell's bit for sleepers.
 const SLEEPERS: u64 = 1;
 /// A reply word's bits for a client that sleeps, for one reply or for any of several.
 const SLEEPS: u64 = 0b11 << 4;
@@ -112,7 +112,7 @@ impl Words {
         }
     }
 
-    /// All words that several write: cursors and bells, who is there, the ring, the slots' two.
+    /// All words that several write: cursors and doorbells, who is there, the ring, the slots' two.
     pub fn all(&self) -> Vec<u64> {
         let geometry = &self.geometry;
         let mut bytes = vec![0; geometry.total_size() as usize];

@@ -13,7 +13,7 @@ const TAIL: u64 = 256;
 const HEAD: u64 = 384;
 /// The two doorbells and the word that counts lendings, each with the bits of its count.
 const COUNTS: [(u64, u64); 3] = [(512, BELL), (640, BELL), (768, u64::MAX - 1)];
-/// All of a bell but bit 0 and bit 63.
+/// All of a doorbell but bit 0 and bit 63.
 const BELL: u64 = u64::MAX >> 1 & !1;
 const PARTICIPANTS: u64 = 1024;
 const REPLY: u64 = 128;
@@ -30,7 +30,7 @@ pub enum Age {
     BeforeGenerationOfCell,
     /// The next generation is the last of all.
     BeforeGeneration,
-    /// Whoever joins next is the last incarnation of its number, and the next ring of each bell is its last.
+    /// Whoever joins next is the last incarnation of its number, and the next ring of each doorbell is its last.
     BeforeIncarnation,
 }
 

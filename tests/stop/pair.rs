@@ -24,7 +24,7 @@ pub enum Between {
     Nothing,
     /// A server comes, claims all that it finds and dies.
     Claim,
-    /// A survivor sweeps up after the dead.
+    /// A survivor recovers from the deaths.
     Recover,
     /// The world goes round.
     World(World),
@@ -100,7 +100,7 @@ pub struct Pair {
     pub first: &'static Operation,
     pub second: &'static Operation,
     pub meeting: Meeting,
-    /// Whether the second one is there when somebody dies for the first one: whoever joins sweeps up.
+    /// Whether the second one is there when somebody dies for the first one: whoever joins recovers.
     pub after_second: bool,
 }
 

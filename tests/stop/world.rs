@@ -34,7 +34,7 @@ const NOW: Duration = Duration::ZERO;
 impl Scene<'_> {
     pub(super) fn go_round(&mut self, world: World) {
         self.keep_up();
-        self.sweep();
+        self.recover();
         if world == World::Round {
             self.answer_leases();
             self.keep_up();
@@ -47,7 +47,7 @@ impl Scene<'_> {
             clock.wrap_generations_of_cells();
             self.make_trips(TRIPS_AFTER_WRAP);
         }
-        self.sweep();
+        self.recover();
         match world {
             World::Round | World::Wrapped => {}
             World::Full => while self.ask() {},
@@ -158,8 +158,8 @@ impl Scene<'_> {
         self.survivors.server = usual;
     }
 
-    /// Sweeps up after the dead, whom the stopped are not among.
-    fn sweep(&mut self) {
+    /// Recovers from the dead, whom the stopped are not among.
+    fn recover(&mut self) {
         let channel = self.survivors.server.channel();
         channel.recover().unwrap();
         assert_eq!(channel.recover(), Ok(0), "nobody is dead any more");

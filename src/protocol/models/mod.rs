@@ -7,9 +7,9 @@
 //! number of times, and what is left when all have ended is finished by the main thread.
 
 mod clearing;
-mod lending;
 mod order;
 mod requests;
+mod spares;
 mod waking;
 mod watching;
 

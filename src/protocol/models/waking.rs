@@ -1,7 +1,7 @@
-//! The bell: nobody sleeps on while there is work.
+//! The doorbell: nobody sleeps on while there is work.
 
 use super::*;
-use crate::protocol::bell;
+use crate::protocol::doorbell;
 
 #[test]
 fn a_sleeping_server_is_woken_or_sees_the_request_itself() {
@@ -11,18 +11,18 @@ fn a_sleeping_server_is_woken_or_sees_the_request_itself() {
             let model = Arc::clone(&model);
             thread::spawn(move || {
                 let known = Known::at_attach(&model.words);
-                let value = bell::announce(&model.words.bell);
+                let value = doorbell::announce(&model.words.doorbell);
                 let seen = ring::find(&model.words, &known).is_some();
                 (value, seen)
             })
         };
         let known = Known::at_attach(&model.words);
         model.send(&known, 1, 1);
-        let rung = bell::ring(&model.words.bell);
+        let rung = doorbell::ring(&model.words.doorbell);
         let (value, seen) = server.join().unwrap();
         assert!(rung || seen, "the server sleeps and nobody wakes it");
-        // A server that has not fallen asleep yet when the bell rings must find the word changed.
-        assert!(!rung || model.words.bell.load(Relaxed) as u32 != value);
+        // A server that has not fallen asleep yet when the doorbell rings must find the word changed.
+        assert!(!rung || model.words.doorbell.load(Relaxed) as u32 != value);
     });
 }
 
@@ -34,13 +34,13 @@ fn two_sleepers_and_two_producers_leave_no_request_without_somebody_awake() {
             let model = Arc::clone(&model);
             thread::spawn(move || {
                 let known = Known::at_attach(&model.words);
-                let value = bell::announce(&model.words.bell);
+                let value = doorbell::announce(&model.words.doorbell);
                 (value, ring::find(&model.words, &known).is_some())
             })
         });
         let produce = |model: &Model, client: Participant| {
             model.send(&Known::at_attach(&model.words), client, 1);
-            bell::ring(&model.words.bell)
+            doorbell::ring(&model.words.doorbell)
         };
         let other = {
             let model = Arc::clone(&model);
@@ -50,7 +50,7 @@ fn two_sleepers_and_two_producers_leave_no_request_without_somebody_awake() {
         woken += u32::from(other.join().unwrap());
         let sleepers = sleepers.map(|thread| thread.join().unwrap());
         // Who saw a request, or finds the word changed, does not fall asleep; of those who do, each ring wakes one.
-        let now = model.words.bell.load(Relaxed) as u32;
+        let now = model.words.doorbell.load(Relaxed) as u32;
         let asleep = sleepers.iter().filter(|(value, saw)| !saw && *value == now).count() as u32;
         assert!(asleep < 2 || woken > 0, "two requests, and nobody awake");
     });

@@ -8,31 +8,35 @@ const CLIENT: Participant = 1;
 #[derive(Debug)]
 enum Looked {
     Done,
-    /// It sleeps while its bell shows this.
+    /// It sleeps while its doorbell shows this.
     Sleeps(u32),
 }
 
-/// The steps of `Client::wait_any` up to its sleep; the model's bell is the one in the client's line.
+/// The steps of `Client::wait_any` up to its sleep; the model's doorbell is the one in the client's line.
 fn look(model: &Model, ids: &[Id]) -> Looked {
-    let bell = model.words.bell.load(Acquire) as u32;
+    let doorbell = model.words.doorbell.load(Acquire) as u32;
     for id in ids {
         slot::announce_watching(&model.words, *id, CLIENT);
     }
     let done = |id: &Id| !matches!(slot::progress(&model.words, *id, CLIENT), Ok(Progress::Pending(_)));
-    if ids.iter().any(done) { Looked::Done } else { Looked::Sleeps(bell) }
+    if ids.iter().any(done) { Looked::Done } else { Looked::Sleeps(doorbell) }
 }
 
 /// What a server does for whoever sleeps on the word as it was before its reply.
 fn wake(model: &Model, replied: &Replied) {
     let Replied::Delivered { before } = replied else { panic!("{replied:?}") };
     if before.is_watching() {
-        model.words.bell.fetch_add(1, SeqCst);
+        model.words.doorbell.fetch_add(1, SeqCst);
     }
 }
 
 fn assert_awake(model: &Model, looked: &Looked) {
-    if let Looked::Sleeps(bell) = looked {
-        assert_ne!(model.words.bell.load(SeqCst) as u32, *bell, "a reply is there, and its client sleeps");
+    if let Looked::Sleeps(doorbell) = looked {
+        assert_ne!(
+            model.words.doorbell.load(SeqCst) as u32,
+            *doorbell,
+            "a reply is there, and its client sleeps"
+        );
     }
 }
 

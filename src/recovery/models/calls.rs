@@ -66,7 +66,7 @@ fn whatever_a_client_was_at_when_it_died_its_slot_comes_free() {
         explore(3, move || {
             let model = Model::new(1, 0, 2);
             let held = died.act(&model);
-            let recoverers = two_sweepers(&model, false);
+            let recoverers = two_recoverers(&model, false);
             // A living server at work meanwhile: with what it holds, or with what it finds.
             let known = Known::at_attach(&model.words);
             match held.or_else(|| model.receive(&known, SERVERS).map(|(id, _)| id)) {
@@ -75,7 +75,7 @@ fn whatever_a_client_was_at_when_it_died_its_slot_comes_free() {
             }
             join(recoverers);
             // What the server delivered after a recoverer had passed by is found by the next.
-            sweep(&model, DEAD);
+            recover(&model, DEAD);
             model.assert_all_free();
         });
     }
@@ -92,7 +92,7 @@ fn a_client_whose_server_died_gets_its_end_once_and_a_published_reply_stands() {
             if replied {
                 assert!(matches!(model.reply(id, DEAD, 10), Replied::Delivered { .. }));
             }
-            let recoverers = two_sweepers(&model, false);
+            let recoverers = two_recoverers(&model, false);
             let early = slot::progress(&model.words, id, LIVING).unwrap();
             join(recoverers);
             match slot::progress(&model.words, id, LIVING).unwrap() {
@@ -109,13 +109,13 @@ fn a_client_whose_server_died_gets_its_end_once_and_a_published_reply_stands() {
 }
 
 #[test]
-fn a_client_that_gives_up_while_its_dead_server_is_swept_up_after_leaves_nothing() {
+fn a_client_that_gives_up_while_its_dead_server_is_recovered_from_leaves_nothing() {
     explore(4, || {
         let model = Model::new(1, 0, 2);
         let known = Known::at_attach(&model.words);
         let id = model.send(&known, LIVING, 1);
         model.receive(&known, DEAD).expect("published");
-        let recoverers = two_sweepers(&model, false);
+        let recoverers = two_recoverers(&model, false);
         let withdrawn = slot::withdraw(&model.words, id, LIVING);
         join(recoverers);
         match withdrawn {
@@ -129,7 +129,7 @@ fn a_client_that_gives_up_while_its_dead_server_is_swept_up_after_leaves_nothing
             other => panic!("{other:?}"),
         }
         // Abandoned after the recoverers had passed by: the next one frees it.
-        sweep(&model, DEAD);
+        recover(&model, DEAD);
         model.assert_all_free();
     });
 }
@@ -141,16 +141,16 @@ fn both_sides_of_a_request_can_die() {
         let known = Known::at_attach(&model.words);
         model.send(&known, DEAD, 1);
         model.receive(&known, SERVERS).expect("published");
-        let of_client = sweeper(&model, RECOVERER, false);
-        sweep(&model, SERVERS);
+        let of_client = recoverer_thread(&model, RECOVERER, false);
+        recover(&model, SERVERS);
         of_client.join().unwrap();
-        sweep(&model, DEAD);
-        sweep(&model, SERVERS);
+        recover(&model, DEAD);
+        recover(&model, SERVERS);
         model.assert_all_free();
     });
 }
 
-/// A participant's number passes to a new process while a slow recoverer still sweeps up after the old one.
+/// A participant's number passes to a new process while a slow recoverer still recovers from the death of the old one.
 #[test]
 fn a_recoverer_that_comes_late_does_not_touch_the_next_owner_of_the_number() {
     explore(4, || {
@@ -163,10 +163,12 @@ fn a_recoverer_that_comes_late_does_not_touch_the_next_owner_of_the_number() {
             let (model, entry) = (Arc::clone(&model), Arc::clone(&entry));
             thread::spawn(move || {
                 let by = Recoverer { number: RECOVERER, redelivers: false };
-                mend(&model.words, 0, by, |owner| owner == DEAD && Word::load(&*entry, Acquire) == FIRST);
+                recover_slot(&model.words, 0, by, |owner| {
+                    owner == DEAD && Word::load(&*entry, Acquire) == FIRST
+                });
             })
         };
-        sweep(&model, DEAD);
+        recover(&model, DEAD);
         let freed = Word::compare_exchange(&*entry, FIRST, FIRST & !1, AcqRel, Relaxed);
         assert!(freed.is_ok());
         Word::store(&*entry, SECOND, Release);

@@ -9,7 +9,7 @@ fn a_request_that_one_claimed_to_clear_it_and_died_ends_as_that_of_a_dead_server
         let known = Known::at_attach(&model.words);
         let id = model.send(&known, LIVING, 1);
         claim_to_clear(&model);
-        let recoverers = two_sweepers(&model, false);
+        let recoverers = two_recoverers(&model, false);
         let served = model.serve(&known, SERVERS);
         join(recoverers);
         let Ok(Progress::Failed(word)) = slot::progress(&model.words, id, LIVING) else {
@@ -28,7 +28,7 @@ fn a_message_that_one_claimed_to_clear_it_and_died_is_gone() {
         let known = Known::at_attach(&model.words);
         model.post(&known, LIVING, 1);
         claim_to_clear(&model);
-        let recoverers = two_sweepers(&model, false);
+        let recoverers = two_recoverers(&model, false);
         assert!(!model.serve(&known, SERVERS));
         join(recoverers);
         assert_nothing_is_left(&model);
@@ -43,7 +43,7 @@ fn where_requests_are_served_again_what_the_dead_had_not_cleared_is_served() {
         let known = Known::at_attach(&model.words);
         let id = model.send(&known, LIVING, 1);
         claim_to_clear(&model);
-        let recoverers = two_sweepers(&model, true);
+        let recoverers = two_recoverers(&model, true);
         let mut served = u32::from(model.serve(&known, SERVERS));
         join(recoverers);
         served += u32::from(model.serve(&known, SERVERS));
@@ -60,7 +60,7 @@ fn a_clearing_and_the_recovery_of_another_leave_nothing() {
             let model = Model::new(1, 0, 4);
             let id = model.send(&Known::at_attach(&model.words), LIVING, 1);
             claim_to_clear(&model);
-            let recoverers = two_sweepers(&model, redelivers);
+            let recoverers = two_recoverers(&model, redelivers);
             let cleared = slot::clear(&model.words, slot::current(&model.words, 0), LIVING);
             join(recoverers);
             if let Ok(Progress::Failed(word)) = slot::progress(&model.words, id, LIVING) {

@@ -9,7 +9,7 @@ mod clearing;
 mod posts;
 mod redelivery;
 
-use super::{Mended, Recoverer, mend, settle};
+use super::{Recovered, Recoverer, mark_published, recover_slot};
 use crate::protocol::models::{Model, SERVERS, explore};
 use crate::protocol::ring::{self, Known};
 use crate::protocol::slot::{self, Progress, Purpose, Replied, Withdrawn};
@@ -23,30 +23,30 @@ const DEAD: Participant = 7;
 const LIVING: Participant = 1;
 const RECOVERER: Participant = 9;
 
-/// As `Channel::sweep` does it, but for waking.
-fn sweep_as(model: &Model, by: Recoverer, gone: impl Fn(Participant) -> bool) {
+/// As `Channel::recover_slots` does it, except for waking.
+fn recover_as(model: &Model, by: Recoverer, gone: impl Fn(Participant) -> bool) {
     let known = Known::at_attach(&model.words);
     for slot in 0..model.words.total_slots() {
-        if let Mended::Unpublished(judged) = mend(&model.words, slot, by, &gone) {
+        if let Recovered::Unpublished(judged) = recover_slot(&model.words, slot, by, &gone) {
             ring::publish(&model.words, &known, judged.id).unwrap();
-            settle(&model.words, &judged, by.number, &gone);
+            mark_published(&model.words, &judged, by.number, &gone);
         }
     }
 }
 
 /// In a channel that does not redeliver.
-fn sweep(model: &Model, gone: Participant) {
-    sweep_as(model, Recoverer { number: RECOVERER, redelivers: false }, |owner| owner == gone);
+fn recover(model: &Model, gone: Participant) {
+    recover_as(model, Recoverer { number: RECOVERER, redelivers: false }, |owner| owner == gone);
 }
 
-/// A thread that sweeps up after the dead.
-fn sweeper(model: &Arc<Model>, number: Participant, redelivers: bool) -> JoinHandle<()> {
+/// A thread that recovers from the deaths.
+fn recoverer_thread(model: &Arc<Model>, number: Participant, redelivers: bool) -> JoinHandle<()> {
     let model = Arc::clone(model);
-    thread::spawn(move || sweep_as(&model, Recoverer { number, redelivers }, |owner| owner == DEAD))
+    thread::spawn(move || recover_as(&model, Recoverer { number, redelivers }, |owner| owner == DEAD))
 }
 
-fn two_sweepers(model: &Arc<Model>, redelivers: bool) -> [JoinHandle<()>; 2] {
-    [RECOVERER, RECOVERER + 1].map(|number| sweeper(model, number, redelivers))
+fn two_recoverers(model: &Arc<Model>, redelivers: bool) -> [JoinHandle<()>; 2] {
+    [RECOVERER, RECOVERER + 1].map(|number| recoverer_thread(model, number, redelivers))
 }
 
 fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {

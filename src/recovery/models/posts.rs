@@ -46,7 +46,7 @@ fn a_message_that_was_queued_when_its_client_died_is_delivered_once_and_its_slot
         explore(2, move || {
             let model = Model::new(1, 0, 4);
             let (mut held, mut delivered) = died.act(&model);
-            let recoverers = two_sweepers(&model, false);
+            let recoverers = two_recoverers(&model, false);
             let known = Known::at_attach(&model.words);
             let mut take = || {
                 let taken = model.receive(&known, SERVERS).map(|(id, _)| id);
@@ -68,7 +68,7 @@ fn a_message_that_was_queued_when_its_client_died_is_delivered_once_and_its_slot
 }
 
 /// Its number may pass to another: nobody may take the message for one of that other's.
-/// However many sweep, the ring doesn't fill with references to it.
+/// However many recover, the ring doesn't fill with references to it.
 #[test]
 fn one_of_two_recoverers_publishes_a_message_again() {
     explore(4, || {
@@ -76,24 +76,24 @@ fn one_of_two_recoverers_publishes_a_message_again() {
         assert_eq!(PosterDied::Queued.act(&model), (None, 0));
         let look = |model: &Model, number| {
             let by = Recoverer { number, redelivers: false };
-            mend(&model.words, 0, by, |owner| owner == DEAD)
+            recover_slot(&model.words, 0, by, |owner| owner == DEAD)
         };
         let other = {
             let model = Arc::clone(&model);
             thread::spawn(move || look(&model, RECOVERER + 1))
         };
         let (mine, others) = (look(&model, RECOVERER), other.join().unwrap());
-        let publishes = |mended: &Mended| matches!(mended, Mended::Unpublished(_));
+        let publishes = |recovered: &Recovered| matches!(recovered, Recovered::Unpublished(_));
         assert!(publishes(&mine) != publishes(&others), "{mine:?}, {others:?}");
     });
 }
 
 #[test]
-fn a_message_that_was_swept_up_after_is_nobodys() {
+fn a_message_that_was_recovered_is_nobodys() {
     explore(3, || {
         let model = Model::new(1, 0, 4);
         PosterDied::Published.act(&model);
-        join(two_sweepers(&model, false));
+        join(two_recoverers(&model, false));
         let word = ReplyWord(model.words.reply(0).load(Relaxed));
         assert_eq!((word.state(), word.owner()), (ReplyState::Posted, 0));
     });
@@ -106,7 +106,7 @@ fn a_message_whose_server_died_with_it_is_lost_and_its_slot_comes_free() {
         let known = Known::at_attach(&model.words);
         model.post(&known, LIVING, 1);
         model.receive(&known, DEAD).expect("published");
-        join(two_sweepers(&model, false));
+        join(two_recoverers(&model, false));
         assert_nothing_is_left(&model);
     });
 }

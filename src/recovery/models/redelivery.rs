@@ -19,15 +19,18 @@ fn taken_by_the_dead(model: &Model, purpose: Purpose) -> Id {
 fn queued_again_by_the_dead(model: &Model, purpose: Purpose) -> Id {
     let id = taken_by_the_dead(model, purpose);
     let by = Recoverer { number: DEAD_RECOVERER, redelivers: true };
-    assert!(matches!(mend(&model.words, id.slot, by, |owner| owner == DEAD), Mended::Unpublished(_)));
+    assert!(matches!(
+        recover_slot(&model.words, id.slot, by, |owner| owner == DEAD),
+        Recovered::Unpublished(_)
+    ));
     id
 }
 
 /// A thread that knows of all the dead.
-fn recoverer(model: &Arc<Model>, number: Participant) -> JoinHandle<()> {
+fn recoverer_of_all(model: &Arc<Model>, number: Participant) -> JoinHandle<()> {
     let model = Arc::clone(model);
     let gone = |owner| owner == DEAD || owner == DEAD_RECOVERER;
-    thread::spawn(move || sweep_as(&model, Recoverer { number, redelivers: true }, gone))
+    thread::spawn(move || recover_as(&model, Recoverer { number, redelivers: true }, gone))
 }
 
 fn times_queued_again(model: &Model) -> u32 {
@@ -40,7 +43,7 @@ fn is_served_once(begin: fn(&Model, Purpose) -> Id) {
         explore(3, move || {
             let model = Model::new(1, 0, 4);
             let id = begin(&model, purpose);
-            let recoverers = [RECOVERER, RECOVERER + 1].map(|number| recoverer(&model, number));
+            let recoverers = [RECOVERER, RECOVERER + 1].map(|number| recoverer_of_all(&model, number));
             let known = Known::at_attach(&model.words);
             let mut served = u32::from(model.serve(&known, SERVERS));
             join(recoverers);
@@ -69,26 +72,26 @@ fn a_request_whose_recoverer_died_before_it_was_published_is_taken_over() {
 /// A recoverer rests after it has published. Meanwhile a server claims by that reference and dies, and another recoverer
 /// makes the request REQUEUED once more and dies before it publishes: what the first goes on to do must not hide that.
 #[test]
-fn a_recoverer_that_rests_does_not_settle_what_another_has_yet_to_publish() {
+fn a_recoverer_that_rests_does_not_mark_as_published_what_another_has_yet_to_publish() {
     const NEXT_DEAD: Participant = 6;
     for purpose in [Purpose::Call, Purpose::Post] {
         explore(3, move || {
             let model = Model::new(1, 0, 4);
             let id = taken_by_the_dead(&model, purpose);
-            let resting = sweeper(&model, RECOVERER, true);
+            let resting = recoverer_thread(&model, RECOVERER, true);
             let dying = {
                 let model = Arc::clone(&model);
                 thread::spawn(move || {
                     if model.receive(&Known::at_attach(&model.words), NEXT_DEAD).is_some() {
                         let by = Recoverer { number: DEAD_RECOVERER, redelivers: true };
-                        mend(&model.words, id.slot, by, |owner| owner == NEXT_DEAD);
+                        recover_slot(&model.words, id.slot, by, |owner| owner == NEXT_DEAD);
                     }
                 })
             };
             dying.join().unwrap();
             resting.join().unwrap();
             let gone = |owner| [DEAD, NEXT_DEAD, DEAD_RECOVERER].contains(&owner);
-            sweep_as(&model, Recoverer { number: RECOVERER + 1, redelivers: true }, gone);
+            recover_as(&model, Recoverer { number: RECOVERER + 1, redelivers: true }, gone);
             // Who comes now starts from the hints alone, past what was claimed.
             assert!(model.serve(&Known::at_attach(&model.words), SERVERS), "{purpose:?}: it is lost");
             if purpose == Purpose::Call {
@@ -104,7 +107,7 @@ fn leaves_nothing_if_withdrawn(begin: fn(&Model, Purpose) -> Id, recoverers: u16
     explore(3, move || {
         let model = Model::new(1, 0, 4);
         let id = begin(&model, Purpose::Call);
-        let recoverers: Vec<_> = (0..recoverers).map(|k| recoverer(&model, RECOVERER + k)).collect();
+        let recoverers: Vec<_> = (0..recoverers).map(|k| recoverer_of_all(&model, RECOVERER + k)).collect();
         let withdrawn = slot::withdraw(&model.words, id, LIVING);
         assert!(matches!(withdrawn, Withdrawn::Unseen { .. } | Withdrawn::Abandoned { .. }), "{withdrawn:?}");
         join(recoverers);
@@ -132,7 +135,7 @@ fn a_client_and_the_next_server_agree_on_what_became_of_a_request_that_was_queue
     explore(3, || {
         let model = Model::new(1, 0, 4);
         let id = taken_by_the_dead(&model, Purpose::Call);
-        let recoverer = recoverer(&model, RECOVERER);
+        let recoverer = recoverer_of_all(&model, RECOVERER);
         let server = {
             let model = Arc::clone(&model);
             thread::spawn(move || {
@@ -162,8 +165,8 @@ fn a_request_whose_both_sides_died_is_not_kept() {
         let known = Known::at_attach(&model.words);
         model.send(&known, DEAD, 1);
         model.receive(&known, SERVERS).expect("published");
-        let of_client = sweeper(&model, RECOVERER, true);
-        sweep_as(&model, Recoverer { number: RECOVERER + 1, redelivers: true }, |owner| owner == SERVERS);
+        let of_client = recoverer_thread(&model, RECOVERER, true);
+        recover_as(&model, Recoverer { number: RECOVERER + 1, redelivers: true }, |owner| owner == SERVERS);
         of_client.join().unwrap();
         // A living server may have got it.
         if let Some((id, _)) = model.receive(&known, SERVERS + 1) {

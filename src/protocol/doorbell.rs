@@ -5,7 +5,7 @@
 //! one announcement, and that costs the next waker one futile system call.
 //!
 //! No wake is lost: the sleeper announces (`SeqCst` read-modify-write), then looks for work (`SeqCst` load); the waker
-//! publishes work (`SeqCst` read-modify-write), then looks at the bell (`SeqCst` load). In the single order of those
+//! publishes work (`SeqCst` read-modify-write), then looks at the doorbell (`SeqCst` load). In the single order of those
 //! four, at least one of the two loads comes after the other side's write.
 //!
 //! Bit 63 is for the doorbell of clients that want a slot. A wake-up takes longer than a call, so whoever frees a slot
@@ -34,20 +34,20 @@ const STARVING: u64 = 1 << 63;
 
 /// Announces a sleeper. The caller must look for work once more, then may sleep while the word's low half is what this
 /// returns.
-pub(crate) fn announce<W: Word>(bell: &W) -> u32 {
-    announce_with(bell, SLEEPERS)
+pub(crate) fn announce<W: Word>(doorbell: &W) -> u32 {
+    announce_with(doorbell, SLEEPERS)
 }
 
 /// As [`announce`], by one that has waited for long.
-pub(crate) fn announce_starving<W: Word>(bell: &W) -> u32 {
-    announce_with(bell, SLEEPERS | STARVING)
+pub(crate) fn announce_starving<W: Word>(doorbell: &W) -> u32 {
+    announce_with(doorbell, SLEEPERS | STARVING)
 }
 
-fn announce_with<W: Word>(bell: &W, bits: u64) -> u32 {
-    let mut value = bell.load(SeqCst);
+fn announce_with<W: Word>(doorbell: &W, bits: u64) -> u32 {
+    let mut value = doorbell.load(SeqCst);
     for _ in 0..ATTEMPTS {
         // The write is made even where the bit is set already: it is this write that the look for work is ordered by.
-        match bell.compare_exchange(value, value | bits, SeqCst, SeqCst) {
+        match doorbell.compare_exchange(value, value | bits, SeqCst, SeqCst) {
             Ok(_) => break,
             Err(now) => value = now,
         }
@@ -58,18 +58,18 @@ fn announce_with<W: Word>(bell: &W, bits: u64) -> u32 {
 
 /// Whether those who come now are to give way.
 #[inline]
-pub(crate) fn is_starving<W: Word>(bell: &W) -> bool {
-    bell.load(Relaxed) & STARVING != 0
+pub(crate) fn is_starving<W: Word>(doorbell: &W) -> bool {
+    doorbell.load(Relaxed) & STARVING != 0
 }
 
 /// Nobody need give way any more.
-pub(crate) fn relieve<W: Word>(bell: &W) {
-    let mut value = bell.load(Relaxed);
+pub(crate) fn relieve<W: Word>(doorbell: &W) {
+    let mut value = doorbell.load(Relaxed);
     for _ in 0..ATTEMPTS {
         if value & STARVING == 0 {
             return;
         }
-        match bell.compare_exchange(value, value & !STARVING, SeqCst, SeqCst) {
+        match doorbell.compare_exchange(value, value & !STARVING, SeqCst, SeqCst) {
             Ok(_) => return,
             Err(now) => value = now,
         }
@@ -83,14 +83,14 @@ fn rung(value: u64) -> u64 {
 
 /// Takes the announcement. True if there was one: the caller must wake a sleeper.
 #[inline]
-pub(crate) fn ring<W: Word>(bell: &W) -> bool {
+pub(crate) fn ring<W: Word>(doorbell: &W) -> bool {
     W::announced();
-    let mut value = bell.load(SeqCst);
+    let mut value = doorbell.load(SeqCst);
     for _ in 0..ATTEMPTS {
         if value & SLEEPERS == 0 {
             return false;
         }
-        match bell.compare_exchange(value, rung(value), SeqCst, SeqCst) {
+        match doorbell.compare_exchange(value, rung(value), SeqCst, SeqCst) {
             Ok(_) => return true,
             Err(now) => value = now,
         }
@@ -99,10 +99,10 @@ pub(crate) fn ring<W: Word>(bell: &W) -> bool {
 }
 
 /// Changes the word and takes all announcements, so that nobody falls asleep on what it was. The caller must wake all.
-pub(crate) fn disturb<W: Word>(bell: &W) {
-    let mut value = bell.load(SeqCst);
+pub(crate) fn disturb<W: Word>(doorbell: &W) {
+    let mut value = doorbell.load(SeqCst);
     for _ in 0..ATTEMPTS {
-        match bell.compare_exchange(value, rung(value), SeqCst, SeqCst) {
+        match doorbell.compare_exchange(value, rung(value), SeqCst, SeqCst) {
             Ok(_) => return,
             Err(now) => value = now,
         }
@@ -116,37 +116,37 @@ mod tests {
 
     #[test]
     fn whoever_announced_before_a_ring_finds_the_word_changed_whatever_others_announce_later() {
-        let bell = AtomicU64::new(0);
-        let before = announce(&bell);
-        assert!(ring(&bell) && !ring(&bell));
-        let after = announce(&bell);
+        let doorbell = AtomicU64::new(0);
+        let before = announce(&doorbell);
+        assert!(ring(&doorbell) && !ring(&doorbell));
+        let after = announce(&doorbell);
         assert_ne!(before, after);
-        disturb(&bell);
-        assert_ne!(announce(&bell), after);
+        disturb(&doorbell);
+        assert_ne!(announce(&doorbell), after);
     }
 
     #[test]
     fn the_last_ring_of_the_count_says_nothing_of_who_starves() {
         for starving in [0, STARVING] {
-            let bell = AtomicU64::new(starving | (STARVING - RING));
-            announce(&bell);
-            assert!(ring(&bell));
-            assert_eq!(bell.load(Relaxed), starving);
+            let doorbell = AtomicU64::new(starving | (STARVING - RING));
+            announce(&doorbell);
+            assert!(ring(&doorbell));
+            assert_eq!(doorbell.load(Relaxed), starving);
         }
     }
 
     #[test]
     fn that_somebody_starves_outlasts_rings_until_it_is_taken_back() {
-        let bell = AtomicU64::new(0);
-        announce(&bell);
-        assert!(!is_starving(&bell));
-        let value = announce_starving(&bell);
-        assert_eq!(value, bell.load(Relaxed) as u32, "a sleep compares the other half");
-        assert!(ring(&bell) && is_starving(&bell));
-        announce(&bell);
-        disturb(&bell);
-        assert!(is_starving(&bell));
-        relieve(&bell);
-        assert!(!is_starving(&bell) && !ring(&bell));
+        let doorbell = AtomicU64::new(0);
+        announce(&doorbell);
+        assert!(!is_starving(&doorbell));
+        let value = announce_starving(&doorbell);
+        assert_eq!(value, doorbell.load(Relaxed) as u32, "a sleep compares the other half");
+        assert!(ring(&doorbell) && is_starving(&doorbell));
+        announce(&doorbell);
+        disturb(&doorbell);
+        assert!(is_starving(&doorbell));
+        relieve(&doorbell);
+        assert!(!is_starving(&doorbell) && !ring(&doorbell));
     }
 }

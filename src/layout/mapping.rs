@@ -3,28 +3,30 @@
 //! Every offset comes from the private copy of the geometry. Slot and participant numbers that were read from shared
 //! memory must be bounded by the caller; this module checks them again in debug builds only.
 
-use super::geometry::{CURSORS, Geometry, HEADER_SIZE};
-use super::lines::{Cursor, CursorName, END_ALIGNED, INLINE, ParticipantLine, ReplyLine, RequestLine};
+use super::geometry::{Geometry, HEADER_SIZE, SHARED_WORDS};
+use super::lines::{
+    Doorbell, END_ALIGNED, INLINE, ParticipantLine, ReplyLine, RequestLine, SharedLine, SharedWord,
+};
 use crate::protocol::{Memory, Participant};
 use std::mem::size_of;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 /// A channel's memory, seen through its geometry. It doesn't own the mapping, which must outlive it.
-pub(crate) struct View {
+pub(crate) struct Mapping {
     base: NonNull<u8>,
     geometry: Geometry,
 }
 
 // SAFETY: all shared fields are atomics, and payload bytes are copied only by the request's owner in the protocol.
-unsafe impl Send for View {}
-// SAFETY: as above; the view itself never changes.
-unsafe impl Sync for View {}
+unsafe impl Send for Mapping {}
+// SAFETY: as above; the mapping itself never changes.
+unsafe impl Sync for Mapping {}
 
-impl View {
+impl Mapping {
     /// # Safety
     /// `base` must be 128-byte aligned and the start of a mapping of `geometry.total_size` bytes, readable and
-    /// writable for as long as the view is used.
+    /// writable for as long as the mapping is used.
     pub unsafe fn new(base: NonNull<u8>, geometry: Geometry) -> Self {
         Self { base, geometry }
     }
@@ -44,9 +46,18 @@ impl View {
         unsafe { line.as_ref() }
     }
 
-    pub fn cursor(&self, name: CursorName) -> &AtomicU64 {
-        debug_assert!((name as u64) < CURSORS);
-        let line: &Cursor = self.line(HEADER_SIZE + name as u64 * size_of::<Cursor>() as u64);
+    #[inline]
+    pub fn doorbell(&self, name: Doorbell) -> &AtomicU64 {
+        self.shared(match name {
+            Doorbell::Request => SharedWord::RequestDoorbell,
+            Doorbell::FreeSlot => SharedWord::SlotDoorbell,
+        })
+    }
+
+    #[inline]
+    pub fn shared(&self, name: SharedWord) -> &AtomicU64 {
+        debug_assert!((name as u64) < SHARED_WORDS);
+        let line: &SharedLine = self.line(HEADER_SIZE + name as u64 * size_of::<SharedLine>() as u64);
         &line.word
     }
 
@@ -127,18 +138,18 @@ impl View {
     }
 
     /// Moves a request that was written in place in its buffer to where one of its length belongs.
-    pub fn settle_request(&self, slot: u32, length: usize, flags: u32) {
+    pub fn place_request(&self, slot: u32, length: usize, flags: u32) {
         let from = self.in_buffer(self.request_buffer(slot), self.geometry.request_max, length, flags);
-        self.settle(from, self.request_bytes(slot, length, flags), length);
+        self.place(from, self.request_bytes(slot, length, flags), length);
     }
 
     /// Moves a response that was written in place in its buffer to where one of its length belongs.
-    pub fn settle_response(&self, slot: u32, length: usize, flags: u32) {
+    pub fn place_response(&self, slot: u32, length: usize, flags: u32) {
         let from = self.in_buffer(self.response_buffer(slot), self.geometry.response_max, length, flags);
-        self.settle(from, self.response_bytes(slot, length, flags), length);
+        self.place(from, self.response_bytes(slot, length, flags), length);
     }
 
-    fn settle(&self, from: *mut u8, to: *mut u8, length: usize) {
+    fn place(&self, from: *mut u8, to: *mut u8, length: usize) {
         if from != to {
             // SAFETY: a buffer and a line's bytes, which have room for the length and don't overlap.
             unsafe { to.copy_from_nonoverlapping(from, length) };
@@ -151,7 +162,7 @@ impl View {
     }
 }
 
-impl Memory for View {
+impl Memory for Mapping {
     type Word = AtomicU64;
 
     #[inline]
@@ -180,15 +191,15 @@ impl Memory for View {
     }
     #[inline]
     fn tail(&self) -> &AtomicU64 {
-        self.cursor(CursorName::Tail)
+        self.shared(SharedWord::Tail)
     }
     #[inline]
     fn head(&self) -> &AtomicU64 {
-        self.cursor(CursorName::Head)
+        self.shared(SharedWord::Head)
     }
     #[inline]
-    fn lent(&self) -> &AtomicU64 {
-        self.cursor(CursorName::Lent)
+    fn spares_in_use(&self) -> &AtomicU64 {
+        self.shared(SharedWord::SparesInUse)
     }
 }
 
