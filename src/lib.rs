@@ -59,7 +59,7 @@ mod wait;
 pub use channel::Channel;
 pub use channel::admin::ParticipantInfo;
 pub use channel::membership::Role;
-pub use channel::message::{Bytes, Message, Room, TYPE_MIN};
+pub use channel::message::{Buffer, Bytes, Message, TYPE_MIN};
 pub use channel::options::Options;
 pub use channel::stats::Stats;
 pub use client::Client;

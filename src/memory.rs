@@ -35,13 +35,13 @@ pub(crate) unsafe fn zeroed<T>() -> Result<Box<T>> {
 
 /// An array that never grows.
 pub(crate) fn array<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
-    let mut array = room(values.len())?;
+    let mut array = with_capacity(values.len())?;
     array.extend(values);
     Ok(array)
 }
 
-/// Room for so many values.
-pub(crate) fn room<T>(count: usize) -> Result<Vec<T>> {
+/// An empty array with space for so many values.
+pub(crate) fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
     let mut array = Vec::new();
     array.try_reserve_exact(count).map_err(|_| Error::NoMemory)?;
     Ok(array)

@@ -72,7 +72,7 @@ fn clear_leaves_replies_loans_and_what_servers_hold_of_messages() {
     client.post(b"2", Timeout::NOW).unwrap();
     let message = server.recv_view(Timeout::NOW).unwrap();
     let mut loan = client.loan(Timeout::NOW).unwrap();
-    loan.room().write_at(0, b"works?").unwrap();
+    loan.buffer().write_at(0, b"works?").unwrap();
 
     assert_eq!(server.channel().clear(), Ok(0));
     let mut buffer = [0; 8];

@@ -149,7 +149,7 @@ fn a_new_channel_is_zero_after_its_header_and_its_first_participant() {
 }
 
 #[test]
-fn the_cursors_stand_on_lines_of_their_own() {
+fn the_shared_words_stand_on_lines_of_their_own() {
     let (_directory, path) = place();
     let server = options(&SAMPLE).server(&path).unwrap();
     let client = options(&SAMPLE).client(&path).unwrap();

@@ -77,10 +77,10 @@ fn what_was_written_in_place_lies_where_it_would_if_it_had_been_copied() {
             _ => buffer + most - length,
         };
         let bytes = vec![length as u8; length as usize];
-        let in_room = |capacity: usize| if flags == 0 { 0 } else { capacity - length as usize };
+        let in_buffer = |capacity: usize| if flags == 0 { 0 } else { capacity - length as usize };
 
         let mut loan = sample.client.loan(Timeout::NOW).unwrap();
-        loan.room().write_at(in_room(1000), &bytes).unwrap();
+        loan.buffer().write_at(in_buffer(1000), &bytes).unwrap();
         let id = loan.commit_msg(length as usize, TYPE, flags).unwrap();
         let line = slot_of(id);
         assert_eq!(sample.bytes(place(line, line + REQUEST_BUFFER, 1000), length as usize), bytes);
@@ -88,7 +88,7 @@ fn what_was_written_in_place_lies_where_it_would_if_it_had_been_copied() {
 
         sample.recv();
         let mut loan = sample.server.reply_loan(id).unwrap();
-        loan.room().write_at(in_room(200), &bytes).unwrap();
+        loan.buffer().write_at(in_buffer(200), &bytes).unwrap();
         loan.commit_msg(length as usize, TYPE, flags).unwrap();
         let reply = line + REPLY;
         assert_eq!(sample.bytes(place(reply, line + RESPONSE_BUFFER, 200), length as usize), bytes);

@@ -1,4 +1,4 @@
-//! Messages in place, in Rust: a loan, a view and a room for a reply are values, and what becomes of a message when one is
+//! Messages in place, in Rust: a loan, a view and a buffer for a reply are values, and what becomes of a message when one is
 //! dropped is what its type says.
 
 use shmrr::server::view::RequestView;
@@ -26,7 +26,7 @@ fn pattern(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|at| (seed + 31 * at + at / 251) as u8).collect()
 }
 
-/// Where a message of this length starts in its room.
+/// Where a message of this length starts in its buffer.
 fn start(capacity: usize, length: usize, flags: u32) -> usize {
     if flags & END_ALIGNED == 0 { 0 } else { capacity - length }
 }
@@ -55,17 +55,17 @@ fn what_is_built_in_place_arrives_both_ways() {
     for (seed, (&asked, &answered)) in REQUEST_LENGTHS.iter().zip(&RESPONSE_LENGTHS).enumerate() {
         for flags in ALIGNMENTS {
             let mut loan = client.loan(Timeout::NOW).unwrap();
-            assert_eq!(loan.room().capacity(), REQUEST_MAX);
-            loan.room().write_at(start(REQUEST_MAX, asked, flags), &pattern(asked, seed)).unwrap();
+            assert_eq!(loan.buffer().capacity(), REQUEST_MAX);
+            loan.buffer().write_at(start(REQUEST_MAX, asked, flags), &pattern(asked, seed)).unwrap();
             let id = loan.commit_msg(asked, 200, flags | UTF8).unwrap();
 
             let view = take(&server);
             let request = view.request();
             assert_eq!((request.length, request.message_type, request.flags), (asked, 200, flags | UTF8));
             assert_eq!(view.bytes().to_vec(), pattern(asked, seed));
-            let mut room = view.reply_room().unwrap();
-            assert_eq!(room.capacity(), RESPONSE_MAX);
-            room.write_at(start(RESPONSE_MAX, answered, flags), &pattern(answered, seed + 1)).unwrap();
+            let mut buffer = view.reply_buffer().unwrap();
+            assert_eq!(buffer.capacity(), RESPONSE_MAX);
+            buffer.write_at(start(RESPONSE_MAX, answered, flags), &pattern(answered, seed + 1)).unwrap();
             view.reply_commit_msg(answered, 201, flags).unwrap();
 
             let reply = client.view(id, Timeout::NOW).unwrap();
@@ -78,21 +78,21 @@ fn what_is_built_in_place_arrives_both_ways() {
 }
 
 #[test]
-fn what_does_not_fit_into_a_room_is_not_written() {
+fn what_does_not_fit_into_a_buffer_is_not_written() {
     let (server, client) = open(1);
     let mut loan = client.loan(Timeout::NOW).unwrap();
     let limit = REQUEST_MAX;
     for (offset, length) in [(0, limit + 1), (limit, 1), (limit + 1, 0), (usize::MAX, 1)] {
         let end = offset.saturating_add(length);
-        let refused = loan.room().write_at(offset, &vec![0; length]);
+        let refused = loan.buffer().write_at(offset, &vec![0; length]);
         assert_eq!(refused, Err(Error::MessageSize { length: end, limit }));
     }
-    loan.room().write_at(limit, b"").unwrap();
-    loan.room().write_at(limit - 1, b"!").unwrap();
+    loan.buffer().write_at(limit, b"").unwrap();
+    loan.buffer().write_at(limit - 1, b"!").unwrap();
     let id = loan.commit(limit).unwrap();
     let view = take(&server);
-    let mut room = view.reply_room().unwrap();
-    let refused = room.write_at(RESPONSE_MAX - 1, b"ab");
+    let mut buffer = view.reply_buffer().unwrap();
+    let refused = buffer.write_at(RESPONSE_MAX - 1, b"ab");
     assert_eq!(refused, Err(Error::MessageSize { length: RESPONSE_MAX + 1, limit: RESPONSE_MAX }));
     view.reply_commit(0).unwrap();
     assert!(client.view(id, Timeout::NOW).unwrap().bytes().is_empty());
@@ -152,7 +152,7 @@ fn a_loan_may_be_written_and_committed_by_another_thread() {
     let mut loan = client.loan(Timeout::NOW).unwrap();
     let id = thread::scope(|threads| {
         let writer = threads.spawn(move || {
-            loan.room().write_at(0, b"from there").unwrap();
+            loan.buffer().write_at(0, b"from there").unwrap();
             loan.commit(10).unwrap()
         });
         writer.join().unwrap()
@@ -229,12 +229,12 @@ fn a_request_whose_reply_is_refused_is_canceled() {
     let refusals: [fn(RequestView<'_>) -> shmrr::Result<()>; 5] = [
         |view| view.reply(&[0; RESPONSE_MAX + 1]),
         |view| {
-            view.reply_room()?;
+            view.reply_buffer()?;
             view.reply_commit(RESPONSE_MAX + 1)
         },
         |view| view.reply_msg(&Message { message_type: 1, ..Message::of(b"") }),
         |view| {
-            view.reply_room()?;
+            view.reply_buffer()?;
             view.reply_commit_msg(0, 1, 0)
         },
         |view| view.reply_commit(0),
@@ -272,7 +272,7 @@ fn a_request_that_is_given_up_while_it_is_viewed_stays_readable_and_its_slot_com
     let (server, client) = open(1);
     let endings: [fn(RequestView<'_>); 3] = [
         |view| assert_eq!(view.reply(b"late"), Err(Error::Stale)),
-        |view| assert_eq!(view.reply_room().err(), Some(Error::Stale)),
+        |view| assert_eq!(view.reply_buffer().err(), Some(Error::Stale)),
         |view| view.release(),
     ];
     for end in endings {
@@ -290,14 +290,14 @@ fn a_request_that_is_given_up_while_it_is_viewed_stays_readable_and_its_slot_com
 }
 
 #[test]
-fn a_room_that_is_not_committed_sends_nothing_and_the_request_still_waits() {
+fn a_buffer_that_is_not_committed_sends_nothing_and_the_request_still_waits() {
     let (server, client) = open(1);
     let id = client.send(b"question").unwrap();
     let view = take(&server);
-    view.reply_room().unwrap().write_at(0, b"never sent").unwrap();
+    view.reply_buffer().unwrap().write_at(0, b"never sent").unwrap();
     assert_eq!(client.get(id, &mut []), Err(Error::WouldBlock));
     let request = view.keep();
-    server.reply_loan(request.id).unwrap().room().write_at(0, b"neither is this").unwrap();
+    server.reply_loan(request.id).unwrap().buffer().write_at(0, b"neither is this").unwrap();
     assert_eq!(client.get(id, &mut []), Err(Error::WouldBlock));
     let refused = server.reply_loan(request.id).unwrap().commit(RESPONSE_MAX + 1);
     assert_eq!(refused, Err(Error::MessageSize { length: RESPONSE_MAX + 1, limit: RESPONSE_MAX }));

@@ -92,7 +92,7 @@ mod a_killed_client {
         that_was_asleep_in_a_whole_request_leaves_nothing_pending: calling::REQ_ASLEEP;
         that_looked_for_any_of_several_replies_leaves_nothing_pending: calling::WAIT_ANY;
         that_was_asleep_for_any_of_several_replies_leaves_nothing_pending: calling::WAIT_ANY_ASLEEP;
-        that_was_lent_a_slot_does_not_keep_it: in_place::LOAN;
+        that_took_a_loan_does_not_keep_its_slot: in_place::LOAN;
         that_was_sending_in_place_was_served_once_or_not_at_all: in_place::COMMIT;
         that_was_giving_a_loan_back_does_not_keep_it: in_place::ABORT;
         that_was_looking_at_a_reply_does_not_keep_its_slot: in_place::VIEW;
@@ -120,7 +120,7 @@ mod a_killed_server {
         that_was_replying_to_a_sleeper_leaves_nobody_asleep: serving::REPLY_ASLEEP;
         that_was_replying_to_one_who_waits_for_any_leaves_nobody_asleep: serving::REPLY_WATCHED;
         that_was_replying_too_late_does_not_keep_the_slot: serving::REPLY_IN_VAIN;
-        that_was_lent_room_for_a_reply_has_failed: in_place::REPLY_LOAN;
+        that_took_a_loan_for_a_reply_has_failed: in_place::REPLY_LOAN;
         that_was_replying_in_place_has_replied_or_failed: in_place::REPLY_COMMIT;
         that_was_letting_go_of_a_request_has_done_so_or_failed: serving::RELEASE;
         that_was_letting_go_of_a_request_leaves_nobody_asleep: serving::RELEASE_ASLEEP;

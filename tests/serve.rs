@@ -51,7 +51,7 @@ fn what_is_written_piece_by_piece_is_sent_as_far_as_it_fits() {
     let id = client.send(b"").unwrap();
     server
         .serve(|_, response| {
-            assert_eq!(response.room().capacity(), 16);
+            assert_eq!(response.buffer().capacity(), 16);
             response.write(b"0123456789").unwrap();
             response.write(b"").unwrap();
             assert_eq!(response.write(b"0123456"), Err(Error::MessageSize { length: 17, limit: 16 }));
@@ -71,7 +71,7 @@ fn a_reply_written_through_the_pointer_has_the_length_that_is_set() {
     server
         .serve(|_, response| {
             // SAFETY: there is room for 16 bytes.
-            unsafe { response.room().as_mut_ptr().write_bytes(b'x', 16) };
+            unsafe { response.buffer().as_mut_ptr().write_bytes(b'x', 16) };
             response.set_length(16).unwrap();
             assert_eq!(response.set_length(17), Err(Error::MessageSize { length: 17, limit: 16 }));
             response.set_length(3).unwrap();

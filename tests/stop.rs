@@ -221,7 +221,7 @@ mod two_that_redeliver {
         let Some(program) = found(victim()) else { return };
         for manner in Manner::ALL {
             let name = Name::new("stop");
-            let mut survivors = Survivors::on(name.as_ref(), Meeting::RoomyRedelivering);
+            let mut survivors = Survivors::on(name.as_ref(), Meeting::SpaciousRedelivering);
             share_one_processor();
             if found(Scene::new(&mut survivors, program).redeliver_twice(what, ends, manner)).is_none() {
                 return;

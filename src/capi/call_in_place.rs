@@ -29,8 +29,8 @@ pub unsafe extern "C" fn rr_client_loan(cli: *mut rr_client, loan: *mut rr_loan,
         let client = unsafe { handle(cli) }?;
         // SAFETY: as above.
         let loan = unsafe { place("loan", loan) }?;
-        let (id, mut room) = client.0.take_loan(Timeout::from_nanos(timeout_ns))?;
-        let (data, capacity) = (room.as_mut_ptr().cast(), room.capacity());
+        let (id, mut buffer) = client.0.take_loan(Timeout::from_nanos(timeout_ns))?;
+        let (data, capacity) = (buffer.as_mut_ptr().cast(), buffer.capacity());
         *loan = rr_loan { id, data, capacity, r#type: 0, flags: 0 };
         Ok(())
     })

@@ -41,8 +41,8 @@ pub unsafe extern "C-unwind" fn rr_serve(
         server.0.serve(|request, response| {
             let request = request_view(&request.request(), request.bytes());
             let mut written = rr_response {
-                data: response.room().as_mut_ptr().cast(),
-                capacity: response.room().capacity(),
+                data: response.buffer().as_mut_ptr().cast(),
+                capacity: response.buffer().capacity(),
                 length: 0,
                 r#type: 0,
                 flags: 0,
@@ -71,7 +71,7 @@ impl Drop for AbortPanics {
 /// `written.data` must be readable for the capacity of the response.
 unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>) -> Result<(), Failure> {
     if code < 0 {
-        let length = written.length.min(response.room().capacity());
+        let length = written.length.min(response.buffer().capacity());
         // SAFETY: the caller's; this server's alone until the reply is sent.
         return Err(unsafe { failure(code, written.data, length) });
     }

@@ -110,13 +110,13 @@ pub unsafe extern "C" fn rr_reply_loan(
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let (ptr, cap) = (unsafe { place("ptr", ptr) }?, unsafe { place("cap", cap) }?);
-        let mut room = server.0.lend_reply(id)?;
-        (*ptr, *cap) = (room.as_mut_ptr().cast(), room.capacity());
+        let mut buffer = server.0.lend_reply(id)?;
+        (*ptr, *cap) = (buffer.as_mut_ptr().cast(), buffer.capacity());
         Ok(())
     })
 }
 
-/// Replies with the first len bytes of the room that rr_reply_loan lent.
+/// Replies with the first len bytes of the buffer that rr_reply_loan lent.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, id: u64, len: usiz
 }
 
 /// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the
-/// last len bytes of the room that are sent.
+/// last len bytes of the buffer that are sent.
 ///
 /// Return value: as rr_reply_commit, and
 /// -EINVAL: type is 1 to 127, or flags has others set than RR_UTF8 and RR_END_ALIGNED.

@@ -160,7 +160,7 @@ fn map(
         spinners: Spinners::new(options.spin_ns),
         interrupts: Interrupts::default(),
         looks: AtomicU32::new(0),
-        looks_for_room_from: AtomicI64::new(0),
+        looks_for_slot_from: AtomicI64::new(0),
         notifier: Notifier::new(role, options.notify),
         servers: Servers::new(options.need_server),
         #[cfg(test)]

@@ -67,7 +67,7 @@ impl Looks<'_> {
 
 impl Channel {
     /// Those that clients which wait for a slot have; they stand in the low half of the word.
-    pub(crate) fn looks_for_room(&self) -> Looks<'_> {
+    pub(crate) fn looks_for_slot(&self) -> Looks<'_> {
         self.looks(0)
     }
 
@@ -82,20 +82,20 @@ impl Channel {
     }
 
     /// A client that finds no slot asks after those who hold one, unless this handle did so just now.
-    pub(crate) fn recover_room(&self) {
+    pub(crate) fn recover_slot_holders(&self) {
         let begun = deadline::now();
-        if begun >= self.looks_for_room_from.load(Relaxed) {
+        if begun >= self.looks_for_slot_from.load(Relaxed) {
             self.recover_some(self.holders().iter());
             let now = deadline::now();
             let rest = (now - begun).saturating_mul(RESTS_PER_LOOK).min(REST_MAX);
-            self.looks_for_room_from.store(now + rest, Relaxed);
+            self.looks_for_slot_from.store(now + rest, Relaxed);
         }
     }
 
-    /// As [`Channel::recover_room`], for one of many who wait.
-    pub(crate) fn recover_room_in_turn(&self, looks: &mut Looks<'_>) {
+    /// As [`Channel::recover_slot_holders`], for one of many who wait.
+    pub(crate) fn recover_slot_holders_in_turn(&self, looks: &mut Looks<'_>) {
         if looks.take_turn().is_some() {
-            self.recover_room();
+            self.recover_slot_holders();
         }
     }
 
@@ -257,7 +257,7 @@ mod tests {
     fn of_many_that_wait_one_looks_at_a_time_and_another_if_that_one_does_not_come_back() {
         let server = crate::Options::new().anonymous().unwrap();
         let channel = server.channel();
-        let mut waiters = [channel.looks_for_room(), channel.looks_for_room(), channel.looks_for_room()];
+        let mut waiters = [channel.looks_for_slot(), channel.looks_for_slot(), channel.looks_for_slot()];
         let round = |waiters: &mut [Looks<'_>]| waiters.iter_mut().filter_map(Looks::take_turn).count();
         for _ in 0..10 {
             assert_eq!(round(&mut waiters), 1);

@@ -136,32 +136,32 @@ impl fmt::Debug for Bytes<'_> {
     }
 }
 
-/// Room for a message in the channel's memory, to be written in place. It is its loan's, and gone when that ends.
+/// A place for a message in the channel's memory, to be written in place. It is its loan's, and gone when that ends.
 #[derive(Debug)]
-pub struct Room<'a> {
+pub struct Buffer<'a> {
     start: *mut u8,
     capacity: usize,
     _loan: PhantomData<&'a mut ()>,
 }
 
 // SAFETY: a pointer to shared memory that is the holder's to write, in whatever thread.
-unsafe impl Send for Room<'_> {}
+unsafe impl Send for Buffer<'_> {}
 // SAFETY: shared references to it only tell how much there is.
-unsafe impl Sync for Room<'_> {}
+unsafe impl Sync for Buffer<'_> {}
 
-impl Room<'_> {
+impl Buffer<'_> {
     /// # Safety
     /// `start` must be writable for `capacity` bytes during the lifetime.
     pub(crate) unsafe fn new(start: *mut u8, capacity: usize) -> Self {
         Self { start, capacity, _loan: PhantomData }
     }
 
-    /// The same room, for as long as this one is borrowed.
-    pub(crate) fn reborrow(&mut self) -> Room<'_> {
-        Room { ..*self }
+    /// The same buffer, for as long as this one is borrowed.
+    pub(crate) fn reborrow(&mut self) -> Buffer<'_> {
+        Buffer { ..*self }
     }
 
-    /// Bytes there is room for: the channel's longest request or response.
+    /// How many bytes fit: the channel's longest request or response.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity

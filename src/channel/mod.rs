@@ -58,7 +58,7 @@ pub struct Channel {
     /// How often a client of this handle looked after its requests.
     looks: AtomicU32,
     /// When this handle may next ask after those who hold the slots, on the monotonic clock.
-    looks_for_room_from: AtomicI64,
+    looks_for_slot_from: AtomicI64,
     notifier: Notifier,
     servers: Servers,
     /// How often this handle asked the kernel whether somebody lives.

@@ -1,21 +1,21 @@
 //! Writing a request in place.
 
 use super::Client;
-use crate::channel::message::{Room, check_label, check_length};
+use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Id;
 use crate::protocol::slot::{self, Purpose, Stale};
 use crate::wait::Timeout;
 
-/// A slot that a client has taken, with room for a request to be written in place. Dropping it gives the slot back.
+/// A slot that a client has taken, with its buffer for a request to be written in place. Dropping it gives the slot back.
 ///
 /// ```
 /// # use shmrr::{Options, Timeout};
 /// # let server = Options::new().anonymous()?;
 /// # let client = Options::new().client_from_server(&server)?;
 /// let mut loan = client.loan(Timeout::FOREVER)?;
-/// loan.room().write_at(0, b"hello")?;
+/// loan.buffer().write_at(0, b"hello")?;
 /// let id = loan.commit(5)?;
 /// # client.cancel(id)?;
 /// # Ok::<(), shmrr::Error>(())
@@ -29,20 +29,20 @@ use crate::wait::Timeout;
 /// # let client = Options::new().client_from_server(&server)?;
 /// let mut loan = client.loan(Timeout::FOREVER)?;
 /// let id = loan.commit(5)?;
-/// loan.room().write_at(0, b"hello")?;
+/// loan.buffer().write_at(0, b"hello")?;
 /// # Ok::<(), shmrr::Error>(())
 /// ```
 #[must_use = "dropping a loan gives its slot back"]
 pub struct RequestLoan<'c> {
     client: &'c Client,
     id: u64,
-    room: Room<'c>,
+    buffer: Buffer<'c>,
 }
 
 impl RequestLoan<'_> {
     /// Where the request is to be written.
-    pub fn room(&mut self) -> Room<'_> {
-        self.room.reborrow()
+    pub fn buffer(&mut self) -> Buffer<'_> {
+        self.buffer.reborrow()
     }
 
     /// Sends the first `length` bytes; the reply is collected by the id that this returns.
@@ -55,7 +55,7 @@ impl RequestLoan<'_> {
     }
 
     /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is
-    /// the last bytes of the room that are sent.
+    /// the last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// Those of [`RequestLoan::commit`]; [`Error::Invalid`] for a type or flags that no sender may give.
@@ -82,16 +82,16 @@ impl Client {
     /// # Errors
     /// As [`Client::send_wait`], but for the length.
     pub fn loan(&self, timeout: impl Into<Timeout>) -> Result<RequestLoan<'_>> {
-        let (id, room) = self.take_loan(timeout.into())?;
-        Ok(RequestLoan { client: self, id, room })
+        let (id, buffer) = self.take_loan(timeout.into())?;
+        Ok(RequestLoan { client: self, id, buffer })
     }
 
-    pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Room<'_>)> {
+    pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Buffer<'_>)> {
         let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, &self.channel.deadline(timeout))?;
         let start = self.channel.mapping().request_buffer(id.slot);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
-        let room = unsafe { Room::new(start, self.channel.request_max()) };
-        Ok((id.to_u64(), room))
+        let buffer = unsafe { Buffer::new(start, self.channel.request_max()) };
+        Ok((id.to_u64(), buffer))
     }
 
     /// Sends what was written in place.

@@ -86,7 +86,7 @@ impl Client {
         }
         // Where there are many slots this takes milliseconds.
         if in_time() {
-            channel.recover_room();
+            channel.recover_slot_holders();
         }
         if !gives_way {
             if let Some(id) = allocate() {
@@ -103,9 +103,9 @@ impl Client {
             return Err(Error::NoSlots);
         }
         let lost = Cell::new(false);
-        let mut looks = channel.looks_for_room();
+        let mut looks = channel.looks_for_slot();
         let recover = || {
-            channel.recover_room_in_turn(&mut looks);
+            channel.recover_slot_holders_in_turn(&mut looks);
             lost.set(lacks_server());
         };
         let doorbell = mapping.doorbell(Doorbell::FreeSlot);

@@ -48,12 +48,12 @@ mod tests {
     const STARVING: u64 = 1 << 63;
     const LONG: Duration = Duration::from_secs(10);
 
-    fn room(client: &Client) -> &std::sync::atomic::AtomicU64 {
+    fn doorbell(client: &Client) -> &std::sync::atomic::AtomicU64 {
         client.channel().mapping().doorbell(Doorbell::FreeSlot)
     }
 
     fn is_starving(client: &Client) -> bool {
-        room(client).load(Relaxed) & STARVING != 0
+        doorbell(client).load(Relaxed) & STARVING != 0
     }
 
     fn channel(slots: u32) -> (Server, Client) {
@@ -122,7 +122,7 @@ mod tests {
             let waits = scope.spawn(|| holder.send_wait(b"", LONG));
             until(|| is_starving(&holder));
             // As one who rings and is stopped before the wake-up.
-            room(&holder).fetch_and(!1, Relaxed);
+            doorbell(&holder).fetch_and(!1, Relaxed);
             holder.interrupt();
             assert_eq!(waits.join().unwrap(), Err(Error::Interrupted));
         });
@@ -135,15 +135,15 @@ mod tests {
     #[test]
     fn nobody_gives_way_for_long_to_one_that_does_not_come() {
         let (_server, client) = channel(4);
-        room(&client).fetch_or(STARVING, Relaxed);
+        doorbell(&client).fetch_or(STARVING, Relaxed);
         let begun = deadline::now();
         until(|| client.send(b"") != Err(Error::NoSlots));
         assert!(deadline::now() - begun >= STARVES && !is_starving(&client));
 
-        room(&client).fetch_or(STARVING, Relaxed);
+        doorbell(&client).fetch_or(STARVING, Relaxed);
         client.send_wait(b"", LONG).unwrap();
         assert!(!is_starving(&client));
-        room(&client).fetch_or(STARVING, Relaxed);
+        doorbell(&client).fetch_or(STARVING, Relaxed);
         client.send_wait(b"", Timeout::from_nanos(STARVES / 50)).unwrap();
         assert!(!is_starving(&client));
     }

@@ -139,7 +139,7 @@ fn fill(fd: &Fd, subject: &impl Display, plan: &Plan) -> Result<()> {
     fs::ftruncate(fd, plan.size).map_err(|errno| failed("make a file of", errno))?;
     if plan.reserve {
         // Before anything is taken from others for nothing.
-        check_room(fd, plan.size).map_err(|errno| failed("reserve", errno))?;
+        check_space(fd, plan.size).map_err(|errno| failed("reserve", errno))?;
         let reserve = |start, length| fs::fallocate(fd, FallocateFlags::empty(), start, length);
         retry::piece_by_piece(plan.size, reserve).map_err(|errno| failed("reserve", errno))?;
     }
@@ -161,7 +161,7 @@ fn file_size_limit() -> Option<u64> {
 
 /// That the file system, or where that has no limit the machine's memory, can hold so many bytes at all. One call for all
 /// of them would say so at once, but is begun anew with each signal; piece by piece it shows when all is used up.
-fn check_room(fd: &Fd, size: u64) -> Result<(), Errno> {
+fn check_space(fd: &Fd, size: u64) -> Result<(), Errno> {
     // Where it can't be told, the pieces tell.
     let Ok(system) = fs::fstatfs(fd) else { return Ok(()) };
     if system.f_blocks != 0 {
@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn what_exceeds_the_file_system_or_the_machine_is_refused_before_a_page_is_reserved() {
         let fd = Fd::new(fs::memfd_create("enormous", MemfdFlags::CLOEXEC).unwrap()).unwrap();
-        assert_eq!(check_room(&fd, 1 << 50), Err(Errno::NOMEM));
-        assert_eq!(check_room(&fd, 1 << 20), Ok(()));
+        assert_eq!(check_space(&fd, 1 << 50), Err(Errno::NOMEM));
+        assert_eq!(check_space(&fd, 1 << 20), Ok(()));
         let file = Fd::new(tempfile::tempfile().unwrap().into()).unwrap();
-        assert_eq!(check_room(&file, 1 << 60), Err(Errno::NOSPC));
+        assert_eq!(check_space(&file, 1 << 60), Err(Errno::NOSPC));
     }
 
     /// Both ways of making a file: same result, an existing name wins, nothing else is left in the directory.

@@ -1,24 +1,24 @@
 //! Writing a reply in place.
 
 use super::Server;
-use crate::channel::message::{Room, check_label, check_length};
+use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::slot;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-/// Room for a reply, to be written in place. Dropping it sends nothing: the request still waits for its reply.
+/// The buffer for a reply, to be written in place. Dropping it sends nothing: the request still waits for its reply.
 #[must_use = "a loan that is not committed sends nothing"]
 pub struct ReplyLoan<'s> {
     server: &'s Server,
     id: u64,
-    room: Room<'s>,
+    buffer: Buffer<'s>,
 }
 
 impl ReplyLoan<'_> {
     /// Where the reply is to be written.
-    pub fn room(&mut self) -> Room<'_> {
-        self.room.reborrow()
+    pub fn buffer(&mut self) -> Buffer<'_> {
+        self.buffer.reborrow()
     }
 
     /// Replies with the first `length` bytes.
@@ -30,7 +30,7 @@ impl ReplyLoan<'_> {
     }
 
     /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the
-    /// last bytes of the room that are sent.
+    /// last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// As [`Server::reply_msg`].
@@ -40,23 +40,23 @@ impl ReplyLoan<'_> {
 }
 
 impl Server {
-    /// Room for the reply to a request, in place. One thread writes to one reply.
+    /// The buffer for the reply to a request, in place. One thread writes to one reply.
     ///
     /// # Errors
     /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::WrongKind`] in a channel of
     /// integers; [`Error::Stopped`].
     pub fn reply_loan(&self, id: u64) -> Result<ReplyLoan<'_>> {
-        let room = self.lend_reply(id)?;
-        Ok(ReplyLoan { server: self, id, room })
+        let buffer = self.lend_reply(id)?;
+        Ok(ReplyLoan { server: self, id, buffer })
     }
 
-    pub(crate) fn lend_reply(&self, number: u64) -> Result<Room<'_>> {
+    pub(crate) fn lend_reply(&self, number: u64) -> Result<Buffer<'_>> {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
         self.lend_reply_of_taken(number)
     }
 
-    pub(super) fn lend_reply_of_taken(&self, number: u64) -> Result<Room<'_>> {
+    pub(super) fn lend_reply_of_taken(&self, number: u64) -> Result<Buffer<'_>> {
         let id = self.id(number)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
@@ -65,7 +65,7 @@ impl Server {
         }
         self.loans[id.slot as usize].store(id.generation, Relaxed);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
-        Ok(unsafe { Room::new(mapping.response_buffer(id.slot), self.channel.response_max()) })
+        Ok(unsafe { Buffer::new(mapping.response_buffer(id.slot), self.channel.response_max()) })
     }
 
     pub(crate) fn commit_reply(

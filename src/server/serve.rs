@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::view::RequestView;
-use crate::channel::message::{Room, check_label, check_length};
+use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::text::cut;
 use crate::error::{Result, Text};
 use crate::layout::lines::INLINE;
@@ -41,7 +41,7 @@ impl Failure {
 /// ```
 pub struct Response<'r> {
     /// Each call of a handler has a lifetime of its own, so that no other response can be put in this one's place.
-    room: Room<'r>,
+    buffer: Buffer<'r>,
     length: usize,
     message_type: u32,
     flags: u32,
@@ -51,8 +51,8 @@ pub struct Response<'r> {
 
 impl Response<'_> {
     /// Where the reply is to be written, if not by [`Response::write`]: its length must be set then.
-    pub fn room(&mut self) -> Room<'_> {
-        self.room.reborrow()
+    pub fn buffer(&mut self) -> Buffer<'_> {
+        self.buffer.reborrow()
     }
 
     /// Adds `data` to the end of the reply.
@@ -60,17 +60,17 @@ impl Response<'_> {
     /// # Errors
     /// [`crate::Error::MessageSize`] if it does not fit.
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
-        self.room.write_at(self.length, data)?;
+        self.buffer.write_at(self.length, data)?;
         self.length += data.len();
         Ok(())
     }
 
-    /// Sets the reply's length: its first bytes in the room, or its last ones with [`crate::END_ALIGNED`].
+    /// Sets the reply's length: its first bytes in the buffer, or its last ones with [`crate::END_ALIGNED`].
     ///
     /// # Errors
     /// [`crate::Error::MessageSize`] if that is more than there is room for.
     pub fn set_length(&mut self, length: usize) -> Result<()> {
-        check_length(length, self.room.capacity())?;
+        check_length(length, self.buffer.capacity())?;
         self.length = length;
         Ok(())
     }
@@ -130,9 +130,9 @@ impl Server {
         loop {
             let request = self.view_next(&forever)?;
             let id = request.request().id;
-            let Ok(room) = self.lend_reply_of_taken(id) else { continue };
+            let Ok(buffer) = self.lend_reply_of_taken(id) else { continue };
             let mut response =
-                Response { room, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
+                Response { buffer, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
             // One that is left by unwinding, of whatever kind, drops the request, which lets go of it.
             let result = handler(&request, &mut response);
             let is_later = response.is_later && result.is_ok();

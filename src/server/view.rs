@@ -2,7 +2,7 @@
 
 use super::take::Received;
 use super::{Request, Server};
-use crate::channel::message::{Bytes, Message, Room};
+use crate::channel::message::{Buffer, Bytes, Message};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Memory;
@@ -64,7 +64,7 @@ impl<'s> RequestView<'s> {
         self.server.reply_error(self.request.id, code, text)
     }
 
-    /// Room for the reply, to be written in place and sent by [`RequestView::reply_commit`]; the request stays readable
+    /// The buffer for the reply, to be written in place and sent by [`RequestView::reply_commit`]; the request stays readable
     /// meanwhile. One thread writes to one reply.
     ///
     /// ```
@@ -73,9 +73,9 @@ impl<'s> RequestView<'s> {
     /// # let client = Options::new().client_from_server(&server)?;
     /// # let id = client.send(b"hello")?;
     /// let view = server.recv_view(Timeout::FOREVER)?;
-    /// let mut room = view.reply_room()?;
-    /// room.write_at(0, &view.bytes().to_vec())?;
-    /// room.write_at(5, b" back")?;
+    /// let mut buffer = view.reply_buffer()?;
+    /// buffer.write_at(0, &view.bytes().to_vec())?;
+    /// buffer.write_at(5, b" back")?;
     /// view.reply_commit(10)?;
     /// # assert_eq!(client.view(id, Timeout::NOW)?.bytes().to_vec(), b"hello back");
     /// # Ok::<(), shmrr::Error>(())
@@ -87,28 +87,28 @@ impl<'s> RequestView<'s> {
     /// # use shmrr::{Options, Timeout};
     /// # let server = Options::new().anonymous()?;
     /// let view = server.recv_view(Timeout::FOREVER)?;
-    /// let mut room = view.reply_room()?;
+    /// let mut buffer = view.reply_buffer()?;
     /// view.reply_commit(10)?;
-    /// room.write_at(5, b" back")?;
+    /// buffer.write_at(5, b" back")?;
     /// # Ok::<(), shmrr::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`Server::reply_loan`].
-    pub fn reply_room(&self) -> Result<Room<'_>> {
+    pub fn reply_buffer(&self) -> Result<Buffer<'_>> {
         self.server.lend_reply(self.request.id)
     }
 
-    /// Replies with the first `length` bytes of the room.
+    /// Replies with the first `length` bytes of the buffer.
     ///
     /// # Errors
-    /// As [`RequestView::reply`]; [`crate::Error::Invalid`] if [`RequestView::reply_room`] was not called.
+    /// As [`RequestView::reply`]; [`crate::Error::Invalid`] if [`RequestView::reply_buffer`] was not called.
     pub fn reply_commit(self, length: usize) -> Result<()> {
         self.reply_commit_msg(length, 0, 0)
     }
 
     /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`crate::END_ALIGNED`] it is the
-    /// last bytes of the room that are sent.
+    /// last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// As [`RequestView::reply_commit`] and [`Server::reply_msg`].

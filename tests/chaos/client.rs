@@ -195,11 +195,11 @@ impl Calling<'_> {
         let loan = self.watch.call("loan", limit, || self.client.loan(limit)).0;
         let mut loan = loan?;
         let length = message.data.len();
-        let start = if message.flags & END_ALIGNED != 0 { loan.room().capacity() - length } else { 0 };
+        let start = if message.flags & END_ALIGNED != 0 { loan.buffer().capacity() - length } else { 0 };
         let (first, last) = message.data.split_at(length / 2);
-        loan.room().write_at(start, first).unwrap();
+        loan.buffer().write_at(start, first).unwrap();
         nap();
-        loan.room().write_at(start + first.len(), last).unwrap();
+        loan.buffer().write_at(start + first.len(), last).unwrap();
         let commit = || loan.commit_msg(length, message.message_type, message.flags);
         Ok(self.watch.call("commit", Limit::Now, commit).0.expect("a loan can be committed"))
     }
@@ -209,8 +209,8 @@ impl Calling<'_> {
         let (limit, nap) = (self.limit_for_slot(), self.nap());
         match self.watch.call("loan", limit, || self.client.loan(limit)).0 {
             Ok(mut loan) => {
-                let garbage = vec![0xEE; loan.room().capacity()];
-                loan.room().write_at(0, &garbage).unwrap();
+                let garbage = vec![0xEE; loan.buffer().capacity()];
+                loan.buffer().write_at(0, &garbage).unwrap();
                 nap();
                 self.watch.call("abort", Limit::Now, || loan.abort());
             }

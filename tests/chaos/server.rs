@@ -181,8 +181,8 @@ impl Serving<'_> {
             _ => {
                 let loan = self.watch.call("reply_loan", Limit::Now, || self.server.reply_loan(id)).0;
                 let mut loan = loan?;
-                let start = if flags & END_ALIGNED != 0 { loan.room().capacity() - bytes.len() } else { 0 };
-                loan.room().write_at(start, &bytes).unwrap();
+                let start = if flags & END_ALIGNED != 0 { loan.buffer().capacity() - bytes.len() } else { 0 };
+                loan.buffer().write_at(start, &bytes).unwrap();
                 let commit = || loan.commit_msg(bytes.len(), message_type, flags);
                 self.watch.call("reply_commit", Limit::Now, commit).0
             }

@@ -3,7 +3,9 @@
 
 use super::format::HEADER_SIZE;
 use super::payload::Random;
-use super::region::{FLAGS, HEAD, LENGTH, LENT, ROOM, Region, TAIL, WATCH, WORK};
+use super::region::{
+    FLAGS, HEAD, LENGTH, REQUEST_DOORBELL, Region, SLOT_DOORBELL, SPARES_IN_USE, TAIL, WATCH,
+};
 use std::hint::spin_loop;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -69,7 +71,7 @@ impl<'a> Mayhem<'a> {
             20 | 21 => self.both_words(),
             9..11 => self.message_field(),
             11..14 => self.ring_cell(),
-            14..16 => self.cursor(),
+            14..16 => self.shared_word(),
             16 => self.participant(),
             17 => self.payload(),
             18 => self.free_slot(),
@@ -198,12 +200,12 @@ impl<'a> Mayhem<'a> {
         });
     }
 
-    fn cursor(&mut self) {
+    fn shared_word(&mut self) {
         let cells = self.region.geometry.cells();
         // Tail and head seldom: a handle that has believed them once finds nothing any more.
         let offset = match self.below(16) {
             0 => self.one_of(&[TAIL, HEAD]),
-            _ => self.one_of(&[WORK, ROOM, LENT]),
+            _ => self.one_of(&[REQUEST_DOORBELL, SLOT_DOORBELL, SPARES_IN_USE]),
         };
         let by = self.one_of(&[1, 2, 3, cells, 64 * cells, cells << 31, cells << 39, cells << 40, 1 << 63]);
         self.change(offset, |this, old| match this.below(6) {

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 pub const TAIL: u64 = 256;
 pub const HEAD: u64 = 384;
-pub const WORK: u64 = 512;
-pub const ROOM: u64 = 640;
-pub const LENT: u64 = 768;
+pub const REQUEST_DOORBELL: u64 = 512;
+pub const SLOT_DOORBELL: u64 = 640;
+pub const SPARES_IN_USE: u64 = 768;
 const PARTICIPANTS: u64 = 1024;
 const LINE: u64 = 128;
 
@@ -95,7 +95,9 @@ impl Region {
             let lap = (position / cells) & ((1 << 40) - 1);
             self.word(self.cell_at(position)).store(lap << 24 | 0xFFFF, Relaxed);
         }
-        for (offset, value) in [(TAIL, next), (HEAD, next), (WORK, 0), (ROOM, 0), (LENT, 0)] {
+        for (offset, value) in
+            [(TAIL, next), (HEAD, next), (REQUEST_DOORBELL, 0), (SLOT_DOORBELL, 0), (SPARES_IN_USE, 0)]
+        {
             self.word(offset).store(value, Relaxed);
         }
         for slot in 0..self.geometry.total_slots() {

@@ -2,7 +2,7 @@
 //! largest channel or under somebody who never lets go.
 
 use super::payload::Random;
-use super::region::{HEAD, LENGTH, LENT, ROOM, Region, TAIL, WATCH, WORK};
+use super::region::{HEAD, LENGTH, REQUEST_DOORBELL, Region, SLOT_DOORBELL, SPARES_IN_USE, TAIL, WATCH};
 use std::sync::atomic::Ordering::Relaxed;
 
 const PENDING: u64 = 1;
@@ -133,7 +133,7 @@ pub fn words_that_never_stand_still(region: &Region) {
     let slots = 0..region.geometry.total_slots();
     // A slot's two words keep their owners, so that both sides take them for their own still.
     let words = slots.flat_map(|slot| [region.reply(slot), region.request(slot)]);
-    for offset in [WORK, ROOM, LENT].into_iter().chain(watches).chain(words) {
+    for offset in [REQUEST_DOORBELL, SLOT_DOORBELL, SPARES_IN_USE].into_iter().chain(watches).chain(words) {
         let target = region.word(offset);
         for times in 0..200_000_u64 {
             let next = if offset < region.geometry.slots_offset() {

@@ -31,16 +31,16 @@ pub enum Meeting {
     Redelivering,
     Integers,
     /// As the plain one, with slots for two victims.
-    Roomy,
+    Spacious,
     /// As the one that redelivers, with slots for two victims.
-    RoomyRedelivering,
+    SpaciousRedelivering,
 }
 
 impl Meeting {
     /// What the victim is told.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Plain | Self::Redelivering | Self::Roomy | Self::RoomyRedelivering => "bytes",
+            Self::Plain | Self::Redelivering | Self::Spacious | Self::SpaciousRedelivering => "bytes",
             Self::Notifying => "notifying",
             Self::Integers => "integers",
         }
@@ -52,12 +52,12 @@ impl Meeting {
     }
 
     pub fn redelivers(self) -> bool {
-        matches!(self, Self::Redelivering | Self::RoomyRedelivering)
+        matches!(self, Self::Redelivering | Self::SpaciousRedelivering)
     }
 
     pub fn geometry(self) -> Geometry {
         let length = self.length() as u64;
-        let slots = if matches!(self, Self::Roomy | Self::RoomyRedelivering) { 12 } else { 4 };
+        let slots = if matches!(self, Self::Spacious | Self::SpaciousRedelivering) { 12 } else { 4 };
         Geometry { slots, participants: 8, request_max: length, response_max: length }
     }
 

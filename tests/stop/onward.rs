@@ -54,7 +54,7 @@ impl Scene<'_> {
             "recv_wait" | "recv_wait_i64" | "recv short" | "serve" => {
                 let is_idle = self.survivors.server.channel().queued() == 0;
                 if is_idle && self.survivors.words.a_server_sleeps() && !self.ask() {
-                    self.make_room();
+                    self.make_space();
                     self.ask();
                 }
             }

@@ -105,15 +105,15 @@ pub struct Pair {
 }
 
 const fn pair(first: &'static Operation, second: &'static Operation) -> Pair {
-    Pair { first, second, meeting: Meeting::Roomy, after_second: false }
+    Pair { first, second, meeting: Meeting::Spacious, after_second: false }
 }
 
 const fn recovering(first: &'static Operation, second: &'static Operation) -> Pair {
-    Pair { first, second, meeting: Meeting::Roomy, after_second: true }
+    Pair { first, second, meeting: Meeting::Spacious, after_second: true }
 }
 
 const fn redelivering(first: &'static Operation, second: &'static Operation) -> Pair {
-    Pair { first, second, meeting: Meeting::RoomyRedelivering, after_second: true }
+    Pair { first, second, meeting: Meeting::SpaciousRedelivering, after_second: true }
 }
 
 /// One that has nothing to prepare: another has.

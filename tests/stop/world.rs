@@ -92,12 +92,12 @@ impl Scene<'_> {
 
     fn make_trips(&mut self, trips: u32) {
         for trip in 0..trips {
-            if !self.make_room() {
+            if !self.make_space() {
                 return;
             }
             self.make_trip();
             let can_post = self.survivors.meeting.length() > 8;
-            if can_post && trip % 8 == 0 && self.make_room() {
+            if can_post && trip % 8 == 0 && self.make_space() {
                 self.post();
                 let (_, payload) = self.posted.last().expect("one was posted").clone();
                 self.keep_up();
@@ -117,7 +117,7 @@ impl Scene<'_> {
     }
 
     /// Sees to it that there is a slot for one request; it may be that all are the victims'.
-    pub(super) fn make_room(&mut self) -> bool {
+    pub(super) fn make_space(&mut self) -> bool {
         loop {
             if let Some((id, payload)) = self.survivors.send() {
                 self.asked.push((id, payload));
