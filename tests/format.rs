@@ -1,4 +1,4 @@
-//! What stands where in a channel's file, seen from outside: header, sizes, cursors, participants, locks, and that
+//! What stands where in a channel's file, seen from outside: header, sizes, words, participants, locks, and that
 //! `docs/FORMAT.md` says the same. What a request writes is pinned in
 //! `format_words.rs`, `format_messages.rs` and `format_states.rs`.
 
@@ -164,11 +164,11 @@ fn the_shared_words_stand_on_lines_of_their_own() {
     assert_eq!(u64_at(&file, 384), 2, "head hint");
     assert_eq!(u64_at(&file, 512), 0, "doorbell of servers");
     assert_eq!(u64_at(&file, 640), 0, "doorbell of clients");
-    assert_eq!(u64_at(&file, 768), 0, "lent");
-    for (_, offset, size) in documented("## Cursors") {
+    assert_eq!(u64_at(&file, 768), 0, "spares in use");
+    for (_, offset, size) in documented("## Shared words") {
         let mut rest = [0; 120];
         file.read_exact_at(&mut rest, offset as u64 + 8).unwrap();
-        assert_eq!((rest, size), ([0; 120], 8), "beside the cursor at {offset}");
+        assert_eq!((rest, size), ([0; 120], 8), "beside the word at {offset}");
     }
 }
 
@@ -255,15 +255,15 @@ fn the_document_lists_every_field_at_its_offset() {
     });
     assert_eq!(end, 256);
 
-    let cursors = [
+    let words = [
         ("tail hint", 256, 8),
         ("head hint", 384, 8),
         ("doorbell of servers", 512, 8),
         ("doorbell of clients", 640, 8),
-        ("lent", 768, 8),
+        ("spares in use", 768, 8),
         ("looks", 896, 8),
     ];
-    assert_eq!(documented("## Cursors"), listed(&cursors));
+    assert_eq!(documented("## Shared words"), listed(&words));
     let participant = [
         ("word", 0, 8),
         ("pid", 8, 4),

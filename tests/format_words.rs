@@ -163,7 +163,7 @@ fn a_reference_still_needed_is_carried_to_the_next_lap() {
 }
 
 #[test]
-fn a_spare_slot_is_lent_where_an_abandoned_request_holds_its_own() {
+fn a_spare_slot_is_taken_where_an_abandoned_request_holds_its_own() {
     let sample = Sample::new(&Options::new().slots(1));
     let abandoned = sample.client.send(b"").unwrap();
     sample.recv();
@@ -171,7 +171,7 @@ fn a_spare_slot_is_lent_where_an_abandoned_request_holds_its_own() {
     assert_eq!(sample.u64(768), 0);
     let spare = sample.client.send(b"").unwrap();
     assert_eq!(spare & 0xFFFF, 1, "the first spare slot is the one after the last ordinary one");
-    assert_eq!(sample.u64(768), 0b11, "lent once, and still");
+    assert_eq!(sample.u64(768), 0b11, "taken once, and still");
 }
 
 /// Whoever takes a slot and gives it back, because a spare one in use makes it one too many, kept it from another.
@@ -227,7 +227,7 @@ fn a_doorbell_says_that_somebody_sleeps_and_counts_its_rings() {
     assert_eq!(sample.u64(clients) >> 1, 1, "rung once");
 }
 
-/// Every ring too many is a system call, and wakes a server that finds nothing.
+/// Every wake-up too many is a system call, and wakes a server that finds nothing.
 #[test]
 fn one_request_rings_for_one_server() {
     let sample = sample();

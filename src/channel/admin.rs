@@ -23,7 +23,7 @@ pub struct ParticipantInfo {
     pub start_time: u64,
     /// What it does; None if its entry doesn't say so properly.
     pub role: Option<Role>,
-    /// Whether its process lives. Who is dead stays in the table until somebody recovers from it.
+    /// Whether its process lives. A dead participant stays in the table until somebody recovers from it.
     pub is_alive: bool,
     /// Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
     /// loans.

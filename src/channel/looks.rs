@@ -1,4 +1,4 @@
-//! What waiting clients and idle servers do now and then, in case somebody died, or was stopped, who was to do it.
+//! What waiting clients and idle servers do now and then, in case whoever was to do it died, or was stopped.
 //!
 //! Cost is by what stands in the way, not by who is attached. A client that waits asks after the servers of its requests,
 //! one that found no slot after those who hold one, each once; an idle server asks after all who hold a slot and after a

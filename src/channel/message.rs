@@ -13,12 +13,12 @@ const SENDERS_FLAGS: u32 = UTF8 | END_ALIGNED;
 /// Flags that a receiver sees.
 pub(crate) const RECEIVERS_FLAGS: u32 = SENDERS_FLAGS | ONE_WAY;
 
-/// A message to be sent: its bytes, what kind of message it is, and flags.
+/// A message to be sent: its bytes, its type, and flags.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Message<'a> {
     /// The payload.
     pub data: &'a [u8],
-    /// The application's number for what kind of message this is: 0 for none, or [`TYPE_MIN`] and up.
+    /// The message's type, a number of the application's: 0 for none, or [`TYPE_MIN`] and up.
     pub message_type: u32,
     /// [`UTF8`], [`END_ALIGNED`], or both.
     pub flags: u32,

@@ -21,7 +21,7 @@ use std::ptr;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
-/// The eventfd that others of this handle's kind of message signal, and whether each message of its own does.
+/// The eventfd that senders of what this handle waits for signal, and whether each message of its own does.
 pub(crate) struct Notifier {
     /// Of what this handle sends.
     sent: AtomicPtr<Place>,
@@ -163,7 +163,7 @@ impl Channel {
         self.event(Role::Server).map(EventFd::drain)
     }
 
-    /// After a request was published: signals, if every one shall.
+    /// After a request was published: signals, if every message is to.
     #[inline]
     pub(crate) fn notify_of_request(&self) {
         if self.notifier.each_request {
@@ -171,7 +171,7 @@ impl Channel {
         }
     }
 
-    /// After a reply was published: signals, if every one shall.
+    /// After a reply was published: signals, if every message is to.
     #[inline]
     pub(crate) fn notify_of_reply(&self) {
         if self.notifier.each_reply {

@@ -113,7 +113,7 @@ impl Channel {
     pub(super) fn publish_once_more(&self, id: Id, steps: &mut u64) {
         match recovery::unpublished(&self.mapping, id) {
             Some(judged) => self.publish_again(&judged, |_| false, steps),
-            // Where there is no room even so, the ring is not what anybody left who keeps to the protocol.
+            // If that fails, the ring is not what participants that keep to the protocol leave.
             None => drop(ring::publish_within(&self.mapping, &self.known, id, steps)),
         }
     }

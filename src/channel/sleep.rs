@@ -1,6 +1,7 @@
 //! Sleeping and waking: what clients and servers do alike.
 //!
-//! A ring takes the announcement of all who sleep on a doorbell and wakes one of them; who publishes after it wakes nobody.
+//! Ringing a doorbell takes the announcement of all who sleep on it and wakes one of them; whoever publishes after that
+//! wakes nobody.
 //! So whoever was woken is responsible for all that was published since, until it announces itself again, and must not
 //! leave while something is left without waking the next:
 //!
@@ -94,8 +95,8 @@ impl Channel {
     }
 
     /// Sleeps on a doorbell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half of
-    /// the result says whether somebody's ring was used up: it was taken on behalf of all who sleep, so if there is
-    /// more to do than for one, the caller must ring for the next.
+    /// the result says whether a wake-up was used up: it was given on behalf of all who sleep, so if there is
+    /// more to do than for one, the caller must ring the doorbell for the next.
     ///
     /// `ready` is told whether it is this one's turn even while others starve: it was woken, or starves itself.
     pub(crate) fn sleep_on<T>(

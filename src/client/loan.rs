@@ -80,7 +80,7 @@ impl Client {
     /// Takes a slot for a request to be written in place; waits for a free one.
     ///
     /// # Errors
-    /// As [`Client::send_wait`], but for the length.
+    /// As [`Client::send_wait`], except for the length.
     pub fn loan(&self, timeout: impl Into<Timeout>) -> Result<RequestLoan<'_>> {
         let (id, buffer) = self.take_loan(timeout.into())?;
         Ok(RequestLoan { client: self, id, buffer })

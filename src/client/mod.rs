@@ -127,7 +127,7 @@ impl Client {
         self.send_wait(data, Timeout::NOW)
     }
 
-    /// As [`Client::send`], but waits for a free slot.
+    /// As [`Client::send`], except that it waits for a free slot.
     ///
     /// # Errors
     /// As [`Client::send`], and [`Error::TimedOut`], [`Error::Interrupted`].
@@ -172,7 +172,7 @@ impl Client {
         self.get_wait(id, buffer, Timeout::NOW)
     }
 
-    /// As [`Client::get`], but waits for the reply.
+    /// As [`Client::get`], except that it waits for the reply.
     ///
     /// # Errors
     /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], and, if the handle needs a server,

@@ -67,7 +67,7 @@ impl RemoteErrors {
             if !is_free || entry.stamp.compare_exchange(before, writing, AcqRel, Relaxed).is_err() {
                 continue;
             }
-            // Pairs with the reader's fence: who sees what follows sees the stamp changed.
+            // Pairs with the reader's fence: whoever sees what follows sees the stamp changed.
             fence(Release);
             entry.id.store(id, Relaxed);
             entry.caller.store(caller, Relaxed);

@@ -132,7 +132,7 @@ impl Client {
         id
     }
 
-    /// Remembers a slot that this handle has just freed, and wakes who waits for one.
+    /// Remembers a slot that this handle has just freed, and wakes a client that waits for one.
     #[inline]
     pub(super) fn freed(&self, id: Id) {
         if id.slot < self.channel.slots() {

@@ -2,7 +2,7 @@
 //!
 //! Whoever frees a slot is awake, and would have it again long before the one that it wakes has come. So a client that
 //! waits for longer than [`STARVES`] says so in the doorbell ([`doorbell`]); until that is taken back, others don't take what
-//! is free but sleep behind it, and a ring wakes in the order in which they fell asleep. What is lost by this is the
+//! is free but sleep behind it, and wake-ups come in the order in which they fell asleep. What is lost by this is the
 //! time of some wake-ups, at most once in so long a time; what is won is that nobody waits for much longer than that and
 //! a wake-up of each who slept before it.
 
@@ -113,7 +113,7 @@ mod tests {
         });
     }
 
-    /// Whether or not somebody rang for it: a stop does, and there need be no ring after that.
+    /// Whether or not somebody rang for it: a stop does, and there need be no wake-up after that.
     #[test]
     fn one_that_leaves_without_a_slot_takes_back_that_it_starves() {
         let (_server, holder) = channel(1);
@@ -121,7 +121,7 @@ mod tests {
         thread::scope(|scope| {
             let waits = scope.spawn(|| holder.send_wait(b"", LONG));
             until(|| is_starving(&holder));
-            // As one who rings and is stopped before the wake-up.
+            // As somebody that rings the doorbell and is stopped before the system call.
             doorbell(&holder).fetch_and(!1, Relaxed);
             holder.interrupt();
             assert_eq!(waits.join().unwrap(), Err(Error::Interrupted));

@@ -37,7 +37,7 @@ impl ReplyView<'_> {
         self.bytes
     }
 
-    /// The application's number for what kind of message this is; 0 if the server gave none.
+    /// The message's type, a number of the application's; 0 if the server gave none.
     #[must_use]
     pub fn message_type(&self) -> u32 {
         self.message_type
@@ -63,7 +63,7 @@ impl Client {
     /// Waits for the reply to a request and yields it in place.
     ///
     /// # Errors
-    /// As [`Client::get_wait`], but for the buffer.
+    /// As [`Client::get_wait`], except for the buffer.
     pub fn view(&self, id: u64, timeout: impl Into<Timeout>) -> Result<ReplyView<'_>> {
         let reply = self.look_at(id, timeout.into())?;
         // SAFETY: the reply stays where it is until it is collected, which the view does when it is dropped; it can't
@@ -87,7 +87,7 @@ impl Client {
         result
     }
 
-    /// Ends a request whose reply was read in place, or shall not be read at all.
+    /// Ends a request whose reply was read in place, or is not to be read at all.
     pub(crate) fn release(&self, number: u64) -> Result<()> {
         self.channel.check_running()?;
         self.collect_unread(number)

@@ -206,12 +206,12 @@ impl Memory for Mapping {
 #[inline]
 fn prefetch_for_writing(line: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch has no effect but on caches.
+    // SAFETY: a prefetch has an effect on caches only.
     unsafe {
         std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: a prefetch has no effect but on caches.
+    // SAFETY: a prefetch has an effect on caches only.
     unsafe {
         std::arch::asm!("prfm pstl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
     }

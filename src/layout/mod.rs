@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`geometry`] | sizes and offsets, computed once and kept in private memory |
 //! | [`header`] | the first bytes of the region: written once, read once at attach, checked field by field |
-//! | [`lines`] | the 128-byte lines: cursors, participants, requests, replies |
+//! | [`lines`] | the 128-byte lines: shared words, participants, requests, replies |
 //! | [`mapping`] | bounded access to all of them in a mapping |
 
 pub(crate) mod geometry;

@@ -1,6 +1,6 @@
 //! A doorbell: a word in which sleepers announce themselves and wakers take the announcement.
 //!
-//! Bit 0 says that somebody may sleep; the bits above count rings, so that a ring between a sleeper's announcement and
+//! Bit 0 says that somebody may sleep; the bits above count wake-ups, so that one between a sleeper's announcement and
 //! its sleep changes the value that the sleep compares. No process counts sleepers: a sleeper that dies leaves at most
 //! one announcement, and that costs the next waker one futile system call.
 //!
@@ -10,26 +10,26 @@
 //!
 //! Bit 63 is for the doorbell of clients that want a slot. A wake-up takes longer than a call, so whoever frees a slot
 //! could take it again before the woken comes, and again. A sleeper that has waited for long says so by this bit. Those
-//! who come while it is set sleep behind the others, whom rings wake in their order, before they look. It is a hint:
+//! who come while it is set sleep behind the others, whom wake-ups reach in their order, before they look. It is a hint:
 //!
 //! | set by | cleared by |
 //! |---|---|
-//! | one that has waited for long, at each announcement | a ring that finds nobody asleep |
-//! | | one that gave way and was woken: all who slept before it have been |
-//! | | one that has waited for long and leaves without a slot |
-//! | | one that gave way for long and may not wait |
+//! | a client that has waited for long, at each announcement | a wake-up that finds nobody asleep |
+//! | | a client that gave way and was woken: all who slept before it have been |
+//! | | a client that has waited for long and leaves without a slot |
+//! | | a client that gave way for long and may not wait |
 //!
 //! Nobody gives way for longer than the one that set it had waited, so a bit that a dead process left does little harm.
 
 use super::word::Word;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-/// Attempts to change the word, each of which fails only because another succeeded: nobody fails so often but in memory
+/// Attempts to change the word, each of which fails only because another succeeded: nobody fails so often except in memory
 /// that somebody overwrites all the time. Giving up then may cost a wake-up, and sleepers look again by themselves.
 const ATTEMPTS: u32 = 10_000;
 
 const SLEEPERS: u64 = 1;
-const RING: u64 = 2;
+const WAKE_UP: u64 = 2;
 const STARVING: u64 = 1 << 63;
 
 /// Announces a sleeper. The caller must look for work once more, then may sleep while the word's low half is what this
@@ -76,9 +76,9 @@ pub(crate) fn relieve<W: Word>(doorbell: &W) {
     }
 }
 
-/// The word after one more ring. The count wraps below bit 63.
+/// The word after one more wake-up. The count wraps below bit 63.
 fn rung(value: u64) -> u64 {
-    value & STARVING | (value & !SLEEPERS).wrapping_add(RING) & !STARVING
+    value & STARVING | (value & !SLEEPERS).wrapping_add(WAKE_UP) & !STARVING
 }
 
 /// Takes the announcement. True if there was one: the caller must wake a sleeper.
@@ -115,7 +115,7 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     #[test]
-    fn whoever_announced_before_a_ring_finds_the_word_changed_whatever_others_announce_later() {
+    fn whoever_announced_before_a_wake_up_finds_the_word_changed_whatever_others_announce_later() {
         let doorbell = AtomicU64::new(0);
         let before = announce(&doorbell);
         assert!(ring(&doorbell) && !ring(&doorbell));
@@ -126,9 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ring_of_the_count_says_nothing_of_who_starves() {
+    fn the_last_wake_up_of_the_count_says_nothing_of_who_starves() {
         for starving in [0, STARVING] {
-            let doorbell = AtomicU64::new(starving | (STARVING - RING));
+            let doorbell = AtomicU64::new(starving | (STARVING - WAKE_UP));
             announce(&doorbell);
             assert!(ring(&doorbell));
             assert_eq!(doorbell.load(Relaxed), starving);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn that_somebody_starves_outlasts_rings_until_it_is_taken_back() {
+    fn that_somebody_starves_outlasts_wake_ups_until_it_is_taken_back() {
         let doorbell = AtomicU64::new(0);
         announce(&doorbell);
         assert!(!is_starving(&doorbell));

@@ -64,7 +64,7 @@ pub(crate) fn publish<M: Memory>(memory: &M, known: &Known, id: Id) -> Result<()
     publish_within(memory, known, id, &mut patience(memory))
 }
 
-/// Steps after which one who publishes gives up.
+/// Steps after which a producer gives up.
 pub(crate) fn patience<M: Memory>(memory: &M) -> u64 {
     (LAPS_BEFORE_GIVING_UP * memory.cells()).max(STEPS_BEFORE_GIVING_UP)
 }
@@ -156,7 +156,7 @@ pub(crate) fn find<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
     look(memory, known, LAPS_PER_LOOK * memory.cells())
 }
 
-/// As [`find`], but goes a few steps only, and on from there the next time: for polling, where the clock has to be
+/// As [`find`], except that it goes a few steps only, and on from there the next time: for polling, where the clock has to be
 /// looked at now and then.
 #[inline(always)]
 pub(crate) fn glance<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
@@ -194,7 +194,7 @@ fn look<M: Memory>(memory: &M, known: &Known, steps: u64) -> Option<Found> {
 }
 
 /// Slots that the ring refers to, each with a request that can be claimed by that reference: one bit for each, or where
-/// there are more slots than bits, for some that share it. Who shares one with whom is another at each look, so that a
+/// there are more slots than bits, for some that share it. Which slots share one changes at each look, so that a
 /// slot which is taken for another's now is seen at a later one.
 pub(crate) struct Referenced {
     bits: [u64; Self::BITS as usize / 64],

@@ -35,7 +35,7 @@ pub(crate) fn take<M: Memory>(memory: &M, slot: u32, client: Participant, purpos
         Purpose::Call => ReplyWord::pending(generation, client),
         Purpose::Post => ReplyWord::posted(generation, client),
     };
-    // Acquire: whoever freed the slot has finished with its bytes. SeqCst: ordered before the load of `spares`.
+    // Acquire: whoever freed the slot has finished with its bytes. SeqCst: ordered before the load of `spares_in_use`.
     word.compare_exchange(found.0, taken.0, SeqCst, Relaxed).ok()?;
     Some(Id { slot, generation })
 }
@@ -85,7 +85,7 @@ pub(crate) fn claim<M: Memory>(memory: &M, found: Found, server: Participant) ->
 /// How an attempt to end a claimed request ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Replied {
-    /// The client has its outcome; who sleeps on the word as it was `before` must be woken.
+    /// The client has its outcome; whoever sleeps on the word as it was `before` must be woken.
     Delivered { before: ReplyWord },
     /// It was a one-way message, and its slot is free again.
     Released,
@@ -102,7 +102,7 @@ pub(crate) fn may_reply<M: Memory>(memory: &M, id: Id, server: Participant) -> R
     if found.state() == ReplyState::Pending { Ok(()) } else { Err(end_lease(memory, id, found)) }
 }
 
-/// Before a reply is written in place: as [`may_reply`], but one-way messages have room for a reply as well.
+/// Before a reply is written in place: as [`may_reply`], except that one-way messages have a buffer for a reply as well.
 pub(crate) fn may_write<M: Memory>(memory: &M, id: Id, server: Participant) -> Result<(), Replied> {
     let found = held(memory, id, server)?;
     match found.state() {
@@ -247,7 +247,7 @@ pub(crate) fn collect_unshared<M: Memory>(memory: &M, id: Id) {
     memory.reply(id.slot).store(ReplyWord::free(id.generation).0, Release);
 }
 
-/// How an attempt to withdraw a request ended. Who sleeps on the word as it was `before` must be woken.
+/// How an attempt to withdraw a request ended. Whoever sleeps on the word as it was `before` must be woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Withdrawn {
     /// No server will see it, and its slot is free.
@@ -335,7 +335,7 @@ pub(crate) fn withdraw_abandoned<M: Memory>(memory: &M, id: Id) -> bool {
     false
 }
 
-/// What clearing a slot came to. Who sleeps on the word as it was `before` must be woken.
+/// What clearing a slot came to. Whoever sleeps on the word as it was `before` must be woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Cleared {
     /// It held no request without an outcome, or one that is just being written.

@@ -21,9 +21,9 @@
 //! | PENDING | READY | the server that claimed it | it replied |
 //! | PENDING | DISMISSED | the server that claimed it | it will not reply |
 //! | PENDING | FAILED | anyone | the server that claimed it is dead |
-//! | PENDING | ABANDONED(g, 0) | its client, or anyone once the client is dead, or who clears | given up while CLAIMED |
+//! | PENDING | ABANDONED(g, 0) | its client, or anyone once the client is dead, or whoever clears the channel | given up while CLAIMED |
 //! | PENDING | FREE(g) | its client, or anyone once the client is dead | withdrawn before it was claimed |
-//! | PENDING | FREE(g) | who clears the channel | it claimed the request to that end |
+//! | PENDING | FREE(g) | whoever clears the channel | it claimed the request to that end |
 //! | READY, FAILED, DISMISSED | FREE(g) | its client, or anyone once the client is dead | collected |
 //! | ABANDONED | FREE(g) | the server that claimed it, or anyone once that is dead | the lease has ended |
 //! | ABANDONED | FREE(g) | whoever withdrew the request word | it had been queued again |
@@ -39,7 +39,7 @@
 //! | anything older | QUEUED(g, client) | the client that took the slot | the request is written |
 //! | anything older | CANCELLED(g, client) | the client that took the slot | it ends a loan, to write it down or give it back |
 //! | CANCELLED(g, client) | QUEUED(g, client) | the thread that ended the loan | the request is written |
-//! | QUEUED, REQUEUED | CLAIMED(g, server) | a server, or who clears the channel | it takes the request |
+//! | QUEUED, REQUEUED | CLAIMED(g, server) | a server, or whoever clears the channel | it takes the request |
 //! | QUEUED, REQUEUED | CANCELLED(g, client) | its client, or anyone once the client is dead | withdrawn |
 //! | CLAIMED | REQUEUED(g, recoverer), once more | anyone | the server is dead, and the channel redelivers |
 //! | QUEUED | REQUEUED(g, recoverer) | anyone | the client of a one-way message is dead: its reference may be missing |

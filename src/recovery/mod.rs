@@ -58,7 +58,7 @@ pub(crate) enum Recovered {
     Nothing,
     /// The slot is free: somebody may wait for one.
     Freed,
-    /// The request failed; who sleeps on the word as it was `before` must be woken.
+    /// The request failed; whoever sleeps on the word as it was `before` must be woken.
     Failed { before: ReplyWord },
     /// The slot is its server's until that replies.
     Abandoned,

@@ -51,7 +51,7 @@ impl Drop for Fd {
 }
 
 pub(super) fn borrow<'a>(number: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: never -1; nothing but a system call is made with it, and that fails cleanly if it is not open.
+    // SAFETY: never -1; only system calls are made with it, and that fails cleanly if it is not open.
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 

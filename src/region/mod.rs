@@ -1,4 +1,4 @@
-//! Files, descriptors, locks and mappings: everything that a channel asks of the kernel but waiting.
+//! Files, descriptors, locks and mappings: everything that a channel asks of the kernel except waiting.
 //!
 //! | file | what |
 //! |---|---|

@@ -16,7 +16,7 @@ const SHOWN_MAX: usize = 128;
 
 /// A path as the system takes it: the kernel's calls get it without another copy.
 pub(crate) struct Name {
-    /// No NUL but at the end.
+    /// No NUL except at the end.
     bytes: Vec<u8>,
 }
 

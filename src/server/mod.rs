@@ -36,14 +36,14 @@ pub struct Request {
     pub id: u64,
     /// Length of the payload in bytes.
     pub length: usize,
-    /// The application's number for what kind of message this is; 0 if the client gave none.
+    /// The message's type, a number of the application's; 0 if the client gave none.
     pub message_type: u32,
     /// The client's flags: [`crate::UTF8`], [`crate::END_ALIGNED`]; and [`crate::ONE_WAY`] for a message that nobody
     /// waits for a reply to.
     pub flags: u32,
     /// The participant number of the client.
     pub client: u32,
-    /// How often it has been delivered before, to servers that died with it: 0 but in a channel that redelivers.
+    /// How often it has been delivered before, to servers that died with it: always 0 except in a channel that redelivers.
     pub redeliveries: u32,
 }
 

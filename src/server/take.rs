@@ -50,7 +50,7 @@ impl Server {
                 break Ok(Received::TooLong(request));
             }
             if slot::claim(self.channel.mapping(), found, me).is_none() {
-                // Somebody else was faster; nobody is so again and again but where words are overwritten.
+                // Somebody else was faster; nobody is so again and again except where words are overwritten.
                 losses += 1;
                 if losses % LOSSES_PER_LOOK == 0 {
                     if let Err(error) = Self::check_time(deadline) {

@@ -138,7 +138,7 @@ impl Server {
     /// Takes the oldest request without copying it; waits for one.
     ///
     /// # Errors
-    /// As [`Server::recv_wait`], but for the buffer.
+    /// As [`Server::recv_wait`], except for the buffer.
     pub fn recv_view(&self, timeout: impl Into<Timeout>) -> Result<RequestView<'_>> {
         self.view_next(&self.channel.deadline(timeout.into()))
     }
@@ -161,7 +161,7 @@ impl Server {
         self.take_batch(room, timeout.into(), |_, request| views.push(self.view_of(request)))
     }
 
-    /// As [`Server::recv_batch`], but never waits.
+    /// As [`Server::recv_batch`], except that it never waits.
     ///
     /// # Errors
     /// As [`Server::recv_batch`]; [`crate::Error::WouldBlock`] if there is no request.

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 /// What `/proc/self/fd` shows for an eventfd.
 const KIND: &[u8] = b"anon_inode:[eventfd]";
-/// Reads of one drain: one takes all, but of a semaphore (`EFD_SEMAPHORE`) each takes one.
+/// Reads of one drain: one takes all, except of a semaphore (`EFD_SEMAPHORE`) each takes one.
 const READS_MAX: u32 = 1 << 16;
 
 /// An eventfd that never blocks. All eventfds are of one file to the kernel, so they carry a flag without effect by which

@@ -33,14 +33,14 @@ pub(crate) enum Ended {
 }
 
 impl Interrupts {
-    /// Ends all waits, and every later call. The caller wakes who sleeps, after this.
+    /// Ends all waits, and every later call. The caller wakes whoever sleeps, after this.
     pub fn stop(&self) {
         self.stopped.store(true, SeqCst);
         // Pairs with `check_before_sleep`.
         fence(SeqCst);
     }
 
-    /// Ends the waits that have begun, or the next. The caller wakes who sleeps, after this.
+    /// Ends the waits that have begun, or the next. The caller wakes whoever sleeps, after this.
     pub fn ask(&self) {
         self.asked.fetch_add(1, SeqCst);
         // Pairs with `check_before_sleep`.

@@ -112,7 +112,7 @@ impl Words {
         }
     }
 
-    /// All words that several write: cursors and doorbells, who is there, the ring, the slots' two.
+    /// All words that several write: shared words, who is there, the ring, the slots' two.
     pub fn all(&self) -> Vec<u64> {
         let geometry = &self.geometry;
         let mut bytes = vec![0; geometry.total_size() as usize];
@@ -121,12 +121,12 @@ impl Words {
             let at = offset as usize;
             u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
         };
-        let cursors = (2..7).map(|line| 128 * line);
+        let shared = (2..7).map(|line| 128 * line);
         let participants = (0..u64::from(geometry.participants)).map(|number| 1024 + 128 * number);
         let ring = (0..geometry.cells()).map(|cell| geometry.ring_offset() + 8 * cell);
         let slot = |slot| geometry.slots_offset() + slot * geometry.slot_stride();
         let slots = (0..geometry.total_slots()).flat_map(|number| [slot(number), slot(number) + 128]);
-        cursors.chain(participants).chain(ring).chain(slots).map(word).collect()
+        shared.chain(participants).chain(ring).chain(slots).map(word).collect()
     }
 
     /// A position that is filled, with all before it.

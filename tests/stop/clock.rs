@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 const TAIL: u64 = 256;
 const HEAD: u64 = 384;
-/// The two doorbells and the word that counts lendings, each with the bits of its count.
+/// The two doorbells and the word that counts how often a spare slot was taken, each with the bits of its count.
 const COUNTS: [(u64, u64); 3] = [(512, BELL), (640, BELL), (768, u64::MAX - 1)];
 /// All of a doorbell but bit 0 and bit 63.
 const BELL: u64 = u64::MAX >> 1 & !1;

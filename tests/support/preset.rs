@@ -15,7 +15,7 @@ pub struct Age {
     pub position: u64,
     /// Of every slot's newest request; 0 for none.
     pub generation: u64,
-    /// Rings of the doorbells and lendings, above their lowest bit.
+    /// Wake-ups by the doorbells and takings of spare slots, above their lowest bit.
     pub rings: u64,
     /// Incarnations of each participant number, above the lowest bit of its word.
     pub incarnation: u64,

@@ -1,4 +1,4 @@
-//! Lending. Slots: however lenders, clearers and others meet, no more are in flight than there are slots. Loans: of the
+//! Spare slots: however those who take one, clearers and others meet, no more are in flight than there are slots. Loans: of the
 //! threads that end one at once, one does.
 
 use super::*;
@@ -55,17 +55,17 @@ fn of_two_commits_one_sends() {
     });
 }
 
-/// The one slot is abandoned, and a client lends itself the spare one; meanwhile the slot comes free, another takes it,
+/// The one slot is abandoned, and a client takes the spare one; meanwhile the slot comes free, another takes it,
 /// finds no spare slot in use and says so, gives it back and takes it again. Two at once would be one too many.
 #[test]
-fn a_clearing_between_the_steps_of_a_lender_does_not_hide_its_slot() {
+fn a_clearing_between_the_steps_of_one_that_takes_a_spare_slot_does_not_hide_it() {
     explore(3, || {
         let model = Model::new(1, 1, 4);
         let known = Known::at_attach(&model.words);
         let first = model.send(&known, 1, 1);
         let (claimed, _) = model.receive(&known, SERVERS).unwrap();
         assert!(matches!(slot::withdraw(&model.words, first, 1), slot::Withdrawn::Abandoned { .. }));
-        let lender = {
+        let taker = {
             let model = Arc::clone(&model);
             thread::spawn(move || allocate(&model.words, 2, Purpose::Call, 0, 0).is_some())
         };
@@ -80,7 +80,7 @@ fn a_clearing_between_the_steps_of_a_lender_does_not_hide_its_slot() {
                 take().is_some()
             })
         };
-        let (lent, taken) = (lender.join().unwrap(), others.join().unwrap());
-        assert!(!(lent && taken), "two in flight with one slot");
+        let (spare, ordinary) = (taker.join().unwrap(), others.join().unwrap());
+        assert!(!(spare && ordinary), "two in flight with one slot");
     });
 }

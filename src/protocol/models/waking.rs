@@ -49,7 +49,8 @@ fn two_sleepers_and_two_producers_leave_no_request_without_somebody_awake() {
         let mut woken = u32::from(produce(&model, 1));
         woken += u32::from(other.join().unwrap());
         let sleepers = sleepers.map(|thread| thread.join().unwrap());
-        // Who saw a request, or finds the word changed, does not fall asleep; of those who do, each ring wakes one.
+        // A server that saw a request, or finds the word changed, does not fall asleep; of those that do, each wake-up
+        // reaches one.
         let now = model.words.doorbell.load(Relaxed) as u32;
         let asleep = sleepers.iter().filter(|(value, saw)| !saw && *value == now).count() as u32;
         assert!(asleep < 2 || woken > 0, "two requests, and nobody awake");

@@ -1,4 +1,4 @@
-//! Clearing: who clears the channel claims what is queued, so one that dies then is recovered as a server.
+//! Clearing: whoever clears the channel claims what is queued, so one that dies then is recovered as a server.
 
 use super::*;
 

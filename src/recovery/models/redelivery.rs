@@ -92,7 +92,7 @@ fn a_recoverer_that_rests_does_not_mark_as_published_what_another_has_yet_to_pub
             resting.join().unwrap();
             let gone = |owner| [DEAD, NEXT_DEAD, DEAD_RECOVERER].contains(&owner);
             recover_as(&model, Recoverer { number: RECOVERER + 1, redelivers: true }, gone);
-            // Who comes now starts from the hints alone, past what was claimed.
+            // Whoever comes now starts from the hints alone, past what was claimed.
             assert!(model.serve(&Known::at_attach(&model.words), SERVERS), "{purpose:?}: it is lost");
             if purpose == Purpose::Call {
                 assert_eq!(model.collect(id, LIVING), Some(10));
