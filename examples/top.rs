@@ -4,9 +4,9 @@
 //! cargo run --example top -- CHANNEL [MILLISECONDS [TIMES]]
 //! ```
 //!
-//! The table is shown again every second or as often as asked, until Ctrl-C or as many times as asked; on a terminal each
-//! takes the place of the one before it. The program attaches as a client, so it is in its own table; and as everybody who
-//! attaches, it recovers from those who had died before.
+//! The table is shown again every second or as often as asked, until Ctrl-C or as many times as asked; on a terminal
+//! each takes the place of the one before it. The program attaches as a client, so it is in its own table; and as
+//! everybody who attaches, it recovers from those who had died before.
 //!
 //! Exit status: 0; 1 if the channel can't be attached to; 2 wrong usage.
 

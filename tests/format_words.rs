@@ -1,5 +1,5 @@
-//! What a request writes into a channel's file on its way, seen from outside: words, lines, buffers, ring cells, doorbells,
-//! counters.
+//! What a request writes into a channel's file on its way, seen from outside: words, lines, buffers, ring cells,
+//! doorbells, counters.
 //!
 
 #[path = "support/sample.rs"]

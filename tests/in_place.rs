@@ -1,5 +1,5 @@
-//! Messages in place, in Rust: a loan, a view and a buffer for a reply are values, and what becomes of a message when one is
-//! dropped is what its type says.
+//! Messages in place, in Rust: a loan, a view and a buffer for a reply are values, and what becomes of a message when
+//! one is dropped is what its type says.
 
 use shmrr::server::view::RequestView;
 use shmrr::{Client, END_ALIGNED, Error, Message, Options, Role, Server, Timeout, UTF8};

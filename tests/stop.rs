@@ -3,8 +3,8 @@
 //!
 //! A victim does one operation under single-stepping, as in `tests/kill.rs`, and is stopped after its k-th instruction.
 //! The others go on meanwhile: the ring goes round several times, every slot is used again and again, participants come
-//! and go, and counters are moved by hand to where they wrap. Then the victim goes on, or is killed; and then each request
-//! must have just one outcome, each slot be free and of use, and nobody be there but those who live.
+//! and go, and counters are moved by hand to where they wrap. Then the victim goes on, or is killed; and then each
+//! request must have just one outcome, each slot be free and of use, and nobody be there but those who live.
 //!
 //! `SHMRR_STOP=full cargo test --test stop -- --nocapture` tries every k and prints a table; see `stop/plan.rs`.
 

@@ -1,8 +1,8 @@
 //! Joining a channel as a participant, leaving it, forking, and finding out who is dead.
 //!
-//! A participant is an entry in the table and a lock of the same number. The order matters: lock, then mark the
-//! entry LIVE; recover what it holds and mark it FREE, then unlock. So an entry that is LIVE and not locked is one whose process died,
-//! at every moment.
+//! A participant is an entry in the table and a lock of the same number. The order matters: lock, then mark the entry
+//! LIVE; recover what it holds and mark it FREE, then unlock. So an entry that is LIVE and not locked is one whose
+//! process died, at every moment.
 //!
 //! | entry word | meaning |
 //! |---|---|

@@ -73,8 +73,8 @@ impl Channel {
         self.mapping.participant(me).watch.load(Acquire) as u32
     }
 
-    /// Sleeps until the doorbell of this client's watchers is no longer `expected`, for one look's time at most; then looks
-    /// after the requests.
+    /// Sleeps until the doorbell of this client's watchers is no longer `expected`, for one look's time at most; then
+    /// looks after the requests.
     pub(crate) fn sleep_on_watch(
         &self,
         me: Participant,
@@ -94,9 +94,9 @@ impl Channel {
         }
     }
 
-    /// Sleeps on a doorbell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half of
-    /// the result says whether a wake-up was used up: it was given on behalf of all who sleep, so if there is
-    /// more to do than for one, the caller must ring the doorbell for the next.
+    /// Sleeps on a doorbell until `ready` yields something; now and then wakes up and does `meanwhile`. The second half
+    /// of the result says whether a wake-up was used up: it was given on behalf of all who sleep, so if there is more
+    /// to do than for one, the caller must ring the doorbell for the next.
     ///
     /// `ready` is told whether it is this one's turn even while others starve: it was woken, or starves itself.
     pub(crate) fn sleep_on<T>(

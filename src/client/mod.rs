@@ -120,8 +120,8 @@ impl Client {
     /// Sends a request; its reply is collected later by the id that this returns.
     ///
     /// # Errors
-    /// [`Error::NoSlots`] if no slot is free, or not for one that has not waited; [`Error::MessageSize`] if the request is
-    /// longer than the channel allows; [`Error::NoServer`] if the handle needs a server and none is there;
+    /// [`Error::NoSlots`] if no slot is free, or not for one that has not waited; [`Error::MessageSize`] if the request
+    /// is longer than the channel allows; [`Error::NoServer`] if the handle needs a server and none is there;
     /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn send(&self, data: &[u8]) -> Result<u64> {
         self.send_wait(data, Timeout::NOW)

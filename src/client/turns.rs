@@ -1,10 +1,10 @@
 //! Turns: those who have waited for a slot for long get one before those who come later.
 //!
 //! Whoever frees a slot is awake, and would have it again long before the one that it wakes has come. So a client that
-//! waits for longer than [`STARVES`] says so in the doorbell ([`doorbell`]); until that is taken back, others don't take what
-//! is free but sleep behind it, and wake-ups come in the order in which they fell asleep. What is lost by this is the
-//! time of some wake-ups, at most once in so long a time; what is won is that nobody waits for much longer than that and
-//! a wake-up of each who slept before it.
+//! waits for longer than [`STARVES`] says so in the doorbell ([`doorbell`]); until that is taken back, others don't
+//! take what is free but sleep behind it, and wake-ups come in the order in which they fell asleep. What is lost by
+//! this is the time of some wake-ups, at most once in so long a time; what is won is that nobody waits for much longer
+//! than that and a wake-up of each who slept before it.
 
 use super::Client;
 use crate::channel::sleep::STARVES;

@@ -1,8 +1,8 @@
 //! The header: the first 256 bytes of a region. Written once, before the region is visible to anybody; read once, at
 //! attach, into private memory.
 //!
-//! Every field except the checksum is either a constant or follows from the six numbers of [`Geometry::new`], so the check
-//! encodes the header anew from those and compares field by field: the message names the first that differs.
+//! Every field except the checksum is either a constant or follows from the six numbers of [`Geometry::new`], so the
+//! check encodes the header anew from those and compares field by field: the message names the first that differs.
 
 use super::geometry::{Geometry, HEADER_SIZE, Kind};
 use crate::error::{Error, Result, Text};

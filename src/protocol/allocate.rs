@@ -5,8 +5,9 @@
 //! ones. The promise is kept without a counter: in flight are the slots that are neither FREE nor ABANDONED, and they
 //! are counted only while spare slots may be in use.
 //!
-//! The word `spares_in_use` says whether they may: bit 0, with a number above it that everybody raises who takes one, so
-//! that a clearing of the bit fails that overlaps with that. It may be set for nothing, and it is set before a request in a spare slot counts:
+//! The word `spares_in_use` says whether they may: bit 0, with a number above it that everybody raises who takes one,
+//! so that a clearing of the bit fails that overlaps with that. It may be set for nothing, and it is set before a
+//! request in a spare slot counts:
 //!
 //! * whoever takes a spare slot does so first, then sets the bit and raises the number, then counts, and keeps the slot if
 //!   no more than `slots` are in flight;
@@ -17,10 +18,11 @@
 //! All of these are `SeqCst`. A clearer that loaded the word after the taker set it looks at the spare slots after the
 //! taker took its own, sees it in use, and leaves the bit; one that loaded it before fails, for the number was raised,
 //! or cleared it before it was set. So from the taker's setting on, the bit stays set for as long as it has the slot.
-//! Whoever takes an ordinary slot either looks at the bit after it was set, and counts the spare slot, or took its slot before
-//! that, and is counted by the taker of the spare one. So of two that take the last free places at once at least one counts the other, and
-//! gives its slot back. At worst both do, as if the channel had been full for that moment. A taker that dies, or is
-//! stopped, between the two steps holds a slot in which no request ever is, or which it will count for.
+//! Whoever takes an ordinary slot either looks at the bit after it was set, and counts the spare slot, or took its slot
+//! before that, and is counted by the taker of the spare one. So of two that take the last free places at once at least
+//! one counts the other, and gives its slot back. At worst both do, as if the channel had been full for that moment. A
+//! taker that dies, or is stopped, between the two steps holds a slot in which no request ever is, or which it will
+//! count for.
 
 use super::slot::{Purpose, give_back, take};
 use super::state::{Id, Participant, ReplyState, ReplyWord};

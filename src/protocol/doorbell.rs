@@ -24,8 +24,9 @@
 use super::word::Word;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-/// Attempts to change the word, each of which fails only because another succeeded: nobody fails so often except in memory
-/// that somebody overwrites all the time. Giving up then may cost a wake-up, and sleepers look again by themselves.
+/// Attempts to change the word, each of which fails only because another succeeded: nobody fails so often except in
+/// memory that somebody overwrites all the time. Giving up then may cost a wake-up, and sleepers look again by
+/// themselves.
 const ATTEMPTS: u32 = 10_000;
 
 const SLEEPERS: u64 = 1;

@@ -15,8 +15,8 @@ pub(crate) struct Heap<W> {
 }
 
 impl<W> Heap<W> {
-    /// `new` makes a word. All words are 0 except the cells, tail and head, and the generations, which start as if the ring
-    /// had come to `position` and each slot to `generation`.
+    /// `new` makes a word. All words are 0 except the cells, tail and head, and the generations, which start as if the
+    /// ring had come to `position` and each slot to `generation`.
     pub fn starting_at(
         slots: u32,
         spares: u32,

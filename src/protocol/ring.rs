@@ -156,8 +156,8 @@ pub(crate) fn find<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
     look(memory, known, LAPS_PER_LOOK * memory.cells())
 }
 
-/// As [`find`], except that it goes a few steps only, and on from there the next time: for polling, where the clock has to be
-/// looked at now and then.
+/// As [`find`], except that it goes a few steps only, and on from there the next time: for polling, where the clock has
+/// to be looked at now and then.
 #[inline(always)]
 pub(crate) fn glance<M: Memory>(memory: &M, known: &Known) -> Option<Found> {
     look(memory, known, STEPS_PER_GLANCE)

@@ -6,10 +6,11 @@
 //! A participant number is used again after its owner's death, so a word that names a number proves nothing unless it
 //! was read while that number belonged to the dead. The order that proves it: read the participant's own word (it names
 //! an incarnation), ask the kernel (dead), read a slot's words, then read the participant's word again (the same
-//! incarnation). The function `gone` that [`recover_slot`] is given makes that last read. A word that names an owner who has
-//! something to finish never comes back to a value that it had, so the compare-and-swap that follows changes just what
-//! was judged; only REQUEUED and QUEUED may take turns, as long as nobody claims, and whoever meets either may publish
-//! or claim. Every compare-and-swap is from a word that was judged: none reads it anew after something was done for it.
+//! incarnation). The function `gone` that [`recover_slot`] is given makes that last read. A word that names an owner
+//! who has something to finish never comes back to a value that it had, so the compare-and-swap that follows changes
+//! just what was judged; only REQUEUED and QUEUED may take turns, as long as nobody claims, and whoever meets either
+//! may publish or claim. Every compare-and-swap is from a word that was judged: none reads it anew after something was
+//! done for it.
 //!
 //! | found | owner gone | what happens |
 //! |---|---|---|

@@ -89,8 +89,8 @@ enum Reserves {
     Renew,
 }
 
-/// To be called before anything else is done in a process: notes that it is this one and cleans up what it inherited, unless that has been done. Takes
-/// no lock and allocates nothing.
+/// To be called before anything else is done in a process: notes that it is this one and cleans up what it inherited,
+/// unless that has been done. Takes no lock and allocates nothing.
 #[inline]
 pub(crate) fn note_process() {
     if !is_noted() {
@@ -150,8 +150,9 @@ fn start_time() -> Option<u64> {
 /// Whether the handlers are registered: 0 no, 1 a thread is at it, 2 yes.
 static HANDLERS: AtomicU8 = AtomicU8::new(0);
 
-/// Registers the handlers, unless that has been done. One thread at a time, and nobody waits for it: a fork meanwhile is
-/// like a raw clone. A child that finds another thread's registration under way makes its own, in [`after_in_child`] or here.
+/// Registers the handlers, unless that has been done. One thread at a time, and nobody waits for it: a fork meanwhile
+/// is like a raw clone. A child that finds another thread's registration under way makes its own, in [`after_in_child`]
+/// or here.
 pub(crate) fn register() {
     let registering = HANDLERS.compare_exchange(0, 1, AcqRel, Acquire);
     if registering.is_ok() {

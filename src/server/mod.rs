@@ -43,7 +43,8 @@ pub struct Request {
     pub flags: u32,
     /// The participant number of the client.
     pub client: u32,
-    /// How often it has been delivered before, to servers that died with it: always 0 except in a channel that redelivers.
+    /// How often it has been delivered before, to servers that died with it: always 0 except in a channel that
+    /// redelivers.
     pub redeliveries: u32,
 }
 

@@ -64,8 +64,8 @@ impl<'s> RequestView<'s> {
         self.server.reply_error(self.request.id, code, text)
     }
 
-    /// The buffer for the reply, to be written in place and sent by [`RequestView::reply_commit`]; the request stays readable
-    /// meanwhile. One thread writes to one reply.
+    /// The buffer for the reply, to be written in place and sent by [`RequestView::reply_commit`]; the request stays
+    /// readable meanwhile. One thread writes to one reply.
     ///
     /// ```
     /// # use shmrr::{Options, Timeout};

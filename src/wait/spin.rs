@@ -277,7 +277,8 @@ mod tests {
         let spinner = Spinner::new(0);
         let mut polled = 0;
         for wait in 0..1_000 {
-            // On one processor nearly every wait is over when it begins, since its partner ran before; the rest is in vain.
+            // On one processor nearly every wait is over when it begins, since its partner ran before; the rest is in
+            // vain.
             let most = if wait % 50 == 0 { u32::MAX } else { 1 };
             polled += u32::from(polls_until(&spinner, most) > 1);
         }

@@ -1,5 +1,5 @@
-//! Spare slots: however those who take one, clearers and others meet, no more are in flight than there are slots. Loans: of the
-//! threads that end one at once, one does.
+//! Spare slots: however those who take one, clearers and others meet, no more are in flight than there are slots.
+//! Loans: of the threads that end one at once, one does.
 
 use super::*;
 
