@@ -8,7 +8,10 @@ use object::{Endianness, Object, ObjectSymbol};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::library;
+use support::command::command;
+use support::compiler::{self, Language};
+use support::platform::Platform;
+use support::{found, library};
 
 fn in_tests(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
@@ -56,6 +59,24 @@ fn the_functions_of_the_list_are_exported_and_nothing_else() {
 #[test]
 fn the_functions_of_the_header_are_exported_and_no_others() {
     assert_eq!(declared(), exported());
+}
+
+/// Nothing is installed: the program is linked with the file that `cargo build` makes, and told the directory only.
+#[test]
+fn a_program_runs_with_the_library_where_cargo_puts_it() {
+    let Some(mut compiler) = found(compiler::compiler(Language::C)) else { return };
+    let libraries = library::directory(Platform::Here);
+    let directory = tempfile::tempdir().unwrap();
+    let (source, program) = (directory.path().join("version.c"), directory.path().join("version"));
+    fs::write(&source, "#include <shmrr.h>\nint main(void) { return rr_strerror(0) == 0; }\n").unwrap();
+    compiler.arg("-I").arg(in_tests("../include")).arg(&source).arg(libraries.join(library::LINK_NAME));
+    assert!(compiler.arg("-o").arg(&program).status().unwrap().success(), "{compiler:?}");
+
+    let run = |libraries: &Path| command(&program).env("LD_LIBRARY_PATH", libraries).output().unwrap();
+    let found = run(libraries);
+    assert!(found.status.success(), "{found:?}");
+    let missed = run(directory.path());
+    assert!(String::from_utf8_lossy(&missed.stderr).contains(library::SONAME), "{missed:?}");
 }
 
 #[test]

@@ -72,7 +72,8 @@ pub fn compile(
     Ok(program)
 }
 
-fn compiler(language: Language) -> Result<Command, String> {
+/// The compiler for this machine, with what the environment asks of it.
+pub fn compiler(language: Language) -> Result<Command, String> {
     let host = format!("{}-unknown-linux-{}", std::env::consts::ARCH, environment());
     let tool = cc::Build::new()
         .cpp(language == Language::Cpp)

@@ -1,4 +1,4 @@
-//! The shared and the static library as a program finds them: `libshmrr.so`, `libshmrr.so.0` and `libshmrr.a` in one
+//! The shared and the static library where cargo puts them: `libshmrr.so`, `libshmrr.so.0` and `libshmrr.a` in one
 //! directory.
 //!
 //! Cargo builds a cdylib for integration tests, but tells them no path. A nested build into the same target directory
@@ -6,11 +6,8 @@
 
 use super::command::command;
 use super::platform::Platform;
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Stdio, id};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 /// The name that programs which were linked with the library look for when they start.
@@ -22,22 +19,13 @@ pub const ARCHIVE: &str = "libshmrr.a";
 const LINKERS: [(&str, &str); 1] =
     [("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")];
 
-/// The directory that holds the three for a platform.
+/// The directory that holds the three for a platform; with musl, the archive alone.
 pub fn directory(platform: Platform) -> &'static Path {
     static DIRECTORIES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
     DIRECTORIES[platform as usize].get_or_init(|| {
         let files = build(platform);
-        let name = format!("library-{}-{}", profile(), platform.target().unwrap_or("here"));
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&directory).unwrap();
-        for (name, extension) in [(LINK_NAME, "so"), (SONAME, "so"), (ARCHIVE, "a")] {
-            let is_it = |file: &&PathBuf| file.extension().is_some_and(|found| found == extension);
-            match files.iter().find(is_it) {
-                Some(file) => point(&directory.join(name), file),
-                None => assert_eq!((platform, extension), (Platform::Musl, "so"), "not among {files:?}"),
-            }
-        }
-        directory
+        let archive = files.iter().find(|file| file.ends_with(ARCHIVE));
+        archive.unwrap_or_else(|| panic!("not among {files:?}")).parent().unwrap().to_owned()
     })
 }
 
@@ -77,18 +65,4 @@ fn file_names(message: &str) -> Vec<PathBuf> {
     names.map_or(Vec::new(), |(names, _)| {
         names.split(',').map(|name| PathBuf::from(name.trim_matches('"'))).collect()
     })
-}
-
-/// Makes a symbolic link, or turns one that is there, in one step: tests in other processes may be using it.
-fn point(link: &Path, to: &Path) {
-    if fs::read_link(link).is_ok_and(|found| found == to) {
-        return;
-    }
-    let new = link.with_extension(format!("{}", id()));
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => panic!("{}: {error}", new.display()),
-        _ => {}
-    }
-    symlink(to, &new).unwrap();
-    fs::rename(&new, link).unwrap();
 }

@@ -3,7 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`library`] | the shared and the static library, built once and named as they are installed |
+//! | [`library`] | the shared and the static library, where cargo puts them |
 //! | [`codes`] | the codes that calls return |
 //! | [`command`] | commands whose programs start the same way everywhere |
 //! | [`compiler`] | the C and C++ compilers that are here |
