@@ -120,7 +120,7 @@ pub fn requests_of_no_generation(region: &Region) {
         region.word(region.request(slot)).store(QUEUED, Relaxed);
     }
     for position in 0..region.geometry.cells() {
-        region.word(region.cell_at(position)).store(1 << 24 | position % total, Relaxed);
+        region.word(region.cell_at(position)).store((1 << 24) | (position % total), Relaxed);
     }
     region.word(HEAD).store(0, Relaxed);
     region.word(TAIL).store(region.geometry.cells(), Relaxed);
