@@ -204,7 +204,7 @@ fn a_sleeping_client_waits_in_its_reply_word() {
 }
 
 #[test]
-fn a_doorbell_says_that_somebody_sleeps_and_counts_its_rings() {
+fn a_doorbell_says_that_somebody_sleeps_and_counts_its_wake_ups() {
     let sample = sample();
     let servers = 512;
     thread::scope(|threads| {

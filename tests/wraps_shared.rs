@@ -33,7 +33,7 @@ const BEFORE: u64 = 500;
 /// As many per slot, where four share the requests and one may get all.
 const BEFORE_PER_SLOT: u64 = 100;
 
-const NEW: Age = Age { position: 0, generation: 0, rings: 0, incarnation: 0, counters: 0 };
+const NEW: Age = Age { position: 0, generation: 0, wake_ups: 0, incarnation: 0, counters: 0 };
 
 #[test]
 fn requests_cross_the_last_position() {
@@ -68,7 +68,7 @@ fn requests_cross_the_generation_bits_of_a_cell_and_of_a_futex() {
 #[test]
 fn rings_incarnations_and_statistics_wrap() {
     let stats_before = 0_u64.wrapping_sub(BEFORE);
-    let age = Age { rings: (1 << 63) - 3, incarnation: (1 << 63) - 2, counters: stats_before, ..NEW };
+    let age = Age { wake_ups: (1 << 63) - 3, incarnation: (1 << 63) - 2, counters: stats_before, ..NEW };
     exchange("counters", &age);
 }
 
@@ -79,7 +79,7 @@ fn all_wrap_at_once() {
         &Age {
             position: 0_u64.wrapping_sub(BEFORE),
             generation: GENERATION_MAX - BEFORE_PER_SLOT,
-            rings: (1 << 63) - 3,
+            wake_ups: (1 << 63) - 3,
             incarnation: (1 << 63) - 2,
             counters: 0_u64.wrapping_sub(BEFORE),
         },

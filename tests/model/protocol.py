@@ -13,7 +13,7 @@ time: nobody may rely on a reference that was looked at once.
 A failure is: two living servers that hold one request; a request that is served twice although nobody died with it, or
 although it was given up; a reply to a word that is not its own; a published message that is lost with nobody to blame;
 and an end in which somebody living waits or a slot is not free. Exit status 1, and the way to it, on failure. Careless
-recoverers free slots without a look at the request word, and hasty ones settle whatever is REQUEUED when they have
+recoverers free slots without a look at the request word, and hasty ones mark as published whatever is REQUEUED when they have
 published, not just what they made so: with either there must be a failure.
 """
 import sys
@@ -283,8 +283,8 @@ def recoverer(s):
         elif what == "abandon":
             abandon(s, reply, "look", "look")
         else:
-            s.to("mend", seen=(reply, what), **({"req": s.request(s.slot, first)} if first else {}))
-    elif s.at == "mend":
+            s.to("recover", seen=(reply, what), **({"req": s.request(s.slot, first)} if first else {}))
+    elif s.at == "recover":
         reply, what = s.seen
         next_word = ("free", s.gen, NOBODY) if what == "free" else ("failed", s.gen, reply[2])
         if state.rep[s.slot] == reply:
@@ -298,11 +298,11 @@ def recoverer(s):
         else:
             s.to("publish", seen=s.seen)
     elif s.at == "publish":
-        s.to("settle", seen=s.seen, **published(state, s.slot, s.gen))
-    elif s.at == "settle":
+        s.to("mark", seen=s.seen, **published(state, s.slot, s.gen))
+    elif s.at == "mark":
         reply, made = s.seen
-        settles = word[:2] == ("requeued", s.gen) if "hasty" in CAN else word == made
-        changes = {"req": s.request(s.slot, ("queued", s.gen, me, word[3]))} if settles else {}
+        marks = word[:2] == ("requeued", s.gen) if "hasty" in CAN else word == made
+        changes = {"req": s.request(s.slot, ("queued", s.gen, me, word[3]))} if marks else {}
         s.to("disown", seen=reply, **changes)
     elif s.at == "disown":
         what, gen, owner = s.seen

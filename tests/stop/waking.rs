@@ -1,4 +1,4 @@
-//! A ring wakes one server on behalf of all who sleep, so whoever was woken and leaves work must see to it that another is
+//! A wake-up goes to one server on behalf of all who sleep, so whoever was woken and leaves work must see to it that another is
 //! woken. Two servers sleep; one is woken, and stopped at any instruction from there on; then it goes on, and comes back
 //! with a request or without. There is work for the other, which must not lie until that looks by itself.
 

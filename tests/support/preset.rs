@@ -16,7 +16,7 @@ pub struct Age {
     /// Of every slot's newest request; 0 for none.
     pub generation: u64,
     /// Wake-ups by the doorbells and takings of spare slots, above their lowest bit.
-    pub rings: u64,
+    pub wake_ups: u64,
     /// Incarnations of each participant number, above the lowest bit of its word.
     pub incarnation: u64,
     /// What each participant has counted, of each kind.
@@ -72,7 +72,7 @@ impl Preset {
             self.set(hint, age.position);
         }
         for counted in [512, 640, 768] {
-            self.set(counted, age.rings << 1);
+            self.set(counted, age.wake_ups << 1);
         }
         for number in 0..self.participants {
             let line = 1024 + 128 * number;
