@@ -204,7 +204,7 @@ impl Channel {
                     self.wake_sleepers(slot, before);
                 }
             }
-            self.ring_watchers(me);
+            self.disturb_watchers(me);
         }
     }
 }

@@ -25,8 +25,8 @@ use crate::protocol::state::ReplyWord;
 use crate::protocol::{Id, Memory, Participant, doorbell};
 use crate::wait::{Deadline, deadline, futex};
 use rustix::io::Errno;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU64, fence};
 
 const MILLISECOND: i64 = 1_000_000;
 /// All who sleep on a word.
@@ -61,16 +61,30 @@ impl Channel {
         }
     }
 
-    /// Wakes the threads of a client that wait for any of several replies.
-    pub(super) fn ring_watchers(&self, client: Participant) {
-        let doorbell = &self.mapping.participant(client).watch;
-        doorbell.fetch_add(1, SeqCst);
-        futex::wake_up(doorbell, EVERYBODY);
+    /// Wakes the threads of a client that wait for any of several replies, if some have announced that they sleep: all of
+    /// them, for each may wait for others.
+    fn ring_watchers(&self, client: Participant) {
+        let watch = &self.mapping.participant(client).watch;
+        if doorbell::ring(watch) {
+            futex::wake_up(watch, EVERYBODY);
+        }
     }
 
-    /// What the doorbell of this client's watchers shows; to be read before they announce themselves in the reply words.
-    pub(crate) fn watch_doorbell(&self, me: Participant) -> u32 {
-        self.mapping.participant(me).watch.load(Acquire) as u32
+    /// Wakes the threads of this client that wait for any of several replies, and keeps those awake that are about to sleep.
+    pub(super) fn disturb_watchers(&self, me: Participant) {
+        let watch = &self.mapping.participant(me).watch;
+        doorbell::disturb(watch);
+        futex::wake_up(watch, EVERYBODY);
+    }
+
+    /// Announces one that waits for any of several replies. It must watch them all then, look at them once more, and may
+    /// sleep while the doorbell shows what this returns.
+    pub(crate) fn announce_watcher(&self, me: Participant) -> u32 {
+        let expected = doorbell::announce(&self.mapping.participant(me).watch);
+        // A request that is watched since an earlier time is only looked at: that look comes after the announcement, as
+        // the ringing comes after the reply (both `SeqCst`).
+        fence(SeqCst);
+        expected
     }
 
     /// Sleeps until the doorbell of this client's watchers is no longer `expected`, for one look's time at most; then

@@ -62,8 +62,8 @@ impl Client {
         let begun = deadline::now();
         let mut ended = Ok(());
         loop {
-            // Read before the announcements: whoever meets one changes it.
-            let doorbell = channel.watch_doorbell(me);
+            // Before the requests are watched: whoever meets that finds the announcement.
+            let doorbell = channel.announce_watcher(me);
             for id in self.known(ids) {
                 slot::announce_watching(channel.mapping(), id, me);
             }

@@ -24,7 +24,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU64;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{self, Acquire, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 impl Word for AtomicU64 {
     fn load(&self, order: Ordering) -> u64 {

@@ -1,6 +1,7 @@
 //! Waiting for any of several replies: nobody sleeps on while one of them is there.
 
 use super::*;
+use crate::protocol::doorbell;
 
 const CLIENT: Participant = 1;
 
@@ -14,7 +15,7 @@ enum Looked {
 
 /// The steps of `Client::wait_any` up to its sleep; the model's doorbell is the one in the client's line.
 fn look(model: &Model, ids: &[Id]) -> Looked {
-    let doorbell = model.words.doorbell.load(Acquire) as u32;
+    let doorbell = doorbell::announce(&model.words.doorbell);
     for id in ids {
         slot::announce_watching(&model.words, *id, CLIENT);
     }
@@ -26,7 +27,7 @@ fn look(model: &Model, ids: &[Id]) -> Looked {
 fn wake(model: &Model, replied: &Replied) {
     let Replied::Delivered { before } = replied else { panic!("{replied:?}") };
     if before.is_watching() {
-        model.words.doorbell.fetch_add(1, SeqCst);
+        doorbell::ring(&model.words.doorbell);
     }
 }
 
