@@ -135,7 +135,8 @@ fn each_path_that_is_named_exists() {
     let quoted = page.split('`').skip(1).step_by(2);
     let linked = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let is_path = |name: &&str| {
-        let is_one = name.contains('/') || [".md", ".rs", ".toml", ".h"].iter().any(|end| name.ends_with(end));
+        let is_one =
+            name.contains('/') || [".md", ".rs", ".toml", ".h"].iter().any(|end| name.ends_with(end));
         is_one && !name.starts_with('/') && !name.contains([' ', '*', '('])
     };
     let mut checked = 0;
