@@ -1,11 +1,11 @@
 //! One run: processes that call each other for a while, and how often they did.
 
-use crate::machine::{Child, Cpus, Line, shared_lines};
+use crate::machine::{Child, Cpus, Line, pipe, shared_lines};
 use crate::scenes::Scene;
 use shmrr::{Error, Options, Server, Timeout};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, FromRawFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -112,17 +112,6 @@ fn ask(options: &Options, region: impl AsFd, done: &Line) {
 
 fn count_one(done: &Line) {
     done.0.store(done.0.load(Relaxed).wrapping_add(1), Relaxed);
-}
-
-/// The two ends of a pipe: to read from and to write to.
-fn pipe() -> (File, File) {
-    let mut ends = [0; 2];
-    // SAFETY: room for two descriptors.
-    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
-    assert!(made == 0, "pipe: {}", std::io::Error::last_os_error());
-    // SAFETY: just made, and nobody else's.
-    let [read, write] = ends.map(|end| unsafe { File::from_raw_fd(end) });
-    (read, write)
 }
 
 fn echo_bytes(mut from: &File, mut to: &File) {

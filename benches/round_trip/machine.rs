@@ -1,5 +1,8 @@
-//! The machine under the measurements: two CPUs to pin to, child processes that end with us, lines both can see.
+//! The machine under the measurements: two CPUs to pin to, child processes that end with us, lines that both can see,
+//! pipes.
 
+use std::fs::File;
+use std::os::fd::FromRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU32;
 
@@ -79,4 +82,15 @@ pub fn shared_lines<const N: usize>() -> &'static [Line; N] {
     let start = start.expect("mmap").cast::<[Line; N]>();
     // SAFETY: page-aligned, long enough, zero is a valid atomic, and nothing ever unmaps it.
     unsafe { &*start }
+}
+
+/// The two ends of a pipe: to read from and to write to.
+pub fn pipe() -> (File, File) {
+    let mut ends = [0; 2];
+    // SAFETY: the array has a place for each of the two descriptors.
+    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert!(made == 0, "pipe: {}", std::io::Error::last_os_error());
+    // SAFETY: just made, and nobody else's.
+    let [read, write] = ends.map(|end| unsafe { File::from_raw_fd(end) });
+    (read, write)
 }

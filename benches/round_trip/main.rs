@@ -1,5 +1,5 @@
 //! What a request costs next to the least it could cost: the hot round trip, the pipeline and the sleeping round trip
-//! beside one cache line's (P) and two futexes' (F), between two processes pinned to two CPUs. Criterion keeps the
+//! beside one cache line's (P), two futexes' (F), and pipes and sockets, between two processes pinned to two CPUs. Criterion keeps the
 //! history of each; the table at the end has the ratios, from rounds that interleave them all. See `../README.md`.
 
 mod anchors;
@@ -7,6 +7,7 @@ mod goals;
 mod machine;
 mod peers;
 mod rounds;
+mod streams;
 mod summary;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use anchors::{CacheLine, Futexes};
 use machine::{Cpus, pin};
 use peers::{Channel, WINDOW, Waiting};
 use rounds::{Trips, timed};
+use streams::Stream;
 use summary::Summary;
 
 /// Rounds of the table, and the slice of each contestant in a round: some eight seconds in all.
@@ -31,6 +33,7 @@ pub struct Field {
     futexes: Futexes,
     hot: Channel,
     asleep: Channel,
+    streams: [Stream; 3],
 }
 
 impl Field {
@@ -40,6 +43,7 @@ impl Field {
             futexes: Futexes::start(cpus),
             hot: Channel::start(cpus, Waiting::Automatic),
             asleep: Channel::start(cpus, Waiting::Asleep),
+            streams: Stream::all(cpus),
         }
     }
 }
@@ -78,6 +82,9 @@ fn round_trip(criterion: &mut Criterion, field: &mut Field) {
     bench(&mut group, "two futexes (F)", &mut field.futexes);
     bench(&mut group, "request, hot", &mut field.hot.one_at_a_time());
     bench(&mut group, "request, asleep", &mut field.asleep.one_at_a_time());
+    for stream in &mut field.streams {
+        bench(&mut group, stream.name, stream);
+    }
     group.finish();
 }
 

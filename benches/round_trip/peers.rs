@@ -10,7 +10,7 @@ use crate::machine::{Child, Cpus};
 use crate::rounds::Trips;
 
 /// Bytes each way.
-const PAYLOAD: usize = 12;
+pub const PAYLOAD: usize = 12;
 /// Requests in flight in the pipelined measurement.
 pub const WINDOW: usize = 32;
 /// No request takes this long: then the server is gone.

@@ -20,6 +20,7 @@ struct Round {
     hot: f64,
     pipelined: f64,
     asleep: f64,
+    streams: [f64; 3],
 }
 
 impl Round {
@@ -36,6 +37,7 @@ impl Round {
 pub struct Summary {
     rounds: Vec<Round>,
     samples: Vec<(&'static str, Histogram<u64>)>,
+    streams: [&'static str; 3],
 }
 
 impl Summary {
@@ -54,6 +56,7 @@ impl Summary {
                     lines: before.zip(line_now()).map(<[f64; 2]>::from),
                     futexes: average(&mut field.futexes, slice),
                     asleep: average(&mut field.asleep.one_at_a_time(), slice),
+                    streams: field.streams.each_mut().map(|stream| average(stream, slice)),
                 };
                 if let Some(polled) = &mut field.line {
                     sample(polled, slice, &mut line.1);
@@ -64,7 +67,7 @@ impl Summary {
                 round
             })
             .collect();
-        Self { rounds, samples: samples.into() }
+        Self { rounds, samples: samples.into(), streams: field.streams.each_ref().map(|stream| stream.name) }
     }
 
     /// Prints the table.
@@ -78,11 +81,28 @@ impl Summary {
         let steady: Vec<&Round> = self.rounds.iter().filter(|round| round.is_steady()).collect();
         for placement in [Some(Placement::Close), Some(Placement::Apart), None] {
             let is_here = |round: &&&Round| round.line().map(Placement::of) == placement;
-            print_ratios(&steady.iter().filter(is_here).copied().collect::<Vec<_>>(), placement);
+            let rounds: Vec<&Round> = steady.iter().filter(is_here).copied().collect();
+            print_ratios(&rounds, placement);
+            self.print_streams(&rounds);
         }
         let moved = self.rounds.len() - steady.len();
         if moved > 0 {
             println!("\nleft out: {moved} rounds, in which P changed by more than a factor of {STEADY}");
+        }
+    }
+
+    /// A request beside what programs use today.
+    fn print_streams(&self, rounds: &[&Round]) {
+        if rounds.is_empty() {
+            return;
+        }
+        let of = |figure: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(|round| figure(round)));
+        println!("  request        {} ns hot", of(&|round| round.hot));
+        println!("                 {} ns asleep", of(&|round| round.asleep));
+        for (at, name) in self.streams.iter().enumerate() {
+            println!("  {name:15}{} ns", of(&|round| round.streams[at]));
+            println!("                 {} hot requests", of(&|round| round.streams[at] / round.hot));
+            println!("                 {} sleeping requests", of(&|round| round.streams[at] / round.asleep));
         }
     }
 }
