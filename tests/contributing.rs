@@ -103,17 +103,18 @@ fn each_folder_is_told_of() {
     assert_eq!(told.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), folders());
 }
 
-/// What tests read of the environment; what begins with `SHMRR_TEST_` they tell each other.
+/// What tests read of the environment: the first argument of a call. What begins with `SHMRR_TEST_` they tell each other.
 fn switches() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let sources = ["src", "tests", "examples", "benches"].into_iter().flat_map(files);
     for path in sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
         let text = fs::read_to_string(root().join(path)).unwrap();
-        for (at, _) in text.match_indices("\"SHMRR_") {
-            let name = text[at + 1..].split('"').next().unwrap();
-            let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && !name.ends_with('_');
-            let is_of_the_build = text[..at].ends_with("env!(");
-            if is_name && !is_of_the_build && !name.starts_with("SHMRR_TEST_") {
+        for (at, _) in text.match_indices("(\"SHMRR_") {
+            let reads =
+                text[..at].ends_with(|c: char| c.is_ascii_lowercase()) && !text[..at].ends_with(".env");
+            let name = text[at + 2..].split('"').next().unwrap();
+            let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            if reads && is_name && !name.starts_with("SHMRR_TEST_") {
                 found.insert(name.to_owned());
             }
         }
