@@ -129,21 +129,40 @@ fn each_switch_of_the_tests_is_told_of() {
     assert_eq!(told.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), switches());
 }
 
+/// What pages link to, as they write it.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next())
+}
+
 /// In backquotes or as the target of a link.
 #[test]
 fn each_path_that_is_named_exists() {
     let page = page();
     let quoted = page.split('`').skip(1).step_by(2);
-    let linked = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let is_path = |name: &&str| {
         let is_one =
             name.contains('/') || [".md", ".rs", ".toml", ".h"].iter().any(|end| name.ends_with(end));
         is_one && !name.starts_with('/') && !name.contains([' ', '*', '('])
     };
     let mut checked = 0;
-    for name in quoted.chain(linked).filter(is_path) {
+    for name in quoted.chain(links(&page)).filter(is_path) {
         assert!(root().join(name).exists(), "CONTRIBUTING.md names {name}, which is not there");
         checked += 1;
     }
     assert!(checked > 50, "only {checked} paths were found: the search is broken");
+}
+
+#[test]
+fn each_page_links_to_what_is_there() {
+    let pages = ["", "docs", "benches"].into_iter().flat_map(|folder| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "md"))
+    });
+    for path in pages {
+        let page = fs::read_to_string(&path).unwrap();
+        for link in links(&page).filter(|link| !link.is_empty() && !link.contains(':')) {
+            let there = path.parent().unwrap().join(link).exists();
+            assert!(there, "{} links to {link}, which is not there", path.display());
+        }
+    }
 }
