@@ -31,7 +31,7 @@ static void check(const char *call, int64_t result)
 static int add(const rr_server *server)
 {
     rr_options options = RR_OPTIONS_INIT;
-    options.kind = RR_INT;
+    options.kind = RR_KIND_INT;
     rr_client *client;
     check("rr_client_from_server", rr_client_from_server(server, &options, &client, NULL));
     int64_t before = 0, total;
@@ -61,7 +61,7 @@ static int64_t serve(rr_server *server)
 int main(void)
 {
     rr_options options = RR_OPTIONS_INIT;
-    options.kind = RR_INT;
+    options.kind = RR_KIND_INT;
 
     /* A channel without a name belongs to this process and to those that it forks. */
     rr_server *server;

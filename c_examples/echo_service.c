@@ -29,12 +29,12 @@ static void on_signals(void (*handler)(int))
     sigaction(SIGTERM, &action, NULL);
 }
 
-static int echo(void *count, const rr_view *request, rr_response *response)
+static int echo(void *count, const rr_view *request, rr_buffer *reply)
 {
-    if (request->length > response->capacity)
+    if (request->length > reply->capacity)
         return -EMSGSIZE; /* the client gets -EREMOTEIO, this code and its sentence */
-    memcpy(response->data, request->data, request->length);
-    response->length = request->length;
+    memcpy(reply->data, request->data, request->length);
+    reply->length = request->length;
     ++*(uint64_t *)count;
     return RR_SERVE_CONTINUE;
 }
@@ -50,7 +50,7 @@ static int serve(const char *channel)
 
     uint64_t count = 0;
     int code;
-    while ((code = rr_serve(server, echo, &count)) == -EINTR)
+    while ((code = rr_serve(server, echo, &count, NULL)) == -EINTR)
         continue;
     printf("%" PRIu64 " replies; %s\n", count, rr_strerror(code));
 

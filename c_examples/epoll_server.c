@@ -96,7 +96,7 @@ static int socket_at(const char *path, int (*join)(int, const struct sockaddr *,
 static uint64_t clients, replies;
 
 /* All that a client needs is in one message. Should the client have gone meanwhile, that is its own affair. */
-static void welcome(int listener, const rr_channel *channel)
+static void welcome(int listener, rr_channel *channel)
 {
     const int fds[FDS] = {[CHANNEL_FD] = rr_channel_fd(channel), [REQUEST_FD] = rr_channel_request_fd(channel)};
     int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -108,23 +108,22 @@ static void welcome(int listener, const rr_channel *channel)
 
 static int answer(rr_server *server, const rr_view *request)
 {
-    void *room;
-    size_t capacity;
-    int code = rr_reply_loan(server, request->id, &room, &capacity);
+    rr_buffer reply = RR_BUFFER_INIT;
+    int code = rr_reply_loan(server, request->id, &reply);
     if (code < 0)
         return code;
-    size_t length = request->length < capacity ? request->length : capacity;
-    for (size_t k = 0; k < length; k++)
-        ((unsigned char *)room)[k] = (unsigned char)toupper(((const unsigned char *)request->data)[k]);
-    return rr_reply_commit(server, request->id, length);
+    reply.length = request->length < reply.capacity ? request->length : reply.capacity;
+    for (size_t k = 0; k < reply.length; k++)
+        ((unsigned char *)reply.data)[k] = (unsigned char)toupper(((const unsigned char *)request->data)[k]);
+    return rr_reply_commit(server, &reply);
 }
 
 /* Takes a batch; if there may be more, signals itself, so that other descriptors have their turn between. */
-static int serve(rr_server *server, const rr_channel *channel)
+static int serve(rr_server *server, rr_channel *channel)
 {
     rr_view views[BATCH];
     rr_channel_consume_requests(channel);
-    int64_t taken = rr_drain(server, views, BATCH);
+    int64_t taken = rr_drain(server, views, sizeof(rr_view), BATCH);
     for (int64_t k = 0; k < taken; k++) {
         int code = answer(server, &views[k]);
         if (code < 0 && code != -ESTALE) /* the client gave up: its reply has nowhere to go */
@@ -138,7 +137,7 @@ static int serve(rr_server *server, const rr_channel *channel)
 
 static int run(rr_server *server, int listener, int signals, int epoll)
 {
-    const rr_channel *channel = rr_server_channel(server);
+    rr_channel *channel = rr_server_channel(server);
     const int watched[] = {listener, signals, rr_channel_request_fd(channel)};
     for (size_t k = 0; k < sizeof watched / sizeof *watched; k++) {
         struct epoll_event wanted = {.events = EPOLLIN, .data.fd = watched[k]};
@@ -219,7 +218,7 @@ static int run_client(const char *path, long n, rr_error *error)
     if (code < 0)
         return (int)code;
     rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_NOTIFY;
+    options.flags = RR_OPT_NOTIFY;
     rr_client *client;
     code = rr_client_from_fd(fds[CHANNEL_FD], &options, &client, error);
     if (code == 0)

@@ -17,7 +17,8 @@
 
 #define MESSAGE ((size_t)1 << 20)
 #define NUMBERS (MESSAGE / sizeof(uint64_t))
-#define PATIENCE INT64_C(10000000000)
+
+static const rr_wait patience = {.size = sizeof patience, .timeout_ns = INT64_C(10000000000)};
 
 /* Ends the program unless the call went well. */
 static void check(const char *call, int64_t result)
@@ -32,33 +33,34 @@ static void check(const char *call, int64_t result)
 static void serve(rr_server *server)
 {
     rr_view request;
-    check("rr_recv_view", rr_recv_view(server, &request, PATIENCE));
-    void *room;
-    size_t capacity; /* as long as the longest request */
-    check("rr_reply_loan", rr_reply_loan(server, request.id, &room, &capacity));
+    check("rr_recv_view", rr_recv_view(server, &request, &patience));
+    rr_buffer reply = RR_BUFFER_INIT; /* as long as the longest request */
+    check("rr_reply_loan", rr_reply_loan(server, request.id, &reply));
 
     const uint64_t *numbers = request.data;
-    uint64_t *sums = room, sum = 0;
+    uint64_t *sums = reply.data, sum = 0;
     for (size_t k = 0; k < request.length / sizeof *numbers; k++)
         sums[k] = sum += numbers[k];
 
     /* From here on the client reads the sums, and the numbers may be overwritten. */
-    check("rr_reply_commit", rr_reply_commit(server, request.id, request.length));
+    reply.length = request.length;
+    check("rr_reply_commit", rr_reply_commit(server, &reply));
 }
 
 /* Sends the numbers from 1 on, and returns how many of their running sums came back right. */
 static size_t ask(rr_client *client)
 {
-    rr_loan loan;
-    check("rr_client_loan", rr_client_loan(client, &loan, PATIENCE));
-    uint64_t *numbers = loan.data;
+    rr_buffer request = RR_BUFFER_INIT;
+    check("rr_client_loan", rr_client_loan(client, &request, &patience));
+    uint64_t *numbers = request.data;
     for (size_t k = 0; k < NUMBERS; k++)
         numbers[k] = k + 1;
     uint64_t id;
-    check("rr_client_commit", rr_client_commit(client, &loan, MESSAGE, &id));
+    request.length = MESSAGE;
+    check("rr_client_commit", rr_client_commit(client, &request, &id));
 
     rr_view reply;
-    check("rr_client_view", rr_client_view(client, id, &reply, PATIENCE));
+    check("rr_client_view", rr_client_view(client, id, &reply, &patience));
     const uint64_t *sums = reply.data;
     size_t right = 0;
     for (size_t n = 1; n <= reply.length / sizeof *sums; n++)

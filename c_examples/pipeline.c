@@ -18,7 +18,8 @@
 #define SLOTS 32
 #define BATCH 8
 #define JOBS 2000
-#define PATIENCE INT64_C(10000000000)
+
+static const rr_wait patience = {.size = sizeof patience, .timeout_ns = INT64_C(10000000000)};
 
 /* Ends the program unless the call went well. */
 static int64_t check(const char *call, int64_t result)
@@ -46,9 +47,9 @@ static void serve(rr_server *server)
 {
     for (;;) {
         rr_view jobs[BATCH];
-        int64_t count = check("rr_recv_batch", rr_recv_batch(server, jobs, BATCH, PATIENCE));
+        int64_t count = check("rr_recv_batch", rr_recv_batch(server, jobs, sizeof(rr_view), BATCH, &patience));
         for (int64_t k = 0; k < count; k++) {
-            if (jobs[k].flags & RR_ONE_WAY) {
+            if (jobs[k].flags & RR_MSG_ONE_WAY) {
                 check("rr_release", rr_release(server, jobs[k].id));
                 return;
             }
@@ -72,7 +73,7 @@ static uint32_t have_done(rr_client *client)
                 check("rr_client_send", rr_client_send(client, &limits[k], sizeof limits[k], &ids[k]));
             }
         }
-        int64_t first = check("rr_client_wait_any", rr_client_wait_any(client, ids, SLOTS, PATIENCE));
+        int64_t first = check("rr_client_wait_any", rr_client_wait_any(client, ids, SLOTS, &patience));
         uint32_t primes;
         check("rr_client_get", rr_client_get(client, ids[first], &primes, sizeof primes));
         right += primes == primes_up_to(limits[first]);
@@ -108,7 +109,7 @@ int main(void)
     rr_client *client;
     check("rr_client_from_server", rr_client_from_server(server, NULL, &client, NULL));
     uint32_t right = have_done(client);
-    check("rr_client_post", rr_client_post(client, "end", 3, PATIENCE));
+    check("rr_client_post", rr_client_post(client, "end", 3, patience.timeout_ns));
     printf("%d jobs, %" PRIu32 " answers right\n", JOBS, right);
     rr_client_free(client);
     rr_server_free(server);

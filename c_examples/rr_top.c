@@ -51,7 +51,7 @@ typedef struct snapshot {
 
 static const char *end_line = "\n";
 
-static snapshot take_snapshot(const rr_channel *channel)
+static snapshot take_snapshot(rr_channel *channel)
 {
     snapshot taken = {.stats = RR_STATS_INIT};
     struct timespec time;
@@ -83,13 +83,13 @@ static uint64_t errors(const rr_stats *stats)
 }
 
 /* What the channel holds now, and what it did since `before`, which may be null. */
-static void show_channel(const rr_channel *channel, const char *name, const snapshot *now, const snapshot *before)
+static void show_channel(rr_channel *channel, const char *name, const snapshot *now, const snapshot *before)
 {
     const rr_stats *stats = &now->stats;
     double seconds = before ? now->at - before->at : 0;
     const snapshot *since = before ? before : now;
     printf("%s: %s, %" PRId64 " and %" PRId64 " bytes at most%s", name,
-           rr_channel_kind(channel) == RR_INT ? "integers" : "bytes", rr_channel_request_max(channel),
+           rr_channel_kind(channel) == RR_KIND_INT ? "integers" : "bytes", rr_channel_request_max(channel),
            rr_channel_response_max(channel), end_line);
     printf("%s  slots %u   queued %u   in flight %u   free %u%s%s", end_line, stats->slots, stats->queued,
            stats->in_flight, stats->free, end_line, end_line);
@@ -101,15 +101,15 @@ static void show_channel(const rr_channel *channel, const char *name, const snap
 
 static const char *role(uint32_t role)
 {
-    return role == RR_SERVER ? "server" : role == RR_CLIENT ? "client" : "?";
+    return role == RR_ROLE_SERVER ? "server" : role == RR_ROLE_CLIENT ? "client" : "?";
 }
 
 /* Who attaches between the two calls is in the next table. */
-static void show_participants(const rr_channel *channel)
+static void show_participants(rr_channel *channel)
 {
-    int64_t room = rr_channel_participants(channel, NULL, 0);
+    int64_t room = rr_channel_participants(channel, NULL, sizeof(rr_participant), 0);
     rr_participant *all = room > 0 ? calloc((size_t)room, sizeof *all) : NULL;
-    int64_t count = all ? rr_channel_participants(channel, all, (size_t)room) : 0;
+    int64_t count = all ? rr_channel_participants(channel, all, sizeof(rr_participant), (size_t)room) : 0;
     printf("%s  %6s  %-6s  %10s  %-5s  %6s%s", end_line, "number", "role", "pid", "alive", "held", end_line);
     for (int64_t k = 0; k < count && k < room; k++)
         printf("  %6u  %-6s  %10d  %-5s  %6u%s", all[k].number, role(all[k].role), all[k].pid,
@@ -120,7 +120,7 @@ static void show_participants(const rr_channel *channel)
 /* Attaches whatever the channel's payloads are; says why not. */
 static rr_client *attach(const char *name)
 {
-    const uint32_t kinds[] = {RR_BYTES, RR_INT};
+    const uint32_t kinds[] = {RR_KIND_BYTES, RR_KIND_INT};
     rr_client *client = NULL;
     rr_error error = {0};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     rr_client *client = attach(argv[1]);
     if (!client)
         return 1;
-    const rr_channel *channel = rr_client_channel(client);
+    rr_channel *channel = rr_client_channel(client);
     const struct timespec interval = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     int on_terminal = isatty(STDOUT_FILENO);
     if (on_terminal)

@@ -42,7 +42,7 @@ static int call(side *here, uint32_t depth, uint32_t *made)
 }
 
 /* Calls back before it replies, if there are calls to be made. Depth 0 asks for leave to end. */
-static int handle(void *context, const rr_view *request, rr_response *response)
+static int handle(void *context, const rr_view *request, rr_buffer *reply)
 {
     side *here = context;
     uint32_t depth, made = 0;
@@ -58,15 +58,15 @@ static int handle(void *context, const rr_view *request, rr_response *response)
         made++;
     else
         sem_wait(&here->done);
-    memcpy(response->data, &made, sizeof made);
-    response->length = sizeof made;
+    memcpy(reply->data, &made, sizeof made);
+    reply->length = sizeof made;
     return RR_SERVE_CONTINUE;
 }
 
 static void *serve(void *context)
 {
     side *here = context;
-    while (rr_serve(here->own, handle, here) == -EINTR)
+    while (rr_serve(here->own, handle, here, NULL) == -EINTR)
         continue;
     return NULL;
 }

@@ -17,13 +17,14 @@
  * SA_RESTART, unless it found what it waited for. A handler that runs in the first few microseconds of a call, or
  * just before it sleeps, may go unnoticed, as it does before any call that sleeps. Where that matters the handler
  * calls one of four functions, which are async-signal-safe: rr_server_interrupt and rr_client_interrupt end the wait
- * that has begun or else the next, so that none is missed; rr_server_stop and rr_client_stop end all from then on. A call
- * that polls for longer than that holds signals up for a few at a time; those of faults it never does.
+ * that has begun or else the next, so that none is missed; rr_server_stop and rr_client_stop end all from then on. A
+ * call that polls for longer than that holds signals up for a few at a time; those of faults it never does.
  *
- * SANDBOXES. Waiting needs futex(2); clock_gettime(2) where the C library can't read the clock by itself. Where futex(2) is
- * refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late, and calls wake nobody,
- * so that others who sleep notice up to a second late. Where that is refused as well, a call that would have to sleep
- * fails with -EPERM. rt_sigprocmask(2) and ppoll(2) are used to notice signals while polling, and may be refused.
+ * SANDBOXES. Waiting needs futex(2); clock_gettime(2) where the C library can't read the clock by itself. Where
+ * futex(2) is refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late, and calls
+ * wake nobody, so that others who sleep notice up to a second late. Where that is refused as well, a call that would
+ * have to sleep fails with -EPERM. rt_sigprocmask(2) and ppoll(2) are used to notice signals while polling, and may
+ * be refused.
  *
  * SURROUNDINGS. docs/OPERATION.md tells what a channel needs: how much memory, and that its creator's memory cgroup is
  * charged for all of it when it is created (a limit that is too small ends the creator, and no call can tell); which
@@ -38,11 +39,11 @@
  *   rr_client    any call but *_free        first call, holds no requests   path, and open a handle there
  *   rr_channel   any call                   as its handle                   no
  *
- * Two handles on one channel in one process are two participants. A handle keeps descriptors open, none of them 0 to 2,
- * and closed on exec. A program that closes them all, as daemons do, can go on with the handle: the lock by which the
- * kernel knows that its process lives is held by a mapping, where the file system allows that. The library notices that
- * a number is not its own any more, and leaves it alone; rr_channel_fd is -EBADF then and the eventfds are gone, and
- * without a path that leads to the channel nobody's death is noticed by that handle.
+ * Two handles on one channel in one process are two participants. A handle keeps descriptors open, none of them 0 to
+ * 2, and closed on exec. A program that closes them all, as daemons do, can go on with the handle: the lock by which
+ * the kernel knows that its process lives is held by a mapping, where the file system allows that. The library
+ * notices that a number is not its own any more, and leaves it alone; rr_channel_fd is -EBADF then and the eventfds
+ * are gone, and without a path that leads to the channel nobody's death is noticed by that handle.
  *
  * FORKING. A child may use its parent's handles at once, in fork handlers too, whatever other threads were doing
  * and whether or not it was made by fork(3) (where not, from Linux 4.14 on). It joins anew by what the parent keeps
@@ -53,8 +54,8 @@
  * signals from until it makes or adopts one.
  *
  * CANCELLATION. The calls that open a handle are cancellation points at their beginning, before anything is open. No
- * other call is one. Calls may be made in a thread's last destructors, and the library can be unloaded once no handle is
- * open.
+ * other call is one. Calls may be made in a thread's last destructors, and the library can be unloaded once no handle
+ * is open.
  *
  * LEAVING A CALL SIDEWAYS. Only rr_serve calls back, so only rr_serve can be left by unwinding, from its handler: by a
  * C++ exception, and with glibc by pthread_exit and by cancellation. On the way the request is let go of, unless the
@@ -64,7 +65,7 @@
  * A jump (longjmp, siglongjmp) runs nothing on its way. The library keeps no lock, so what a jump leaves is this:
  *
  *   out of                          left until the handle is freed               to have it back sooner
- *   a handler of rr_serve           its request, taken: the client waits         rr_release, with the id that the
+ *   a handler of rr_serve           its request, taken: the client waits         rr_dismiss, with the id that the
  *                                   until its deadline                           handler noted
  *   rr_client_req, and calls that   perhaps a slot, whose request is served      free the handle, open another
  *   send or collect                 or waits, and that nobody collects
@@ -73,8 +74,9 @@
  *   waits for one known id          nothing                                      call again
  *   calls that open, free or clear  memory, descriptors, a participant           not at all: don't jump out of these
  *
- * A call that polls holds up signals meanwhile and lets them through now and then: jump by siglongjmp to where sigsetjmp
- * saved the mask. A wait is better ended without a jump: by its timeout, or by the four functions under SIGNALS.
+ * A call that polls holds up signals meanwhile and lets them through now and then: jump by siglongjmp to where
+ * sigsetjmp saved the mask. A wait is better ended without a jump: by its timeout, or by the four functions under
+ * SIGNALS.
  *
  * CODES. These and no others are returned, each by the calls that list it; rr_strerror tells the same sentences.
  *
@@ -124,1101 +126,1404 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Payloads are byte strings.
-#define RR_BYTES 0
+/* The version that this header is of; rr_version and rr_abi_version tell that of the library. */
+#define RR_VERSION_MAJOR 0
+#define RR_VERSION_MINOR 1
+#define RR_VERSION_PATCH 0
+#define RR_VERSION "0.1.0"
+#define RR_ABI_VERSION 0
 
-// Payloads are one int64_t each way.
-#define RR_INT 1
-
-// Option flag: rr_server_new must create the channel; -EEXIST if it is there.
-#define RR_EXCLUSIVE 1
-
-// Option flag: pages are not reserved when the channel is created. A file system that fills up later then ends a
-// process that touches a new page by SIGBUS.
-#define RR_SPARSE 2
-
-// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of
-// failing with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
-#define RR_REDELIVER 4
-
-// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies,
-// if it has one; see rr_channel_request_fd.
-#define RR_NOTIFY 8
-
-// Option flag: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
-// rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting for
-// one; and a wait for the reply to a request that no server has taken does so, 25 ms late at most, when the last one
-// has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A server
-// handle does not heed this flag.
-#define RR_NEED_SERVER 16
-
-// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
-#define RR_UTF8 1
-
-// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end is
-// aligned to 128 bytes if request_max, or response_max, is a multiple of them. Payloads of up to 104 bytes are moved,
-// to where they begin at a multiple of 8.
-#define RR_END_ALIGNED 2
-
-// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post only.
-#define RR_ONE_WAY 4
-
-// What a handler returns to have its reply sent.
-#define RR_SERVE_CONTINUE 0
-
-// What a handler returns, alone or added to another of these, to have rr_serve return after this request.
-#define RR_SERVE_STOP 1
-
-// What a handler returns if it, or somebody, will reply later by the request's id.
-#define RR_SERVE_LATER 2
-
-// Role of a participant that takes requests.
-#define RR_SERVER 1
-
-// Role of a participant that sends requests.
-#define RR_CLIENT 2
-
-// The channel behind a handle. It belongs to that handle and is valid until the handle is freed.
-typedef struct rr_channel rr_channel;
-
-// A handle that sends requests and collects their replies. Any number of threads may use it at once.
-typedef struct rr_client rr_client;
-
-// A handle that takes requests and replies to them. Any number of threads may use it at once.
-typedef struct rr_server rr_server;
-
-// How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
-//
-// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters
-// only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an
-// error.
-typedef struct {
-    // sizeof(rr_options) of the caller.
-    uint32_t size;
-    // RR_BYTES or RR_INT.
-    uint32_t kind;
-    // Requests in flight at once, all clients together: 1 to 65472; default 64.
-    uint32_t slots;
-    // Handles attached at once, servers and clients: 1 to 4095; default 256.
-    uint32_t participants;
-    // The longest request in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
-    uint64_t request_max;
-    // The longest response in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
-    uint64_t response_max;
-    // Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
-    // be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
-    // participants prove that they live.
-    uint32_t mode;
-    // RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, RR_NEED_SERVER, or any of them together.
-    uint32_t flags;
-    // How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
-    int64_t spin_ns;
-    // How long rr_client_new waits for the channel to appear, in nanoseconds: 0 not at all, negative for ever.
-    int64_t connect_timeout_ns;
-} rr_options;
-
-// What went wrong when a channel was opened: the code that the call returned, and a sentence that names the path, the
-// field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a long path
-// it shows the end.
-typedef struct {
-    int32_t code;
-    char message[256];
-} rr_error;
-
-// A request that was taken.
-typedef struct {
-    // What to reply to. Positive as an int64_t, never 0.
-    uint64_t id;
-    // Length of the payload in bytes.
-    uint64_t length;
-    // What kind of message it is: 128 and up, or 0 if the client gave none.
-    uint32_t type;
-    // RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
-    uint32_t flags;
-    // The participant number of the client.
-    uint32_t client;
-    // How often it was delivered before, to servers that died with it; 0 but in a channel with RR_REDELIVER.
-    uint32_t redeliveries;
-} rr_request;
-
-// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
-// does that keeps to the format: what a decision depends on is best copied first.
-typedef struct {
-    // The request's id. Positive as an int64_t, never 0.
-    uint64_t id;
-    // The payload, aligned to 8 bytes at least unless it is RR_END_ALIGNED. Not null even if it is empty.
-    const void *data;
-    // Length of the payload in bytes.
-    size_t length;
-    // What kind of message it is: 128 and up, or 0 if the sender gave none.
-    uint32_t type;
-    // RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
-    uint32_t flags;
-    // Of a request, the participant number of its client; of a reply, 0.
-    uint32_t client;
-    // Of a request, how often it was delivered before; see rr_request.
-    uint32_t redeliveries;
-} rr_view;
-
-// The reply that a handler of rr_serve writes, in place.
-typedef struct {
-    // Where it is to be written; aligned to 128 bytes. What is there is left from an earlier reply.
-    void *data;
-    // Room there is, in bytes: the channel's longest response.
-    size_t capacity;
-    // To be set: length of the reply in bytes; 0 at the call.
-    size_t length;
-    // To be set, if at all: what kind of message it is, 128 and up.
-    uint32_t type;
-    // To be set, if at all: RR_UTF8, RR_END_ALIGNED, or both.
-    uint32_t flags;
-} rr_response;
-
-// What rr_serve calls with each request. ctx is what rr_serve was given; the request may be read until the handler
-// returns, or later if it is answered later.
-//
-// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
-// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's:
-// the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
-// bytes that were written to data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other number fails the
-// request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
-//
-// A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
-// SIDEWAYS.
-typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_response *response);
-
-// Room in the channel's memory for a request, to be written in place.
-typedef struct {
-    // For the library.
-    uint64_t id;
-    // Where the request is to be written; aligned to 128 bytes. What is there is left from an earlier request.
-    void *data;
-    // Room there is, in bytes: the channel's longest request.
-    size_t capacity;
-    // To be set, if at all, before rr_client_commit: what kind of message it is, 128 and up.
-    uint32_t type;
-    // To be set, if at all, before rr_client_commit: RR_UTF8, RR_END_ALIGNED, or both.
-    uint32_t flags;
-} rr_loan;
-
-// A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others work,
-// so they need not add up. Threads that share a handle may lose counts to each other.
-typedef struct {
-    // sizeof(rr_stats) of the caller.
-    uint32_t size;
-    // Requests that may be in flight at once.
-    uint32_t slots;
-    // Requests and one-way messages that wait for a server.
-    uint32_t queued;
-    // Requests sent and not collected, and one-way messages not done with, including those queued; and loans.
-    uint32_t in_flight;
-    // Requests that could be sent now.
-    uint32_t free;
-    // Handles attached, including those of dead processes that nobody has swept up after yet.
-    uint32_t participants;
-    // Requests sent that are replied to.
-    uint64_t requests;
-    // Replies that reached a client that waited for them.
-    uint64_t replies;
-    // One-way messages sent.
-    uint64_t posts;
-    // Calls that met their deadline.
-    uint64_t timeouts;
-    // Requests withdrawn by their clients, or cleared.
-    uint64_t cancels;
-    // Replies that came too late.
-    uint64_t stale_replies;
-    // Sends refused for want of a free slot.
-    uint64_t full;
-    // Dead participants swept up after.
-    uint64_t recoveries;
-    // Times that somebody slept.
-    uint64_t sleeps;
-    // Bytes of the requests and one-way messages sent.
-    uint64_t request_bytes;
-    // Bytes of the replies that reached a client.
-    uint64_t reply_bytes;
-} rr_stats;
-
-// One that is attached to a channel.
-typedef struct {
-    // Its number, from 1 on.
-    uint32_t number;
-    // RR_SERVER or RR_CLIENT; 0 if its entry doesn't say so properly.
-    uint32_t role;
-    // Its process, as that sees itself: in another PID namespace the number means nothing.
-    int32_t pid;
-    // 1 if its process lives, 0 if it is dead and nobody has swept up after it yet.
-    uint32_t alive;
-    // When its process started, in clock ticks after boot, as field 22 of /proc/PID/stat; 0 if unknown.
-    uint64_t start_time;
-    // Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
-    // loans.
-    uint32_t held;
-    // Always 0.
-    uint32_t reserved;
-} rr_participant;
+/* A program may define these two beforehand, as nothing where it wants no such warnings. */
+#ifndef RR_MUST_CHECK
+#if defined(__GNUC__)
+/** The result of the call is not to be ignored. */
+#define RR_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define RR_MUST_CHECK
+#endif
+#endif
+#ifndef RR_NONNULL
+#if defined(__GNUC__)
+/** Arguments of these numbers are not to be NULL; one that is all the same makes the call fail with -EINVAL. */
+#define RR_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+#else
+#define RR_NONNULL(...)
+#endif
+#endif
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
-// Creates a channel and a server handle on it, or attaches to the channel of that name.
-//
-// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name, which
-// this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv and must
-// be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
-//
-// The file appears complete, at once: of several processes that create the same channel one does, and the others
-// attach.
-//
-// Return value: 0, or
-// -EINVAL: srv is null, or an option is out of range or unknown;
-// -E2BIG: opts has fields set that this version does not know;
-// -EPROTO: the file is no channel, or one of another layout version or kind, or its header is corrupt;
-// -EEXIST: RR_EXCLUSIVE was given and the channel exists;
-// -EUSERS: all participant entries belong to somebody alive;
-// -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
-// -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the mapping;
-// -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was made;
-// -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
-// -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
-// -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
-// -EOPNOTSUPP: the file system can't hold a channel; RR_SPARSE helps if it just can't reserve pages;
-// -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
-// -EIO: the system failed otherwise.
-int rr_server_new(const char *path, const rr_options *opts, rr_server **srv, rr_error *err);
+/** Kind of a channel whose payloads are byte strings. */
+#define RR_KIND_BYTES 0
 
-// Creates a channel in a sealed memfd, and a server handle on it. Others attach to its descriptor (rr_channel_fd),
-// which they inherit or are passed.
-//
-// name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
-//
-// Return value: 0, or
-// -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
-// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
-// -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
-int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **srv, rr_error *err);
+/** Kind of a channel whose payloads are one int64_t each way. */
+#define RR_KIND_INT 1
 
-// Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
-// duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
-//
-// The other arguments are those of rr_server_new.
-//
-// Return value: 0, or
-// -EBADF: fd is not an open descriptor;
-// -EINVAL: srv is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
-// -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
-int rr_server_from_fd(int fd, const rr_options *opts, rr_server **srv, rr_error *err);
+/** Role of a participant that takes requests. */
+#define RR_ROLE_SERVER 1
 
-// Attaches a client handle to an existing channel; never creates one.
-//
-// path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
-// opts->connect_timeout_ns says how long to wait for it. The handle is stored in cli and must be freed with
-// rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
-//
-// Return value: 0, or
-// -ENOENT: there is no such channel, or it did not appear in time;
-// -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
-// again and again;
-// -EINVAL: path or cli is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
-// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
-int rr_client_new(const char *path, const rr_options *opts, rr_client **cli, rr_error *err);
+/** Role of a participant that sends requests. */
+#define RR_ROLE_CLIENT 2
 
-// Attaches a client handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
-// duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
-//
-// The other arguments are those of rr_client_new.
-//
-// Return value: 0, or
-// -EBADF: fd is not an open descriptor;
-// -EINVAL: cli is null, or an option is out of range or unknown;
-// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
-// -EIO: as rr_server_from_fd.
-int rr_client_from_fd(int fd, const rr_options *opts, rr_client **cli, rr_error *err);
+/** Option: rr_server_new must create the channel; -EEXIST if it is there. */
+#define RR_OPT_EXCLUSIVE 0x10000
 
-// Attaches a client handle to the channel of a server handle of this process.
-//
-// The other arguments are those of rr_client_new.
-//
-// Return value: 0, or
-// -EINVAL: srv or cli is null, or an option is out of range or unknown;
-// -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
-// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
-// -EIO: as rr_server_from_fd.
-int rr_client_from_server(const rr_server *srv, const rr_options *opts, rr_client **cli, rr_error *err);
+/**
+ * Option: pages are not reserved when the channel is created. A file system that fills up later then ends a process
+ * that touches a new page by SIGBUS.
+ */
+#define RR_OPT_SPARSE 0x20000
 
-// Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,
-// as if the process had died. The channel itself stays, and so does its file.
-//
-// No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+/**
+ * Option: a request that a server held when it died is served again, by another, up to 15 times, instead of failing
+ * with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
+ */
+#define RR_OPT_REDELIVER 0x40000
+
+/**
+ * Option: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
+ * it has one; see rr_channel_request_fd.
+ */
+#define RR_OPT_NOTIFY 0x80000
+
+/**
+ * Option: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
+ * rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting
+ * for one; and a wait for the reply to a request that no server has taken does so, 25 ms late at most, when the last
+ * one has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A
+ * server handle ignores this flag.
+ */
+#define RR_OPT_NEED_SERVER 0x100000
+
+/** Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that. */
+#define RR_MSG_UTF8 0x1
+
+/**
+ * Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end
+ * is aligned to 128 bytes if request_max, or response_max, is a multiple of them. Payloads of up to 104 bytes are
+ * moved, to where they begin at a multiple of 8.
+ */
+#define RR_MSG_END_ALIGNED 0x2
+
+/** Message flag that receivers see: nobody waits for a reply. Set by rr_client_post and its like only. */
+#define RR_MSG_ONE_WAY 0x4
+
+/** What a handler returns to have its reply sent. */
+#define RR_SERVE_CONTINUE 0
+
+/** What a handler returns, alone or added to another of these, to have rr_serve return after this request. */
+#define RR_SERVE_STOP 1
+
+/** What a handler returns if it, or somebody, will reply later by the request's id. */
+#define RR_SERVE_LATER 2
+
+/** The channel behind a handle. It belongs to that handle and is valid until the handle is freed. */
+typedef struct rr_channel rr_channel;
+
+/** A handle that sends requests and collects their replies. Any number of threads may use it at once. */
+typedef struct rr_client rr_client;
+
+/** A handle that takes requests and replies to them. Any number of threads may use it at once. */
+typedef struct rr_server rr_server;
+
+/** How to wait, for the calls that take one; NULL waits for ever. */
+typedef struct {
+    /** sizeof(rr_wait) of the caller. */
+    uint32_t size;
+    /** 0. */
+    uint32_t flags;
+    /** Nanoseconds: negative waits for ever, 0 tries once. */
+    int64_t timeout_ns;
+    /** NULL. */
+    const uint32_t *cancel;
+    /** Zeros. */
+    uint64_t reserved[2];
+} rr_wait;
+
+/**
+ * How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
+ *
+ * What describes the channel (slots, participants, request_max, response_max, mode, RR_OPT_SPARSE, RR_OPT_REDELIVER)
+ * matters only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the
+ * channel's is an error.
+ */
+typedef struct {
+    /** sizeof(rr_options) of the caller. */
+    uint32_t size;
+    /** RR_KIND_BYTES or RR_KIND_INT. */
+    uint32_t kind;
+    /** Requests in flight at once, all clients together: 1 to 65472; default 64. */
+    uint32_t slots;
+    /** Handles attached at once, servers and clients: 1 to 4095; default 256. */
+    uint32_t participants;
+    /** The longest request in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0. */
+    uint64_t request_max;
+    /** The longest response in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0. */
+    uint64_t response_max;
+    /**
+     * Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
+     * be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
+     * participants prove that they live.
+     */
+    uint32_t mode;
+    /**
+     * RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, or any of them together.
+     */
+    uint32_t flags;
+    /** How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls. */
+    int64_t spin_ns;
+    /** How long rr_client_new waits for the channel to appear, in nanoseconds: 0 not at all, negative for ever. */
+    int64_t connect_timeout_ns;
+    /** A word of the creator's, for all who attach. */
+    uint64_t user;
+    /** How rr_client_new waits for the channel to appear; if not NULL, connect_timeout_ns is not looked at. */
+    const rr_wait *connect;
+} rr_options;
+
+/**
+ * What went wrong when a channel was opened: the code that the call returned, and a sentence that names the path,
+ * the field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a
+ * long path it shows the end.
+ */
+typedef struct {
+    int32_t code;
+    /** Zeros. */
+    uint32_t reserved[3];
+    char message[256];
+} rr_error;
+
+/** A request that was taken. */
+typedef struct {
+    /** What to reply to. Positive as an int64_t, never 0. */
+    uint64_t id;
+    /** Length of the payload in bytes. */
+    size_t length;
+    /** The message's type: 128 and up, or 0 if the client gave none. */
+    uint32_t msg_type;
+    /** RR_MSG_UTF8, RR_MSG_END_ALIGNED, RR_MSG_ONE_WAY, or any of them together. */
+    uint32_t flags;
+    /** The participant number of the client. */
+    uint32_t client;
+    /**
+     * How often it was delivered before, to servers that died with it; always 0 in a channel without
+     * RR_OPT_REDELIVER.
+     */
+    uint32_t redeliveries;
+    /** Not written. */
+    uint64_t reserved[2];
+} rr_request;
+
+/** A message to be sent; initialise it with RR_MSG_INIT. */
+typedef struct {
+    /** sizeof(rr_msg) of the caller. */
+    uint32_t size;
+    /** RR_MSG_UTF8, RR_MSG_END_ALIGNED, both or 0. */
+    uint32_t flags;
+    /** The payload; may be NULL if length is 0. */
+    const void *data;
+    /** Length of the payload in bytes. */
+    size_t length;
+    /** The application's number for what the message is: 128 and up, or 0 for none. */
+    uint32_t msg_type;
+    /** 0. */
+    uint32_t reserved;
+} rr_msg;
+
+/**
+ * A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
+ * does that keeps to the format: what a decision depends on is best copied first.
+ */
+typedef struct {
+    /** The request's id. Positive as an int64_t, never 0. */
+    uint64_t id;
+    /** The payload, aligned to 8 bytes at least unless it is RR_MSG_END_ALIGNED. Not null even if it is empty. */
+    const void *data;
+    /** Length of the payload in bytes. */
+    size_t length;
+    /** The message's type: 128 and up, or 0 if the sender gave none. */
+    uint32_t msg_type;
+    /** RR_MSG_UTF8, RR_MSG_END_ALIGNED, RR_MSG_ONE_WAY, or any of them together. */
+    uint32_t flags;
+    /** Of a request, the participant number of its client; of a reply, 0. */
+    uint32_t client;
+    /** Of a request, how often it was delivered before; see rr_request. */
+    uint32_t redeliveries;
+    /** Not written. */
+    uint64_t reserved[2];
+} rr_view;
+
+/**
+ * A buffer in the channel's memory, for a request or a reply to be written in place; initialise it with
+ * RR_BUFFER_INIT.
+ */
+typedef struct {
+    /** sizeof(rr_buffer) of the caller. */
+    uint32_t size;
+    /** To be set, if at all: RR_MSG_UTF8, RR_MSG_END_ALIGNED, or both. */
+    uint32_t flags;
+    /** For the library; of a reply, the request's id. */
+    uint64_t id;
+    /**
+     * Where the message is to be written; aligned to 128 bytes. What is there is left from an earlier message. NULL
+     * once the buffer was committed or given back.
+     */
+    void *data;
+    /** The buffer's length in bytes: the channel's longest request, or response. */
+    size_t capacity;
+    /**
+     * To be set: length of the message in bytes, its first ones in the buffer, or its last ones with
+     * RR_MSG_END_ALIGNED.
+     */
+    size_t length;
+    /** To be set, if at all: the message's type, 128 and up. */
+    uint32_t msg_type;
+    /** 0. */
+    uint32_t reserved;
+} rr_buffer;
+
+/**
+ * What rr_serve calls with each request. ctx is what rr_serve was given. The request may be read until the handler
+ * returns, or, with RR_SERVE_LATER, until somebody replies. reply is a buffer for the reply, of length 0.
+ *
+ * Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve
+ * returns; RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the
+ * application's: the client's call fails with -EREMOTEIO and is told that number and, as text, the reply->length
+ * bytes that were written to reply->data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other
+ * number fails the request likewise, with -EINVAL, and so does a reply whose length, msg_type or flags can't be
+ * sent.
+ *
+ * A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
+ * SIDEWAYS.
+ */
+typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_buffer *reply);
+
+/**
+ * A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others
+ * work, so they need not add up. Threads that share a handle may lose counts to each other.
+ */
+typedef struct {
+    /** sizeof(rr_stats) of the caller. */
+    uint32_t size;
+    /** Requests that may be in flight at once. */
+    uint32_t slots;
+    /** Requests and one-way messages that wait for a server. */
+    uint32_t queued;
+    /** Requests sent and not collected, and one-way messages not done with, including those queued; and loans. */
+    uint32_t in_flight;
+    /** Requests that could be sent now. */
+    uint32_t free;
+    /** Handles attached, including those of dead processes that nobody has swept up after yet. */
+    uint32_t participants;
+    /** Requests sent that are replied to. */
+    uint64_t requests;
+    /** Replies that reached a client that waited for them. */
+    uint64_t replies;
+    /** One-way messages sent. */
+    uint64_t posts;
+    /** Calls that met their deadline. */
+    uint64_t timeouts;
+    /** Requests withdrawn by their clients, or cleared. */
+    uint64_t cancels;
+    /** Replies that came too late. */
+    uint64_t stale_replies;
+    /** Sends refused for want of a free slot. */
+    uint64_t full;
+    /** Dead participants swept up after. */
+    uint64_t recoveries;
+    /** Times that somebody slept. */
+    uint64_t sleeps;
+    /** Bytes of the requests and one-way messages sent. */
+    uint64_t request_bytes;
+    /** Bytes of the replies that reached a client. */
+    uint64_t reply_bytes;
+} rr_stats;
+
+/** One that is attached to a channel. */
+typedef struct {
+    /** Its number, from 1 on. */
+    uint32_t number;
+    /** RR_ROLE_SERVER or RR_ROLE_CLIENT; 0 if its entry doesn't say so properly. */
+    uint32_t role;
+    /** Its process, as seen in the PID namespace of that process: in another namespace the number means nothing. */
+    int32_t pid;
+    /** 1 if its process lives, 0 if it is dead and nobody has swept up after it yet. */
+    uint32_t alive;
+    /** When its process started, in clock ticks after boot, as field 22 of /proc/PID/stat; 0 if unknown. */
+    uint64_t start_time;
+    /**
+     * Requests that it holds: a server those it took and did not reply to, a client those it did not collect, and its
+     * loans.
+     */
+    uint32_t held;
+    /** Always 0. */
+    uint32_t reserved;
+} rr_participant;
+
+/**
+ * Creates a channel and a server handle on it, or attaches to the channel of that name.
+ *
+ * path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name,
+ * which this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv
+ * and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
+ *
+ * The file appears complete, at once: of several processes that create the same channel one does, and the others
+ * attach.
+ *
+ * Return value: 0, or
+ * -EINVAL: srv is null, or an option is out of range or unknown;
+ * -E2BIG: opts has fields set that this version does not know;
+ * -EPROTO: the file is no channel, or one of another layout version or kind, or its header is corrupt;
+ * -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists;
+ * -EUSERS: all participant entries belong to somebody alive;
+ * -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
+ * -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the
+ * mapping;
+ * -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was
+ * made;
+ * -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
+ * -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
+ * -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
+ * -EOPNOTSUPP: the file system can't hold a channel; RR_OPT_SPARSE helps if it just can't reserve pages;
+ * -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
+ * -EIO: the system failed otherwise.
+ */
+RR_MUST_CHECK int rr_server_new(const char *path, const rr_options *opts, rr_server **srv, rr_error *err);
+
+/**
+ * Creates a channel in a sealed memfd, and a server handle on it. Others attach to its descriptor (rr_channel_fd),
+ * which they inherit or are passed.
+ *
+ * name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
+ *
+ * Return value: 0, or
+ * -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
+ * -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE,
+ * -ENOLCK,
+ * -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
+ */
+RR_MUST_CHECK int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **srv, rr_error *err);
+
+/**
+ * Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
+ * duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
+ *
+ * The other arguments are those of rr_server_new.
+ *
+ * Return value: 0, or
+ * -EBADF: fd is not an open descriptor;
+ * -EINVAL: srv is null, or an option is out of range or unknown;
+ * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
+ * -ENOLCK,
+ * -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
+ */
+RR_MUST_CHECK int rr_server_from_fd(int fd, const rr_options *opts, rr_server **srv, rr_error *err);
+
+/**
+ * Attaches a client handle to an existing channel; never creates one.
+ *
+ * path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
+ * opts->connect_timeout_ns says how long to wait for it. The handle is stored in cli and must be freed with
+ * rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
+ *
+ * Return value: 0, or
+ * -ENOENT: there is no such channel, or it did not appear in time;
+ * -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
+ * again and again;
+ * -EINVAL: path or cli is null, or an option is out of range or unknown;
+ * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
+ * -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
+ */
+RR_MUST_CHECK int rr_client_new(const char *path, const rr_options *opts, rr_client **cli, rr_error *err);
+
+/**
+ * Attaches a client handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
+ * duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
+ *
+ * The other arguments are those of rr_client_new.
+ *
+ * Return value: 0, or
+ * -EBADF: fd is not an open descriptor;
+ * -EINVAL: cli is null, or an option is out of range or unknown;
+ * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
+ * -ENOLCK,
+ * -EIO: as rr_server_from_fd.
+ */
+RR_MUST_CHECK int rr_client_from_fd(int fd, const rr_options *opts, rr_client **cli, rr_error *err);
+
+/**
+ * Attaches a client handle to the channel of a server handle of this process.
+ *
+ * The other arguments are those of rr_client_new.
+ *
+ * Return value: 0, or
+ * -EINVAL: srv or cli is null, or an option is out of range or unknown;
+ * -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
+ * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
+ * -ENOLCK,
+ * -EIO: as rr_server_from_fd.
+ */
+RR_MUST_CHECK int rr_client_from_server(const rr_server *srv, const rr_options *opts, rr_client **cli,
+                                        rr_error *err) RR_NONNULL(1);
+
+/**
+ * Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,
+ * as if the process had died. The channel itself stays, and so does its file.
+ *
+ * No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+ */
 void rr_server_free(rr_server *srv);
 
-// Leaves the channel and frees the handle. Requests that it has not collected are withdrawn.
-//
-// No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+/**
+ * Leaves the channel and frees the handle. Requests that it has not collected are withdrawn.
+ *
+ * No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+ */
 void rr_client_free(rr_client *cli);
 
-// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
-// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that
-// rr_serve has called still gets its reply sent. Other handles are not concerned.
-//
-// Async-signal-safe: a signal handler may call it.
-//
-// Return value: 0, or
-// -EINVAL: srv is null.
-int rr_server_stop(rr_server *srv);
+/**
+ * Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
+ * rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that
+ * rr_serve has called still gets its reply sent. Other handles are not concerned.
+ *
+ * Async-signal-safe: a signal handler may call it.
+ *
+ * Return value: 0, or
+ * -EINVAL: srv is null.
+ */
+int rr_server_stop(rr_server *srv) RR_NONNULL(1);
 
-// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
-// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
-// waits for returns that. Other handles are not concerned.
-//
-// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
-// before the call does. See SIGNALS.
-//
-// Return value: 0, or
-// -EINVAL: srv is null.
-int rr_server_interrupt(rr_server *srv);
+/**
+ * Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
+ * there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
+ * it waits for returns that. Other handles are not concerned.
+ *
+ * Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
+ * before the call does. See SIGNALS.
+ *
+ * Return value: 0, or
+ * -EINVAL: srv is null.
+ */
+int rr_server_interrupt(rr_server *srv) RR_NONNULL(1);
 
-// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
-// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
-// rr_client_remote_error and those about the channel. Other handles are not concerned.
-//
-// Async-signal-safe: a signal handler may call it.
-//
-// Return value: 0, or
-// -EINVAL: cli is null.
-int rr_client_stop(rr_client *cli);
+/**
+ * Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
+ * rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
+ * rr_client_remote_error and those about the channel. Other handles are not concerned.
+ *
+ * Async-signal-safe: a signal handler may call it.
+ *
+ * Return value: 0, or
+ * -EINVAL: cli is null.
+ */
+int rr_client_stop(rr_client *cli) RR_NONNULL(1);
 
-// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
-// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
-// waits for returns that. Other handles are not concerned.
-//
-// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
-// before the call does. See SIGNALS.
-//
-// Return value: 0, or
-// -EINVAL: cli is null.
-int rr_client_interrupt(rr_client *cli);
+/**
+ * Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
+ * there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
+ * it waits for returns that. Other handles are not concerned.
+ *
+ * Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
+ * before the call does. See SIGNALS.
+ *
+ * Return value: 0, or
+ * -EINVAL: cli is null.
+ */
+int rr_client_interrupt(rr_client *cli) RR_NONNULL(1);
 
-// Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.
-//
-// Return value: 0, or
-// -EINVAL: path is null or empty;
-// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: there is no file of that name;
-// -EACCES, -EPERM, -EROFS: the system does not let this process remove it;
-// -ENOMEM: no memory is left;
-// -EINTR: a signal interrupted the file system;
-// -EIO: the system failed otherwise.
+/**
+ * Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.
+ *
+ * Return value: 0, or
+ * -EINVAL: path is null or empty;
+ * -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: there is no file of that name;
+ * -EACCES, -EPERM, -EROFS: the system does not let this process remove it;
+ * -ENOMEM: no memory is left;
+ * -EINTR: a signal interrupted the file system;
+ * -EIO: the system failed otherwise.
+ */
 int rr_unlink(const char *path);
 
-// Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
-// NULL if cap is 0.
-//
-// The request is this server's until it replies, from whatever thread and in whatever order.
-//
-// Return value: the request's length, 0 for an empty one, or
-// -EAGAIN: there is none;
-// -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
-// -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req);
+/**
+ * Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
+ * NULL if cap is 0.
+ *
+ * The request is this server's until it replies, from whatever thread and in whatever order.
+ *
+ * Return value: the request's length, 0 for an empty one, or
+ * -EAGAIN: there is none;
+ * -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
+ * -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req) RR_NONNULL(1);
 
-// Takes the oldest request as rr_recv does, and waits for one.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: as rr_recv, and
-// -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-// -EPERM: the system does not let this process sleep.
-int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req, int64_t timeout_ns);
+/**
+ * Takes the oldest request as rr_recv does, and waits for one.
+ *
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+ *
+ * Return value: as rr_recv, and
+ * -ETIMEDOUT: none came in time;
+ * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
+ * -EPERM: the system does not let this process sleep.
+ */
+RR_MUST_CHECK int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req,
+                                   int64_t timeout_ns) RR_NONNULL(1);
 
-// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
-//
-// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
-// one-way message is dropped, and the message released.
-//
-// Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-// -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
-// -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len);
+/**
+ * Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
+ *
+ * One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
+ * one-way message is dropped, and the message released.
+ *
+ * Return value: 0, or
+ * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+ * -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
+ * -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len) RR_NONNULL(1);
 
-// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are
-// RR_UTF8, RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
-//
-// Return value: as rr_reply, and
-// -EINVAL: type is 1 to 127, or flags has others set.
-int rr_reply_msg(rr_server *srv, uint64_t id, const void *data, size_t len, uint32_t type, uint32_t flags);
+/**
+ * Replies as rr_reply does, with a message.
+ *
+ * Return value: as rr_reply, and
+ * -E2BIG: msg has fields set that this version does not know;
+ * -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
+ * RR_MSG_UTF8 and RR_MSG_END_ALIGNED.
+ */
+int rr_reply_msg(rr_server *srv, uint64_t id, const rr_msg *msg) RR_NONNULL(1);
 
-// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message:
-// its slot is free.
-//
-// Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-// -EINVAL: srv is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_release(rr_server *srv, uint64_t id);
+/**
+ * Ends a request without a reply: no reply will come, and its client's call fails with -ECANCELED at once. A one-way
+ * message is released.
+ *
+ * Return value: 0, or
+ * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+ * -EINVAL: srv is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_dismiss(rr_server *srv, uint64_t id) RR_NONNULL(1);
 
-// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
-// code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of either kind
-// have error replies.
-//
-// Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-// -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
-// -EINVAL: srv or text is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text);
+/**
+ * Done with a one-way message: its slot is free.
+ *
+ * Return value: 0, or
+ * -EINVAL: srv is null, or a client waits for a reply: see rr_dismiss;
+ * -ESTALE: the message was released before, or the id is none that this handle took;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_release(rr_server *srv, uint64_t id) RR_NONNULL(1);
 
-// Takes the oldest request without copying it, and waits for one: view tells where it lies in the channel's memory.
-//
-// The bytes may be read until the request is replied to, released or given up: what happens with the id ends the view.
-// Until then they stay, whatever the client does.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: the request's length, 0 for an empty one, or
-// -EAGAIN: timeout_ns is 0 and there is none;
-// -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-// -EPERM: the system does not let this process sleep;
-// -EINVAL: srv or view is null, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_recv_view(rr_server *srv, rr_view *view, int64_t timeout_ns);
+/**
+ * Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it
+ * the code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of
+ * either kind have error replies.
+ *
+ * Return value: 0, or
+ * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+ * -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
+ * -EINVAL: srv or text is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text) RR_NONNULL(1);
 
-// Takes up to n requests in their order without copying them, as rr_recv_view does, and waits for the first only: one
-// wake-up for many. Each is described in one of views, and replied to by its own id.
-//
-// Return value: how many there are, 1 to n, or
-// -EAGAIN: timeout_ns is 0 and there is none;
-// -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-// -EPERM: the system does not let this process sleep;
-// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t n, int64_t timeout_ns);
+/**
+ * Takes the oldest request without copying it, and waits for one: view tells where it lies in the channel's memory.
+ *
+ * The bytes may be read until the request is replied to, dismissed or given up: what happens with the id ends the
+ * view. Until then they stay, whatever the client does.
+ *
+ * Return value: the request's length, 0 for an empty one, or
+ * -EAGAIN: wait says to try once, and there is none;
+ * -ETIMEDOUT: none came in time;
+ * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
+ * -EPERM: the system does not let this process sleep;
+ * -E2BIG: wait has fields set that this version does not know;
+ * -EINVAL: srv or view is null, or wait is not valid, or the channel is one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_recv_view(rr_server *srv, rr_view *view, const rr_wait *wait) RR_NONNULL(1);
 
-// Takes up to n requests as rr_recv_batch does, but never waits.
-//
-// Return value: how many there are, 1 to n, or
-// -EAGAIN: there is none;
-// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_drain(rr_server *srv, rr_view *views, size_t n);
+/**
+ * Takes up to n requests in their order without copying them, as rr_recv_view does, and waits for the first only: one
+ * wake-up for many. Each is described in one of views, of view_size bytes each, which is sizeof(rr_view), and replied
+ * to by its own id.
+ *
+ * Return value: how many there are, 1 to n, or
+ * -EAGAIN: wait says to try once, and there is none;
+ * -ETIMEDOUT: none came in time;
+ * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
+ * -EPERM: the system does not let this process sleep;
+ * -E2BIG: wait has fields set that this version does not know;
+ * -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or wait is not valid, or the channel
+ * is one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t view_size, size_t n,
+                                    const rr_wait *wait) RR_NONNULL(1);
 
-// Lends room for the reply to a request, in the channel's memory: *ptr tells where, aligned to 128 bytes, and *cap how
-// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it.
-// The room may be written to until then, or until the request ends otherwise.
-//
-// Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
-// has ended with it;
-// -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_reply_loan(rr_server *srv, uint64_t id, void **ptr, size_t *cap);
+/**
+ * Takes up to n requests as rr_recv_batch does, but never waits.
+ *
+ * Return value: how many there are, 1 to n, or
+ * -EAGAIN: there is none;
+ * -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or the channel is one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_drain(rr_server *srv, rr_view *views, size_t view_size, size_t n) RR_NONNULL(1);
 
-// Replies with the first len bytes of the room that rr_reply_loan lent.
-//
-// Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-// -EMSGSIZE: len is more than there is room for; the loan goes on;
-// -EINVAL: srv is null, or no room was lent for this reply, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_reply_commit(rr_server *srv, uint64_t id, size_t len);
+/**
+ * Lends a buffer for the reply to a request, in the channel's memory. rr_reply_commit sends what was written there.
+ * It may be written to until then, or until the request ends otherwise.
+ *
+ * Return value: 0, or
+ * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
+ * has ended with it;
+ * -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or the channel is one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_reply_loan(rr_server *srv, uint64_t id, rr_buffer *buffer) RR_NONNULL(1);
 
-// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the
-// last len bytes of the room that are sent.
-//
-// Return value: as rr_reply_commit, and
-// -EINVAL: type is 1 to 127, or flags has others set than RR_UTF8 and RR_END_ALIGNED.
-int rr_reply_commit_msg(rr_server *srv, uint64_t id, size_t len, uint32_t type, uint32_t flags);
+/**
+ * Replies with what was written to a buffer that rr_reply_loan lent. The buffer has ended: its data is set to NULL.
+ *
+ * Return value: 0, or
+ * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+ * -EMSGSIZE: buffer->length is more than the buffer's capacity; the buffer can be used on;
+ * -E2BIG: buffer has fields set that this version does not know;
+ * -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or none was lent for this reply, or the
+ * channel is one of integers; or its msg_type is 1 to 127, or its flags has others set than RR_MSG_UTF8 and
+ * RR_MSG_END_ALIGNED, and the buffer can be used on;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_reply_commit(rr_server *srv, rr_buffer *buffer) RR_NONNULL(1);
 
-// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
-// stopped or a handler says RR_SERVE_STOP; see rr_handler. ctx is passed on to the handler.
-//
-// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
-// thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
-// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call
-// that it is returned to.
-//
-// A C++ exception that leaves the handler leaves rr_serve, too, and its request is let go of: the client's call fails
-// with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
-// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
-//
-// Return value: 0 after RR_SERVE_STOP, or
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped;
-// -EINTR: a signal handler ran while the call waited; no request is lost: call again;
-// -EPERM: the system does not let this process sleep;
-// -EINVAL: srv or handler is null, or the channel is one of integers.
-int rr_serve(rr_server *srv, rr_handler handler, void *ctx);
+/**
+ * Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle
+ * is stopped, a handler says RR_SERVE_STOP, or the time is over and no request is there; see rr_handler. ctx is
+ * passed on to the handler.
+ *
+ * A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
+ * thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
+ * in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the
+ * call that it is returned to.
+ *
+ * A C++ exception that leaves the handler leaves rr_serve, too, and its request is dismissed: the client's call fails
+ * with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
+ * cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
+ *
+ * Return value: 0 after RR_SERVE_STOP, or
+ * -EAGAIN: wait says to try once, and no request is left;
+ * -ETIMEDOUT: no request came in time;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped;
+ * -EINTR: a signal handler ran while the call waited; no request is lost: call again;
+ * -EPERM: the system does not let this process sleep;
+ * -E2BIG: wait has fields set that this version does not know;
+ * -EINVAL: srv or handler is null, or wait is not valid, or the channel is one of integers.
+ */
+RR_MUST_CHECK int rr_serve(rr_server *srv, rr_handler handler, void *ctx, const rr_wait *wait) RR_NONNULL(1);
 
-// Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
-// if len is 0, and buf if cap is 0.
-//
-// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on
-// the request, or not.
-//
-// Return value: the reply's length, 0 for an empty one, or
-// -ETIMEDOUT: the deadline passed;
-// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
-// -EPERM: the system does not let this process sleep;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
-// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
-// dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
-// -EOWNERDEAD: the server died with the request;
-// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
-// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
-// -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, size_t cap, int64_t timeout_ns);
+/**
+ * Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
+ * if len is 0, and buf if cap is 0.
+ *
+ * timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
+ * stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on
+ * the request, or not.
+ *
+ * Return value: the reply's length, 0 for an empty one, or
+ * -ETIMEDOUT: the deadline passed;
+ * -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
+ * -EINTR: a signal handler ran while the call waited; the request was withdrawn;
+ * -EPERM: the system does not let this process sleep;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
+ * -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and
+ * was dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
+ * -EOWNERDEAD: the server died with the request;
+ * -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
+ * -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+ * -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, size_t cap,
+                                    int64_t timeout_ns) RR_NONNULL(1);
 
-// Sends a request of len bytes of data and returns at once; its reply is collected later by the number stored in id.
-// data may be NULL if len is 0.
-//
-// As many requests can be in flight as the channel has slots, all clients together; each holds its slot until it is
-// collected or cancelled.
-//
-// Return value: 0, or
-// -ENOBUFS: no slot is free, or not for one that has not waited;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
-// -EMSGSIZE: the request is longer than the channel allows;
-// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id);
+/**
+ * Sends a request of len bytes of data and returns at once; its reply is collected later by the number stored in id.
+ * data may be NULL if len is 0.
+ *
+ * As many requests can be in flight as the channel has slots, all clients together; each holds its slot until it is
+ * collected or cancelled.
+ *
+ * Return value: 0, or
+ * -ENOBUFS: no slot is free, or not for one that has not waited;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
+ * -EMSGSIZE: the request is longer than the channel allows;
+ * -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id) RR_NONNULL(1);
 
-// Sends a request as rr_client_send does, and waits for a free slot.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
-// -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call waited; nothing was sent;
-// -EPERM: the system does not let this process sleep.
-int rr_client_send_wait(rr_client *cli, const void *data, size_t len, int64_t timeout_ns, uint64_t *id);
+/**
+ * Sends a request as rr_client_send does, and waits for a free slot.
+ *
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+ *
+ * Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
+ * -ETIMEDOUT: no slot was free in time;
+ * -EINTR: a signal handler ran while the call waited; nothing was sent;
+ * -EPERM: the system does not let this process sleep.
+ */
+RR_MUST_CHECK int rr_client_send_wait(rr_client *cli, const void *data, size_t len, uint64_t *id,
+                                      int64_t timeout_ns) RR_NONNULL(1);
 
-// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for
-// none; flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
-//
-// Return value: as rr_client_send_wait, and
-// -EINVAL: type is 1 to 127, or flags has others set.
-int rr_client_send_msg(rr_client *cli, const void *data, size_t len, uint32_t type, uint32_t flags, int64_t timeout_ns, uint64_t *id);
+/**
+ * Sends a request, a message, and waits for a free slot; its reply is collected later by the number stored in id.
+ *
+ * Return value: as rr_client_send_wait (-ENOBUFS only if wait says to try once), and
+ * -E2BIG: msg or wait has fields set that this version does not know;
+ * -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
+ * RR_MSG_UTF8 and RR_MSG_END_ALIGNED; or wait is not valid.
+ */
+RR_MUST_CHECK int rr_client_send_msg(rr_client *cli, const rr_msg *msg, uint64_t *id,
+                                     const rr_wait *wait) RR_NONNULL(1);
 
-// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a
-// free slot, and not for a server. data may be NULL if len is 0.
-//
-// The message is delivered even if this process ends before a server takes it. One that a server held when it died is
-// lost, but in a channel with RR_REDELIVER. It holds its slot until its server is done with it.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: 0, or
-// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
-// -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call waited; nothing was sent;
-// -EPERM: the system does not let this process sleep;
-// -EMSGSIZE: the message is longer than the channel's longest request;
-// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_post(rr_client *cli, const void *data, size_t len, int64_t timeout_ns);
+/**
+ * Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
+ * a free slot, and not for a server. data may be NULL if len is 0.
+ *
+ * The message is delivered even if this process ends before a server takes it. One that a server held when it died
+ * is lost, except in a channel with RR_OPT_REDELIVER, where another server gets it. It holds its slot until its
+ * server is done with it.
+ *
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+ *
+ * Return value: 0, or
+ * -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
+ * -ETIMEDOUT: no slot was free in time;
+ * -EINTR: a signal handler ran while the call waited; nothing was sent;
+ * -EPERM: the system does not let this process sleep;
+ * -EMSGSIZE: the message is longer than the channel's longest request;
+ * -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_post(rr_client *cli, const void *data, size_t len, int64_t timeout_ns) RR_NONNULL(1);
 
-// Collects the reply to a request, if it is there: copies it into buf, of cap bytes. The id is used up. buf may be
-// NULL if cap is 0.
-//
-// Return value: the reply's length, 0 for an empty one, or
-// -EAGAIN: it is not there yet;
-// -EMSGSIZE: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
-// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
-// -EOWNERDEAD: the server died with the request; the id is used up;
-// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-// -ECANCELED: the server let go of the request without a reply; the id is used up;
-// -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
-// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap);
+/**
+ * Collects the reply to a request, if it is there: copies it into buf, of cap bytes. The id is used up. buf may be
+ * NULL if cap is 0.
+ *
+ * Return value: the reply's length, 0 for an empty one, or
+ * -EAGAIN: it is not there yet;
+ * -EMSGSIZE: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
+ * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -EOWNERDEAD: the server died with the request; the id is used up;
+ * -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
+ * -ECANCELED: the server let go of the request without a reply; the id is used up;
+ * -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
+ * -EPROTO: another process has overwritten the channel's memory; the id is used up;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap) RR_NONNULL(1);
 
-// Collects the reply to a request as rr_client_get does, and waits for it.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: as rr_client_get, and
-// -ETIMEDOUT: it did not come in time; the request is still pending;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-// the time;
-// -EPERM: the system does not let this process sleep;
-// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
-int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap, int64_t timeout_ns);
+/**
+ * Collects the reply to a request as rr_client_get does, and waits for it.
+ *
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+ *
+ * Return value: as rr_client_get, and
+ * -ETIMEDOUT: it did not come in time; the request is still pending;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
+ * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
+ * the time;
+ * -EPERM: the system does not let this process sleep;
+ * -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+ */
+RR_MUST_CHECK int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap,
+                                         int64_t timeout_ns) RR_NONNULL(1);
 
-// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
-// outcome is. Ids that are 0 are passed over. Of several with an outcome it is the first.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: an index into ids, 0 to n - 1, or
-// -EAGAIN: timeout_ns is 0 and none has one;
-// -ETIMEDOUT: none had one in time;
-// -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
-// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-// -EPERM: the system does not let this process sleep;
-// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
-// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
-// cleared the channel;
-// -EINVAL: cli or ids is null, or all ids are 0, or n is;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n, int64_t timeout_ns);
+/**
+ * Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
+ * outcome is. Ids that are 0 are passed over. If several have an outcome, the call tells the first of them.
+ *
+ * Return value: an index into ids, 0 to n - 1, or
+ * -EAGAIN: wait says to try once, and none has one;
+ * -ETIMEDOUT: none had one in time;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
+ * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
+ * -EPERM: the system does not let this process sleep;
+ * -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
+ * -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
+ * cleared the channel;
+ * -E2BIG: wait has fields set that this version does not know;
+ * -EINVAL: cli or ids is null, or n is 0, or all ids are 0, or wait is not valid;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n,
+                                         const rr_wait *wait) RR_NONNULL(1);
 
-// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's reply
-// will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
-// request gets -ECANCELED.
-//
-// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
-// least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
-//
-// Return value: 0 if it was withdrawn, or
-// -EALREADY: its reply, or another outcome, is there: collect it;
-// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
-// -EINVAL: cli is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_cancel(rr_client *cli, uint64_t id);
+/**
+ * Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's
+ * reply will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for
+ * the request gets -ECANCELED.
+ *
+ * What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
+ * least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
+ *
+ * Return value: 0 if it was withdrawn, or
+ * -EALREADY: its reply, or another outcome, is there: collect it;
+ * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -EINVAL: cli is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_client_cancel(rr_client *cli, uint64_t id) RR_NONNULL(1);
 
-// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are
-// not among them.
-//
-// Return value: their number, or
-// -EINVAL: cli is null.
-int64_t rr_client_pending(const rr_client *cli);
+/**
+ * Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are
+ * not among them.
+ *
+ * Return value: their number, or
+ * -EINVAL: cli is null.
+ */
+int64_t rr_client_pending(const rr_client *cli) RR_NONNULL(1);
 
-// Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0, tells
-// those of the calling thread's last rr_client_req that met one.
-//
-// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
-// text of more than 1024 bytes so many are kept.
-//
-// Return value: the text's length without the NUL, or
-// -ESTALE: there is none of that id, or no longer;
-// -EINVAL: cli is null.
-int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *text, size_t cap);
+/**
+ * Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0,
+ * tells those of the calling thread's last rr_client_req that met one.
+ *
+ * The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
+ * text of more than 1024 bytes so many are kept.
+ *
+ * Return value: the text's length without the NUL, or
+ * -ESTALE: there is none of that id, or no longer;
+ * -EINVAL: cli is null.
+ */
+int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *text, size_t cap) RR_NONNULL(1);
 
-// Takes a slot and lends room in it for a request to be written in place; waits for a free slot. loan tells where.
-//
-// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do
-// either.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: 0, or
-// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
-// -ETIMEDOUT: no slot was free in time;
-// -EINTR: a signal handler ran while the call waited; nothing was lent;
-// -EPERM: the system does not let this process sleep;
-// -EINVAL: cli or loan is null, or the channel is one of integers;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_loan(rr_client *cli, rr_loan *loan, int64_t timeout_ns);
+/**
+ * Takes a slot and lends its buffer, in the channel's memory, for a request to be written in place; waits for a free
+ * slot.
+ *
+ * The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do
+ * either.
+ *
+ * Return value: 0, or
+ * -ENOBUFS: wait says to try once, and no slot is free, or not for one that has not waited;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
+ * -ETIMEDOUT: no slot was free in time;
+ * -EINTR: a signal handler ran while the call waited; nothing was lent;
+ * -EPERM: the system does not let this process sleep;
+ * -E2BIG: wait has fields set that this version does not know;
+ * -EINVAL: cli or buffer is null, or buffer->size is that of no rr_buffer, or wait is not valid, or the channel is
+ * one of integers;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_loan(rr_client *cli, rr_buffer *buffer, const rr_wait *wait) RR_NONNULL(1);
 
-// Sends the first len bytes of what was written to a loan, with the type and flags that were set in it; with
-// RR_END_ALIGNED the last len bytes. The reply is collected by the number stored in id. The loan has ended: its data
-// is set to NULL.
-//
-// Return value: 0, or
-// -ESTALE: the loan has ended before, or is none of this handle's;
-// -EMSGSIZE: len is more than there is room for; the loan goes on;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached; the loan goes on;
-// -EINVAL: cli, loan or id is null, or the loan's type is 1 to 127, or its flags has others set than RR_UTF8 and
-// RR_END_ALIGNED; the loan goes on;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_commit(rr_client *cli, rr_loan *loan, size_t len, uint64_t *id);
+/**
+ * Sends what was written to a buffer that rr_client_loan lent. The reply is collected by the number stored in id. The
+ * buffer has ended: its data is set to NULL.
+ *
+ * Return value: 0, or
+ * -ESTALE: the loan has ended before, or is none of this handle's;
+ * -EMSGSIZE: buffer->length is more than the buffer's capacity; the loan goes on;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached; the loan goes on;
+ * -E2BIG: buffer has fields set that this version does not know; the loan goes on;
+ * -EINVAL: cli, buffer or id is null, or buffer->size is that of no rr_buffer, or its msg_type is 1 to 127, or its
+ * flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED; the loan goes on;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_commit(rr_client *cli, rr_buffer *buffer, uint64_t *id) RR_NONNULL(1);
 
-// Gives a loan back: nothing is sent. Its data is set to NULL.
-//
-// Return value: 0, or
-// -ESTALE: the loan has ended before, or is none of this handle's;
-// -EINVAL: cli or loan is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_abort(rr_client *cli, rr_loan *loan);
+/**
+ * Gives a buffer that rr_client_loan lent back: nothing is sent. Its data is set to NULL.
+ *
+ * Return value: 0, or
+ * -ESTALE: the loan has ended before, or is none of this handle's;
+ * -E2BIG: buffer has fields set that this version does not know;
+ * -EINVAL: cli or buffer is null, or buffer->size is that of no rr_buffer;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_client_abort(rr_client *cli, rr_buffer *buffer) RR_NONNULL(1);
 
-// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may
-// be read until rr_client_release, or any other call that collects the id.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: the reply's length, 0 for an empty one, or
-// -EAGAIN: timeout_ns is 0 and it is not there yet;
-// -ETIMEDOUT: it did not come in time; the request is still pending;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-// the time;
-// -EPERM: the system does not let this process sleep;
-// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
-// -EOWNERDEAD: the server died with the request; the id is used up;
-// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-// -ECANCELED: the server let go of the request without a reply, and the id is used up; or another thread cancelled it
-// meanwhile, or somebody cleared the channel;
-// -EINVAL: cli or view is null, or the channel is one of integers;
-// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, int64_t timeout_ns);
+/**
+ * Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may
+ * be read until rr_client_release, or any other call that collects the id.
+ *
+ * Return value: the reply's length, 0 for an empty one, or
+ * -EAGAIN: wait says to try once, and it is not there yet;
+ * -ETIMEDOUT: it did not come in time; the request is still pending;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
+ * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
+ * the time;
+ * -EPERM: the system does not let this process sleep;
+ * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -EOWNERDEAD: the server died with the request; the id is used up;
+ * -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
+ * -ECANCELED: the server let go of the request without a reply, and the id is used up; or another thread cancelled it
+ * meanwhile, or somebody cleared the channel;
+ * -E2BIG: wait has fields set that this version does not know;
+ * -EINVAL: cli or view is null, or wait is not valid, or the channel is one of integers;
+ * -EPROTO: another process has overwritten the channel's memory; the id is used up;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, const rr_wait *wait) RR_NONNULL(1);
 
-// Done with a reply: its slot is free, and the id used up. It need not have been looked at.
-//
-// Return value: 0, or
-// -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
-// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
-// -EINVAL: cli is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_release(rr_client *cli, uint64_t id);
+/**
+ * Done with a reply: its slot is free, and the id used up. It need not have been looked at.
+ *
+ * Return value: 0, or
+ * -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
+ * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -EINVAL: cli is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_client_release(rr_client *cli, uint64_t id) RR_NONNULL(1);
 
-// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in
-// req.
-//
-// Return value: 0, or
-// -EAGAIN: there is none;
-// -EINVAL: srv, value or req is null, or the channel is one of bytes;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req);
+/**
+ * Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in
+ * req.
+ *
+ * Return value: 0, or
+ * -EAGAIN: there is none;
+ * -EINVAL: srv, value or req is null, or the channel is one of bytes;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req) RR_NONNULL(1);
 
-// Takes the oldest request of a channel of integers as rr_recv_i64 does, and waits for one.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: as rr_recv_i64, and
-// -ETIMEDOUT: none came in time;
-// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-// -EPERM: the system does not let this process sleep.
-int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t timeout_ns);
+/**
+ * Takes the oldest request of a channel of integers as rr_recv_i64 does, and waits for one.
+ *
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+ *
+ * Return value: as rr_recv_i64, and
+ * -ETIMEDOUT: none came in time;
+ * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
+ * -EPERM: the system does not let this process sleep.
+ */
+RR_MUST_CHECK int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t timeout_ns) RR_NONNULL(1);
 
-// Replies to a request of a channel of integers.
-//
-// Return value: 0, or
-// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-// -EINVAL: srv is null, or the channel is one of bytes;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value);
+/**
+ * Replies to a request of a channel of integers.
+ *
+ * Return value: 0, or
+ * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
+ * -EINVAL: srv is null, or the channel is one of bytes;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value) RR_NONNULL(1);
 
-// Sends a number, waits for the reply and stores it in reply.
-//
-// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-// stays pending.
-//
-// Return value: 0, or
-// -ETIMEDOUT: the deadline passed;
-// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
-// -EPERM: the system does not let this process sleep;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
-// -EOWNERDEAD: the server died with the request;
-// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
-// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
-// -EINVAL: cli or reply is null, or the channel is one of bytes;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t timeout_ns);
+/**
+ * Sends a number, waits for the reply and stores it in reply.
+ *
+ * timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
+ * stays pending.
+ *
+ * Return value: 0, or
+ * -ETIMEDOUT: the deadline passed;
+ * -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
+ * -EINTR: a signal handler ran while the call waited; the request was withdrawn;
+ * -EPERM: the system does not let this process sleep;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
+ * -EOWNERDEAD: the server died with the request;
+ * -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
+ * -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+ * -EINVAL: cli or reply is null, or the channel is one of bytes;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t timeout_ns) RR_NONNULL(1);
 
-// Sends a number and returns at once; its reply is collected later by the number stored in id.
-//
-// Return value: 0, or
-// -ENOBUFS: no slot is free, or not for one that has not waited;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
-// -EINVAL: cli or id is null, or the channel is one of bytes;
-// -EPROTO: another process has overwritten the channel's memory;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id);
+/**
+ * Sends a number and returns at once; its reply is collected later by the number stored in id.
+ *
+ * Return value: 0, or
+ * -ENOBUFS: no slot is free, or not for one that has not waited;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
+ * -EINVAL: cli or id is null, or the channel is one of bytes;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id) RR_NONNULL(1);
 
-// Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used up.
-//
-// Return value: 0, or
-// -EAGAIN: it is not there yet;
-// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
-// -EOWNERDEAD: the server died with the request; the id is used up;
-// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-// -ECANCELED: the server let go of the request without a reply; the id is used up;
-// -EINVAL: cli or value is null, or the channel is one of bytes;
-// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value);
+/**
+ * Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used
+ * up.
+ *
+ * Return value: 0, or
+ * -EAGAIN: it is not there yet;
+ * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -EOWNERDEAD: the server died with the request; the id is used up;
+ * -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
+ * -ECANCELED: the server let go of the request without a reply; the id is used up;
+ * -EINVAL: cli or value is null, or the channel is one of bytes;
+ * -EPROTO: another process has overwritten the channel's memory; the id is used up;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value) RR_NONNULL(1);
 
-// Collects the reply to a request of a channel of integers as rr_client_get_i64 does, and waits for it.
-//
-// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-//
-// Return value: as rr_client_get_i64, and
-// -ETIMEDOUT: it did not come in time; the request is still pending;
-// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-// the time;
-// -EPERM: the system does not let this process sleep;
-// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
-int rr_client_get_wait_i64(rr_client *cli, uint64_t id, int64_t *value, int64_t timeout_ns);
+/**
+ * Collects the reply to a request of a channel of integers as rr_client_get_i64 does, and waits for it.
+ *
+ * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+ *
+ * Return value: as rr_client_get_i64, and
+ * -ETIMEDOUT: it did not come in time; the request is still pending;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
+ * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
+ * the time;
+ * -EPERM: the system does not let this process sleep;
+ * -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+ */
+RR_MUST_CHECK int rr_client_get_wait_i64(rr_client *cli, uint64_t id, int64_t *value, int64_t timeout_ns) RR_NONNULL(1);
 
-// The channel behind a server handle, for the calls below.
-//
-// Return value: the channel, valid until the handle is freed; NULL if srv is NULL.
-const rr_channel *rr_server_channel(const rr_server *srv);
+/**
+ * The channel behind a server handle, for the calls below.
+ *
+ * Return value: the channel, valid until the handle is freed; NULL if srv is NULL.
+ */
+rr_channel *rr_server_channel(rr_server *srv) RR_NONNULL(1);
 
-// The channel behind a client handle, for the calls below.
-//
-// Return value: the channel, valid until the handle is freed; NULL if cli is NULL.
-const rr_channel *rr_client_channel(const rr_client *cli);
+/**
+ * The channel behind a client handle, for the calls below.
+ *
+ * Return value: the channel, valid until the handle is freed; NULL if cli is NULL.
+ */
+rr_channel *rr_client_channel(rr_client *cli) RR_NONNULL(1);
 
-// Requests that may be in flight at once, all clients together.
-//
-// Return value: their number, or
-// -EINVAL: ch is null.
-int64_t rr_channel_slots(const rr_channel *ch);
+/**
+ * Requests that may be in flight at once, all clients together.
+ *
+ * Return value: their number, or
+ * -EINVAL: ch is null.
+ */
+int64_t rr_channel_slots(const rr_channel *ch) RR_NONNULL(1);
 
-// The longest request, in bytes.
-//
-// Return value: the length, or
-// -EINVAL: ch is null.
-int64_t rr_channel_request_max(const rr_channel *ch);
+/**
+ * The longest request, in bytes.
+ *
+ * Return value: the length, or
+ * -EINVAL: ch is null.
+ */
+int64_t rr_channel_request_max(const rr_channel *ch) RR_NONNULL(1);
 
-// The longest response, in bytes.
-//
-// Return value: the length, or
-// -EINVAL: ch is null.
-int64_t rr_channel_response_max(const rr_channel *ch);
+/**
+ * The longest response, in bytes.
+ *
+ * Return value: the length, or
+ * -EINVAL: ch is null.
+ */
+int64_t rr_channel_response_max(const rr_channel *ch) RR_NONNULL(1);
 
-// Counts the requests and one-way messages that wait for a server. A snapshot.
-//
-// Return value: their number, or
-// -EINVAL: ch is null.
-int64_t rr_channel_queued(const rr_channel *ch);
+/**
+ * Counts the requests and one-way messages that wait for a server. A snapshot.
+ *
+ * Return value: their number, or
+ * -EINVAL: ch is null.
+ */
+int64_t rr_channel_queued(const rr_channel *ch) RR_NONNULL(1);
 
-// What the payloads are.
-//
-// Return value: RR_BYTES or RR_INT, or
-// -EINVAL: ch is null.
-int rr_channel_kind(const rr_channel *ch);
+/**
+ * What the payloads are.
+ *
+ * Return value: RR_KIND_BYTES or RR_KIND_INT, or
+ * -EINVAL: ch is null.
+ */
+int rr_channel_kind(const rr_channel *ch) RR_NONNULL(1);
 
-// Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
-//
-// Return value: the path's length without the NUL, or
-// -ERANGE: path and NUL do not fit;
-// -EINVAL: ch or buf is null.
-int64_t rr_channel_path(const rr_channel *ch, char *buf, size_t cap);
+/**
+ * Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
+ *
+ * Return value: the path's length without the NUL, or
+ * -ERANGE: path and NUL do not fit;
+ * -EINVAL: ch or buf is null.
+ */
+RR_MUST_CHECK int64_t rr_channel_path(const rr_channel *ch, char *buf, size_t cap) RR_NONNULL(1);
 
-// The descriptor of the channel's memory, to be passed to another process, which attaches to it with
-// rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
-//
-// Return value: the descriptor, or
-// -EBADF: the program has closed it, and no path leads to the channel;
-// -EINVAL: ch is null.
-int rr_channel_fd(const rr_channel *ch);
+/**
+ * The descriptor of the channel's memory, to be passed to another process, which attaches to it with
+ * rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
+ *
+ * Return value: the descriptor, or
+ * -EBADF: the program has closed it, and no path leads to the channel;
+ * -EINVAL: ch is null.
+ */
+RR_MUST_CHECK int rr_channel_fd(const rr_channel *ch) RR_NONNULL(1);
 
-// Takes a snapshot of a channel.
-//
-// stats->size says how much of the structure the caller knows: so much is filled.
-//
-// Return value: 0, or
-// -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
-int rr_channel_stats(const rr_channel *ch, rr_stats *stats);
+/**
+ * Takes a snapshot of a channel.
+ *
+ * stats->size says how much of the structure the caller knows: so much is filled.
+ *
+ * Return value: 0, or
+ * -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
+ */
+int rr_channel_stats(const rr_channel *ch, rr_stats *stats) RR_NONNULL(1);
 
-// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is
-// 0. A snapshot.
-//
-// Return value: how many there are, be it more than n, or
-// -ENOMEM: no memory is left to count what each holds;
-// -EINVAL: ch is null, or out is null and n is not 0.
-int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t n);
+/**
+ * Tells who is attached to a channel, in the order of their numbers: fills up to n elements of out, of out_size bytes
+ * each, which is sizeof(rr_participant). out may be NULL if n is 0. A snapshot.
+ *
+ * Return value: how many are attached, which may be more than n, or
+ * -ENOMEM: no memory is left to count what each holds;
+ * -EINVAL: ch is null, or out is null and n is not 0, or out_size is that of no rr_participant.
+ */
+RR_MUST_CHECK int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t out_size,
+                                              size_t n) RR_NONNULL(1);
 
-// Counts the servers that are attached to a channel and live: the kernel is asked after each, and those that died are
-// not counted, whether or not somebody has swept up after them. A snapshot.
-//
-// Return value: how many there are, or
-// -EINVAL: ch is null.
-int64_t rr_channel_servers(const rr_channel *ch);
+/**
+ * Counts the servers that are attached to a channel and live: the kernel is asked after each, and those that died are
+ * not counted, whether or not somebody has swept up after them. A snapshot.
+ *
+ * Return value: how many there are, or
+ * -EINVAL: ch is null.
+ */
+int64_t rr_channel_servers(const rr_channel *ch) RR_NONNULL(1);
 
-// Tells whether the channel's path still names this channel: whoever opens that path now gets the same one. If not,
-// somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
-// meet where this handle doesn't see them: free it and open the path anew.
-//
-// A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is now.
-//
-// Return value: 1 if it does, 0 if there is no file of that name, or another, or
-// -EINVAL: ch is null, or the channel was not opened by a path;
-// -EACCES, -EPERM: the system does not let this process look;
-// -ENOMEM: no memory is left;
-// -EINTR: a signal interrupted the file system;
-// -EIO: the system failed otherwise.
-int rr_channel_is_current(const rr_channel *ch);
+/**
+ * Tells whether the channel's path still names this channel: whoever opens that path now gets the same one. If not,
+ * somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
+ * meet where this handle doesn't see them: free it and open the path anew.
+ *
+ * A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is
+ * now.
+ *
+ * Return value: 1 if it does, 0 if there is no file of that name, or another, or
+ * -EINVAL: ch is null, or the channel was not opened by a path;
+ * -EACCES, -EPERM: the system does not let this process look;
+ * -ENOMEM: no memory is left;
+ * -EINTR: a signal interrupted the file system;
+ * -EIO: the system failed otherwise.
+ */
+int rr_channel_is_current(const rr_channel *ch) RR_NONNULL(1);
 
-// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
-// hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets it back at
-// once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
-//
-// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
-//
-// Return value: how many requests and messages were cancelled, or
-// -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
-// -EINVAL: ch is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_channel_clear(const rr_channel *ch);
+/**
+ * Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What
+ * servers hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets
+ * it back at once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
+ *
+ * Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
+ *
+ * Return value: how many requests and messages were cancelled, or
+ * -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
+ * -EINVAL: ch is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int64_t rr_channel_clear(rr_channel *ch) RR_NONNULL(1);
 
-// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
-// this: it is for what a power failure shall not take. Nothing happens to a channel in memory.
-//
-// Return value: 0, or
-// -EINVAL: ch is null;
-// -EIO: the system could not write them.
-int rr_channel_sync(const rr_channel *ch);
+/**
+ * Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
+ * this: it is for what a power failure shall not take. Nothing happens to a channel in memory.
+ *
+ * Return value: 0, or
+ * -EINVAL: ch is null;
+ * -EIO: the system could not write them.
+ */
+int rr_channel_sync(rr_channel *ch) RR_NONNULL(1);
 
-// Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
-// dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
-//
-// Return value: how many participants were swept up after, or
-// -EINVAL: ch is null;
-// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-// -ESHUTDOWN: the handle was stopped.
-int rr_channel_recover(const rr_channel *ch);
+/**
+ * Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
+ * dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
+ *
+ * Return value: how many participants were swept up after, or
+ * -EINVAL: ch is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int64_t rr_channel_recover(rr_channel *ch) RR_NONNULL(1);
 
-// Removes the channel's name. Those who are attached go on; nobody else can attach by it.
-//
-// Return value: 0, or
-// -EINVAL: ch is null, or the channel has no name;
-// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
-// rr_unlink.
-int rr_channel_unlink(const rr_channel *ch);
+/**
+ * Removes the channel's name. Those who are attached go on; nobody else can attach by it.
+ *
+ * Return value: 0, or
+ * -EINVAL: ch is null, or the channel has no name;
+ * -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
+ * rr_unlink.
+ */
+int rr_channel_unlink(rr_channel *ch) RR_NONNULL(1);
 
-// This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first
-// call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
-// It never blocks, and is closed on exec.
-//
-// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a
-// Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
-// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals
-// nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks
-// again.
-//
-// Return value: the descriptor, or
-// -EINVAL: ch is null;
-// -EMFILE, -ENFILE, -ENOMEM: the process or the system has no descriptors or memory left;
-// -EPERM: the system does not let this process make one;
-// -EIO: the system failed otherwise.
-int rr_channel_request_fd(const rr_channel *ch);
+/**
+ * This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first
+ * call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
+ * It never blocks, and is closed on exec.
+ *
+ * The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over
+ * a Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+ * rr_channel_notify_requests, or with RR_OPT_NOTIFY at every request. What a process leaves undone when it dies
+ * signals nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and
+ * looks again.
+ *
+ * Return value: the descriptor, or
+ * -EINVAL: ch is null;
+ * -EMFILE, -ENFILE, -ENOMEM: the process or the system has no descriptors or memory left;
+ * -EPERM: the system does not let this process make one;
+ * -EIO: the system failed otherwise.
+ */
+int rr_channel_request_fd(rr_channel *ch) RR_NONNULL(1);
 
-// This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
-// shall signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
-// other's signals.
-//
-// Return value: as rr_channel_request_fd.
-int rr_channel_reply_fd(const rr_channel *ch);
+/**
+ * This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
+ * shall signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
+ * other's signals.
+ *
+ * Return value: as rr_channel_request_fd.
+ */
+int rr_channel_reply_fd(rr_channel *ch) RR_NONNULL(1);
 
-// Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and the
-// caller keeps its own; it is made not to block.
-//
-// Return value: 0, or
-// -EBUSY: the handle has one already;
-// -EBADF: fd is not an open descriptor;
-// -EINVAL: ch is null, or fd is not an eventfd;
-// -EMFILE: the process has no descriptors left;
-// -ENOENT, -EACCES: /proc/self/fd, by which an eventfd is known, can't be read;
-// -EPERM: the system does not let this process look;
-// -EIO: the system failed otherwise.
-int rr_channel_request_fd_set(const rr_channel *ch, int fd);
+/**
+ * Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and
+ * the caller keeps its own; it is made not to block.
+ *
+ * Return value: 0, or
+ * -EBUSY: the handle has one already;
+ * -EBADF: fd is not an open descriptor;
+ * -EINVAL: ch is null, or fd is not an eventfd;
+ * -EMFILE: the process has no descriptors left;
+ * -ENOENT, -EACCES: /proc/self/fd, by which an eventfd is known, can't be read;
+ * -EPERM: the system does not let this process look;
+ * -EIO: the system failed otherwise.
+ */
+int rr_channel_request_fd_set(rr_channel *ch, int fd) RR_NONNULL(1);
 
-// Makes an eventfd that this process inherited or was passed this handle's one for replies, as
-// rr_channel_request_fd_set.
-//
-// Return value: as rr_channel_request_fd_set.
-int rr_channel_reply_fd_set(const rr_channel *ch, int fd);
+/**
+ * Makes an eventfd that this process inherited or was passed this handle's one for replies, as
+ * rr_channel_request_fd_set.
+ *
+ * Return value: as rr_channel_request_fd_set.
+ */
+int rr_channel_reply_fd_set(rr_channel *ch, int fd) RR_NONNULL(1);
 
-// Signals this handle's eventfd for requests: to be called after sending some.
-//
-// Return value: 0, or
-// -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
-// -EINVAL: ch is null.
-int rr_channel_notify_requests(const rr_channel *ch);
+/**
+ * Signals this handle's eventfd for requests: to be called after sending some.
+ *
+ * Return value: 0, or
+ * -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
+ * -EINVAL: ch is null.
+ */
+int rr_channel_notify_requests(rr_channel *ch) RR_NONNULL(1);
 
-// Signals this handle's eventfd for replies: to be called after sending some.
-//
-// Return value: as rr_channel_notify_requests.
-int rr_channel_notify_replies(const rr_channel *ch);
+/**
+ * Signals this handle's eventfd for replies: to be called after sending some.
+ *
+ * Return value: as rr_channel_notify_requests.
+ */
+int rr_channel_notify_replies(rr_channel *ch) RR_NONNULL(1);
 
-// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none after
-// it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to 65536.
-//
-// Return value: how many signals there were, 0 if none, or
-// -ENXIO: the handle has no such descriptor;
-// -EINVAL: ch is null.
-int64_t rr_channel_consume_requests(const rr_channel *ch);
+/**
+ * Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none
+ * after it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to
+ * 65536.
+ *
+ * Return value: how many signals there were, 0 if none, or
+ * -ENXIO: the handle has no such descriptor;
+ * -EINVAL: ch is null.
+ */
+int64_t rr_channel_consume_requests(rr_channel *ch) RR_NONNULL(1);
 
-// Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and collect
-// replies after it.
-//
-// Return value: as rr_channel_consume_requests.
-int64_t rr_channel_consume_replies(const rr_channel *ch);
+/**
+ * Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and collect
+ * replies after it.
+ *
+ * Return value: as rr_channel_consume_requests.
+ */
+int64_t rr_channel_consume_replies(rr_channel *ch) RR_NONNULL(1);
 
-// The version of the library, such as "0.1.0".
-//
-// Return value: a static string.
+/**
+ * The version of the library, such as "0.1.0".
+ *
+ * Return value: a static string.
+ */
 const char *rr_version(void);
 
-// The number N in the library's soname libshmrr.so.N. Programs built against a header of the same number keep working.
-//
-// Return value: the number, not negative.
+/**
+ * The number N in the library's soname libshmrr.so.N. Programs built against a header of the same number keep
+ * working.
+ *
+ * Return value: the number, not negative.
+ */
 int rr_abi_version(void);
 
-// What a code that shmrr returns means, in a sentence. The code's sign does not matter.
-//
-// Return value: a static string; for a code that shmrr does not use, one that says so.
+/**
+ * What a code that shmrr returns means, in a sentence. The code's sign does not matter.
+ *
+ * Return value: a static string; for a code that shmrr does not use, one that says so.
+ */
 const char *rr_strerror(int code);
 
-// Sets options to their defaults; the same as assigning RR_OPTIONS_INIT.
-//
-// size must be sizeof(rr_options).
-//
-// Return value: 0, or
-// -EINVAL: opts is null, or size is that of no rr_options.
+/**
+ * Sets options to their defaults; the same as assigning RR_OPTIONS_INIT.
+ *
+ * size must be sizeof(rr_options).
+ *
+ * Return value: 0, or
+ * -EINVAL: opts is null, or size is that of no rr_options.
+ */
 int rr_options_init(rr_options *opts, uint32_t size);
 
+/**
+ * Sets statistics to zeros, to be filled by rr_channel_stats; the same as assigning RR_STATS_INIT.
+ *
+ * size must be sizeof(rr_stats).
+ *
+ * Return value: 0, or
+ * -EINVAL: stats is null, or size is that of no rr_stats.
+ */
+int rr_stats_init(rr_stats *stats, uint32_t size);
+
+/** Initialises an rr_options to all defaults. */
+#define RR_OPTIONS_INIT {sizeof(rr_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL}
+
+/** Initialises an rr_wait to wait for ever. */
+#define RR_WAIT_INIT {sizeof(rr_wait), 0, -1, NULL, {0, 0}}
+
+/** Initialises an rr_msg to an empty message. */
+#define RR_MSG_INIT {sizeof(rr_msg), 0, NULL, 0, 0, 0}
+
+/** Initialises an rr_buffer, to be filled by rr_client_loan or rr_reply_loan. */
+#define RR_BUFFER_INIT {sizeof(rr_buffer), 0, 0, NULL, 0, 0, 0, 0}
+
+/** Initialises an rr_stats, to be filled by rr_channel_stats. */
+#define RR_STATS_INIT {sizeof(rr_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
 #endif  /* SHMRR_H */
-
-/* Options with all defaults. */
-#define RR_OPTIONS_INIT { sizeof(rr_options), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-
-/* Statistics to be filled by rr_channel_stats. */
-#define RR_STATS_INIT { sizeof(rr_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }

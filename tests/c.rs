@@ -159,6 +159,7 @@ families! {
     serving_stops,
     stack,
     stopping,
+    structures,
     threads,
     viewing,
     waiting,

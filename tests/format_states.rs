@@ -32,7 +32,7 @@ fn a_one_way_message_is_posted_until_its_server_is_done_with_it() {
     assert_eq!(sample.bytes(FIRST + 24, 5), b"hello");
     let id = sample.recv();
     assert_eq!(words(&sample), (0x0010_0102, 0x0010_0205), "CLAIMED, server 1");
-    sample.server.release(id).unwrap();
+    sample.server.dismiss(id).unwrap();
     assert_eq!(words(&sample), (0x0010_0102, 0x0010_0000), "FREE, generation 1");
 }
 
@@ -56,7 +56,7 @@ fn a_request_that_its_server_let_go_of_is_dismissed() {
     let sample = with_one_slot(&Options::new());
     let id = sample.client.send(b"").unwrap();
     sample.recv();
-    sample.server.release(id).unwrap();
+    sample.server.dismiss(id).unwrap();
     assert_eq!(words(&sample), (0x0010_0102, 0x0010_0206), "DISMISSED, client 2");
     assert_eq!(sample.get(id), Err(Error::Canceled));
     assert_eq!(sample.u64(FIRST + REPLY), 0x0010_0000, "FREE");
@@ -176,7 +176,7 @@ fn a_thread_that_waits_for_one_reply_and_one_that_watches_it_are_both_in_its_wor
         let waiter = threads.spawn(|| sample.client.get_wait(id, &mut [], Timeout::FOREVER));
         sample.until(word, 0x0010_0231);
         sample.recv();
-        sample.server.release(id).unwrap();
+        sample.server.dismiss(id).unwrap();
         assert_eq!(waiter.join().unwrap(), Err(Error::Canceled));
         // It may find the request collected already.
         assert!(matches!(watcher.join().unwrap(), Ok(1) | Err(Error::Canceled)));

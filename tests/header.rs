@@ -6,19 +6,94 @@ mod codes;
 
 use std::path::Path;
 
+/// The longest line.
+const WIDTH: usize = 120;
+
 /// A line for each code.
 fn section_on_codes() -> String {
     let line = |code: &codes::Code| format!(" *   -{:13} {}", code.name, code.sentence.to_str().unwrap());
     codes::CODES.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+fn version() -> String {
+    let parts = ["MAJOR", "MINOR", "PATCH"].into_iter().zip(env!("CARGO_PKG_VERSION").split('.'));
+    let mut lines: Vec<_> =
+        parts.map(|(part, number)| format!("#define RR_VERSION_{part} {number}")).collect();
+    lines.push(format!("#define RR_VERSION \"{}\"", env!("CARGO_PKG_VERSION")));
+    lines.push(format!("#define RR_ABI_VERSION {}", env!("SHMRR_ABI")));
+    lines.join("\n")
+}
+
+/// What cbindgen leaves to be done to a line: flags are hexadecimal, declarations that take a handle or a channel first
+/// say that it is not to be NULL, and long ones are wrapped.
+fn finished(line: &str) -> String {
+    if let Some((name, number)) = flag(line) {
+        return format!("#define {name} {number:#x}");
+    }
+    let Some(start) = line.strip_suffix(");") else { return line.to_owned() };
+    let takes_handle = ["rr_server *srv", "rr_client *cli", "rr_channel *ch"]
+        .iter()
+        .any(|handle| line.contains(&format!("({handle}")) || line.contains(&format!("(const {handle}")));
+    let is_marked = takes_handle && !line.contains("_free(");
+    let line = format!("{start}){};", if is_marked { " RR_NONNULL(1)" } else { "" });
+    if line.len() <= WIDTH {
+        return line;
+    }
+    let comma = line[..WIDTH].rfind(", ").unwrap() + 1;
+    let indent = " ".repeat(line.find('(').unwrap() + 1);
+    format!("{}\n{indent}{}", &line[..comma], &line[comma + 1..])
+}
+
+fn flag(line: &str) -> Option<(&str, u32)> {
+    let (name, number) = line.strip_prefix("#define ")?.split_once(' ')?;
+    let is_flag = ["RR_OPT_", "RR_MSG_", "RR_WAIT_", "RR_ARM_"].iter().any(|family| name.starts_with(family));
+    is_flag.then_some((name, number.parse().ok()?))
+}
+
+/// Comments of one line take one.
+fn with_short_comments(header: &str) -> String {
+    let all: Vec<_> = header.lines().collect();
+    let mut at = 0;
+    let mut out = String::new();
+    while at < all.len() {
+        let line = all[at];
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let text = all.get(at + 1).and_then(|next| next.trim_start().strip_prefix("* "));
+        let is_one = line.trim() == "/**" && all.get(at + 2).is_some_and(|end| end.trim() == "*/");
+        match text {
+            Some(text) if is_one && indent.len() + text.len() + 7 <= WIDTH => {
+                out.push_str(&format!("{indent}/** {text} */\n"));
+                at += 3;
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn no_line_is_too_long() {
+    let header = include_str!("../include/shmrr.h");
+    let long: Vec<_> = header.lines().filter(|line| line.chars().count() > WIDTH).collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
 #[test]
 fn the_committed_header_is_the_one_that_the_source_generates() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
-    let prologue = config.header.take().unwrap();
-    assert!(prologue.contains("@CODES@"));
-    config.header = Some(prologue.replace("@CODES@", &section_on_codes()));
+    let put = |into: &mut Option<String>, place: &str, text: &str| {
+        let with_place = into.take().unwrap();
+        assert!(with_place.contains(place));
+        *into = Some(with_place.replace(place, text));
+    };
+    put(&mut config.header, "@CODES@", &section_on_codes());
+    put(&mut config.after_includes, "@VERSION@", &version());
+    let trailer = config.trailer.take().unwrap();
     let mut generated = Vec::new();
     cbindgen::Builder::new()
         .with_crate(root)
@@ -31,6 +106,11 @@ fn the_committed_header_is_the_one_that_the_source_generates() {
     while generated.contains("\n\n\n") {
         generated = generated.replace("\n\n\n", "\n\n");
     }
+    // What belongs to the end of the guarded part.
+    let end = generated.rfind("#endif").unwrap();
+    generated.insert_str(end, &format!("{}\n\n", trailer.trim()));
+    let finished: String = generated.lines().map(|line| finished(line) + "\n").collect();
+    let generated = with_short_comments(&finished);
     let path = root.join("include/shmrr.h");
     if std::env::var_os("SHMRR_WRITE_HEADER").is_some() {
         std::fs::write(&path, &generated).unwrap();

@@ -204,15 +204,15 @@ fn an_outcome_that_is_no_reply_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_request_that_is_dropped_or_released_is_canceled_at_once() {
+fn a_request_that_is_dropped_or_dismissed_is_canceled_at_once() {
     let (server, client) = open(1);
-    for releases in [false, true] {
+    for dismisses in [false, true] {
         let id = client.send(b"question").unwrap();
         thread::scope(|threads| {
             let waiter = threads.spawn(|| client.get_wait(id, &mut [0; 8], Timeout::FOREVER));
             let view = server.recv_view(Timeout::FOREVER).unwrap();
-            if releases {
-                view.release()
+            if dismisses {
+                view.dismiss()
             } else {
                 drop(view)
             }
@@ -273,7 +273,7 @@ fn a_request_that_is_given_up_while_it_is_viewed_stays_readable_and_its_slot_com
     let endings: [fn(RequestView<'_>); 3] = [
         |view| assert_eq!(view.reply(b"late"), Err(Error::Stale)),
         |view| assert_eq!(view.reply_buffer().err(), Some(Error::Stale)),
-        |view| view.release(),
+        |view| view.dismiss(),
     ];
     for end in endings {
         let sent = pattern(REQUEST_MAX, 5);

@@ -127,7 +127,7 @@ fn every_call_has_a_manual_page() {
     }
     assert!(names("man3").contains("rr_options.3"));
     let overview = fs::read_to_string(pages.join("man7/shmrr.7")).unwrap();
-    for part in [".SH \"SIGNALS\"", ".SH \"CODES\"", "rr_client_req(3)", "EOWNERDEAD", "RR_ONE_WAY"] {
+    for part in [".SH \"SIGNALS\"", ".SH \"CODES\"", "rr_client_req(3)", "EOWNERDEAD", "RR_MSG_ONE_WAY"] {
         assert!(overview.contains(part), "no {part}");
     }
     let Some(mut formatter) = found(tool("groff")) else { return };

@@ -122,8 +122,8 @@ mod a_killed_server {
         that_was_replying_too_late_does_not_keep_the_slot: serving::REPLY_IN_VAIN;
         that_took_a_loan_for_a_reply_has_failed: in_place::REPLY_LOAN;
         that_was_replying_in_place_has_replied_or_failed: in_place::REPLY_COMMIT;
-        that_was_letting_go_of_a_request_has_done_so_or_failed: serving::RELEASE;
-        that_was_letting_go_of_a_request_leaves_nobody_asleep: serving::RELEASE_ASLEEP;
+        that_was_letting_go_of_a_request_has_done_so_or_failed: serving::DISMISS;
+        that_was_letting_go_of_a_request_leaves_nobody_asleep: serving::DISMISS_ASLEEP;
         that_was_in_its_loop_has_replied_or_failed: serving::SERVE;
         that_was_asleep_in_its_loop_has_replied_or_failed: serving::SERVE_ASLEEP;
         that_was_receiving_what_is_there_leaves_each_to_another_or_fails_it: serving::DRAIN;

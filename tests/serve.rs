@@ -31,7 +31,7 @@ fn requests_are_handled_in_order_by_a_handler_that_keeps_a_state() {
     let (server, client) = open(8);
     let ids = [b"a", b"b", b"c", b"d"].map(|text| client.send(text).unwrap());
     let mut seen = Vec::new();
-    let served = server.serve(|request, response| {
+    let served = server.serve(Timeout::FOREVER, |request, response| {
         seen.extend(request.bytes().to_vec());
         response.write(&seen).unwrap();
         if seen.len() == 4 {
@@ -50,7 +50,7 @@ fn what_is_written_piece_by_piece_is_sent_as_far_as_it_fits() {
     let (server, client) = open(2);
     let id = client.send(b"").unwrap();
     server
-        .serve(|_, response| {
+        .serve(Timeout::FOREVER, |_, response| {
             assert_eq!(response.buffer().capacity(), 16);
             response.write(b"0123456789").unwrap();
             response.write(b"").unwrap();
@@ -69,7 +69,7 @@ fn a_reply_written_through_the_pointer_has_the_length_that_is_set() {
     let (server, client) = open(2);
     let id = client.send(b"").unwrap();
     server
-        .serve(|_, response| {
+        .serve(Timeout::FOREVER, |_, response| {
             // SAFETY: there is room for 16 bytes.
             unsafe { response.buffer().as_mut_ptr().write_bytes(b'x', 16) };
             response.set_length(16).unwrap();
@@ -88,7 +88,7 @@ fn a_label_reaches_the_client_and_one_that_no_sender_may_give_is_refused() {
     let (server, client) = open(2);
     let id = client.send(b"").unwrap();
     server
-        .serve(|_, response| {
+        .serve(Timeout::FOREVER, |_, response| {
             response.set_label(200, UTF8).unwrap();
             for (message_type, flags) in [(1, 0), (127, 0), (200, 4), (200, 1 << 31)] {
                 let refused = response.set_label(message_type, flags);
@@ -109,7 +109,7 @@ fn a_failure_reaches_its_client_whatever_was_written_and_the_loop_goes_on() {
     let (server, client) = open(4);
     let ids = [b"0", b"1", b"2", b"3"].map(|text| client.send(text).unwrap());
     let mut calls = 0;
-    let served = server.serve(|_, response| {
+    let served = server.serve(Timeout::FOREVER, |_, response| {
         calls += 1;
         response.write(b"not to be sent").unwrap();
         response.set_label(200, 0).unwrap();
@@ -139,7 +139,7 @@ fn too_long_a_text_of_a_failure_is_cut_between_characters() {
     let (server, client) = open(2);
     let id = client.send(b"").unwrap();
     server
-        .serve(|_, response| {
+        .serve(Timeout::FOREVER, |_, response| {
             response.stop();
             Err(Failure::new(1, "ñ".repeat(52) + "x"))
         })
@@ -147,7 +147,7 @@ fn too_long_a_text_of_a_failure_is_cut_between_characters() {
     assert_eq!(collect(&client, id), failed(1, &"ñ".repeat(52)));
     let id = client.send(b"").unwrap();
     server
-        .serve(|_, response| {
+        .serve(Timeout::FOREVER, |_, response| {
             response.stop();
             Err(Failure::new(1, "x".to_owned() + &"ñ".repeat(52)))
         })
@@ -180,7 +180,7 @@ fn later_replies_go_out_in_any_order_from_another_thread_while_the_loop_goes_on(
                 assert_eq!(collect(client, id).unwrap(), text);
             }
         });
-        let served = server.serve(|request, response| {
+        let served = server.serve(Timeout::FOREVER, |request, response| {
             response.write(b"ok").unwrap();
             if request.bytes().len() == 1 {
                 response.later();
@@ -199,7 +199,7 @@ fn a_stop_leaves_the_next_request_queued_and_serving_can_go_on() {
     let ids = [b"first", b"other"].map(|text| client.send(text).unwrap());
     for done in 0..2 {
         server
-            .serve(|request, response| {
+            .serve(Timeout::FOREVER, |request, response| {
                 response.write(&request.bytes().to_vec()).unwrap();
                 response.stop();
                 Ok(())
@@ -220,9 +220,9 @@ fn a_stop_by_another_thread_ends_an_idle_loop() {
             }
             server.stop();
         });
-        assert_eq!(server.serve(|_, _| unreachable!()), Err(Error::Stopped));
+        assert_eq!(server.serve(Timeout::FOREVER, |_, _| unreachable!()), Err(Error::Stopped));
     });
-    assert_eq!(server.serve(|_, _| unreachable!()), Err(Error::Stopped));
+    assert_eq!(server.serve(Timeout::FOREVER, |_, _| unreachable!()), Err(Error::Stopped));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_handler_that_was_called_replies_although_the_handle_is_stopped() {
     let (server, client) = open(2);
     let id = client.send(b"").unwrap();
     let left = client.send(b"left").unwrap();
-    let served = server.serve(|_, response| {
+    let served = server.serve(Timeout::FOREVER, |_, response| {
         server.stop();
         response.write(b"its reply").unwrap();
         Ok(())
@@ -250,7 +250,7 @@ fn a_client_that_gave_up_one_way_messages_and_a_reply_of_the_handlers_own_do_no_
     let last = client.send(b"").unwrap();
     let mut calls = 0;
     server
-        .serve(|request, response| {
+        .serve(Timeout::FOREVER, |request, response| {
             calls += 1;
             match calls {
                 1 => client.cancel(given_up).unwrap(),
@@ -272,7 +272,8 @@ fn a_client_that_gave_up_one_way_messages_and_a_reply_of_the_handlers_own_do_no_
 fn a_handler_that_panics_lets_go_of_its_request() {
     let (server, client) = open(2);
     let id = client.send(b"").unwrap();
-    let panicked = catch_unwind(AssertUnwindSafe(|| server.serve(|_, _| panic!("as it shall"))));
+    let panicked =
+        catch_unwind(AssertUnwindSafe(|| server.serve(Timeout::FOREVER, |_, _| panic!("as it shall"))));
     assert!(panicked.is_err());
     assert_eq!(collect(&client, id), Err(Error::Canceled));
     assert_all_done(&server);
@@ -288,7 +289,7 @@ fn threads_serve_at_once_each_with_a_handler_of_its_own() {
             let (server, all_at_work) = (&server, &all_at_work);
             threads.spawn(move || {
                 server
-                    .serve(|_, response| {
+                    .serve(Timeout::FOREVER, |_, response| {
                         all_at_work.wait();
                         response.stop();
                         response.write(name).unwrap();
@@ -307,5 +308,5 @@ fn threads_serve_at_once_each_with_a_handler_of_its_own() {
 #[test]
 fn a_channel_of_integers_is_not_served() {
     let server = Options::new().kind(Kind::Int).anonymous().unwrap();
-    assert_eq!(server.serve(|_, _| unreachable!()), Err(Error::WrongKind));
+    assert_eq!(server.serve(Timeout::FOREVER, |_, _| unreachable!()), Err(Error::WrongKind));
 }

@@ -1,34 +1,37 @@
 //! Who is attached; clearing, recovering, writing to disk, removing.
 
-use super::convert::{channel, count, null, status};
-use super::types::{RR_CLIENT, RR_SERVER, rr_channel, rr_participant};
+use super::convert::{channel, count, status};
+use super::structures::Elements;
+use super::types::{RR_ROLE_CLIENT, RR_ROLE_SERVER, rr_channel, rr_participant};
 use crate::{ParticipantInfo, Role};
 use std::ffi::c_int;
 
-/// Tells who is attached to a channel, in the order of their numbers: fills up to n of out, which may be NULL if n is
-/// 0. A snapshot.
+/// Tells who is attached to a channel, in the order of their numbers: fills up to n elements of out, of out_size bytes
+/// each, which is sizeof(rr_participant). out may be NULL if n is 0. A snapshot.
 ///
-/// Return value: how many there are, be it more than n, or
+/// Return value: how many are attached, which may be more than n, or
 /// -ENOMEM: no memory is left to count what each holds;
-/// -EINVAL: ch is null, or out is null and n is not 0.
+/// -EINVAL: ch is null, or out is null and n is not 0, or out_size is that of no rr_participant.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_channel_participants(
     ch: *const rr_channel,
     out: *mut rr_participant,
+    out_size: usize,
     n: usize,
 ) -> i64 {
     count(|| {
         // SAFETY: the caller's pointer is null or valid.
         let channel = unsafe { channel(ch) }?;
-        if out.is_null() && n > 0 {
-            return Err(null("out"));
-        }
+        let out = Elements::new("out", out, out_size, n, size_of::<rr_participant>())?;
         let mut found = 0;
         channel.each_participant(|participant| {
             if found < n {
-                // SAFETY: the caller gave room for n of them.
-                let place = unsafe { out.add(found) };
-                // SAFETY: as above.
+                // SAFETY: the caller gave n elements.
+                let place = unsafe { out.at(found) };
+                // SAFETY: an element has that size.
+                unsafe { place.cast::<u8>().write_bytes(0, out.size()) };
+                // SAFETY: an element is as long as the structure at least.
                 unsafe { place.write(describe(&participant)) };
             }
             found += 1;
@@ -39,8 +42,8 @@ pub unsafe extern "C" fn rr_channel_participants(
 
 fn describe(participant: &ParticipantInfo) -> rr_participant {
     let role = match participant.role {
-        Some(Role::Server) => RR_SERVER,
-        Some(Role::Client) => RR_CLIENT,
+        Some(Role::Server) => RR_ROLE_SERVER,
+        Some(Role::Client) => RR_ROLE_CLIENT,
         None => 0,
     };
     rr_participant {
@@ -69,7 +72,8 @@ pub unsafe extern "C" fn rr_channel_servers(ch: *const rr_channel) -> i64 {
 /// somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
 /// meet where this handle doesn't see them: free it and open the path anew.
 ///
-/// A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is now.
+/// A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is
+/// now.
 ///
 /// Return value: 1 if it does, 0 if there is no file of that name, or another, or
 /// -EINVAL: ch is null, or the channel was not opened by a path;
@@ -83,9 +87,9 @@ pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
     count(|| unsafe { channel(ch) }?.is_current().map(i32::from)) as c_int
 }
 
-/// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What servers
-/// hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets it back at
-/// once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
+/// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What
+/// servers hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets
+/// it back at once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
 ///
 /// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
 ///
@@ -95,9 +99,9 @@ pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_clear(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_clear(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
-    count(|| unsafe { channel(ch) }?.clear()) as c_int
+    count(|| unsafe { channel(ch) }?.clear())
 }
 
 /// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
@@ -107,7 +111,7 @@ pub unsafe extern "C" fn rr_channel_clear(ch: *const rr_channel) -> c_int {
 /// -EINVAL: ch is null;
 /// -EIO: the system could not write them.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_sync(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_sync(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.sync())
 }
@@ -120,9 +124,9 @@ pub unsafe extern "C" fn rr_channel_sync(ch: *const rr_channel) -> c_int {
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_recover(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
-    count(|| unsafe { channel(ch) }?.recover()) as c_int
+    count(|| unsafe { channel(ch) }?.recover())
 }
 
 /// Removes the channel's name. Those who are attached go on; nobody else can attach by it.
@@ -132,7 +136,7 @@ pub unsafe extern "C" fn rr_channel_recover(ch: *const rr_channel) -> c_int {
 /// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
 /// rr_unlink.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_unlink(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_unlink(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.unlink())
 }

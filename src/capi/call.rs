@@ -1,9 +1,10 @@
 //! Sending requests, collecting replies.
 
 use super::convert::{buffer, copy_text, count, handle, numbers, payload, place, status};
-use super::types::rr_client;
+use super::structures::{message, wait as as_timeout};
+use super::types::{rr_client, rr_msg, rr_wait};
 use crate::error::Result;
-use crate::{Kind, Message, Timeout};
+use crate::{Kind, Timeout};
 use std::ffi::{c_char, c_int, c_void};
 
 /// Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
@@ -18,9 +19,9 @@ use std::ffi::{c_char, c_int, c_void};
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 /// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
 /// -EPERM: the system does not let this process sleep;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
-/// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and was
-/// dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
+/// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and
+/// was dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
 /// -EOWNERDEAD: the server died with the request;
 /// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
 /// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
@@ -29,6 +30,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_req(
     cli: *mut rr_client,
     data: *const c_void,
@@ -56,13 +58,14 @@ pub unsafe extern "C" fn rr_client_req(
 ///
 /// Return value: 0, or
 /// -ENOBUFS: no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
 /// -EMSGSIZE: the request is longer than the channel allows;
 /// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_send(
     cli: *mut rr_client,
     data: *const c_void,
@@ -82,54 +85,57 @@ pub unsafe extern "C" fn rr_client_send(
 /// -EINTR: a signal handler ran while the call waited; nothing was sent;
 /// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_send_wait(
     cli: *mut rr_client,
     data: *const c_void,
     len: usize,
-    timeout_ns: i64,
     id: *mut u64,
+    timeout_ns: i64,
 ) -> c_int {
     // SAFETY: the caller's pointers are null or valid.
     status(|| unsafe { send(cli, data, len, Timeout::from_nanos(timeout_ns), id) })
 }
 
-/// Sends a request as rr_client_send_wait does, and says what kind of message it is: type is 128 or more, or 0 for
-/// none; flags are RR_UTF8, RR_END_ALIGNED, both or 0. Its server sees both.
+/// Sends a request, a message, and waits for a free slot; its reply is collected later by the number stored in id.
 ///
-/// Return value: as rr_client_send_wait, and
-/// -EINVAL: type is 1 to 127, or flags has others set.
+/// Return value: as rr_client_send_wait (-ENOBUFS only if wait says to try once), and
+/// -E2BIG: msg or wait has fields set that this version does not know;
+/// -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
+/// RR_MSG_UTF8 and RR_MSG_END_ALIGNED; or wait is not valid.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_send_msg(
     cli: *mut rr_client,
-    data: *const c_void,
-    len: usize,
-    r#type: u32,
-    flags: u32,
-    timeout_ns: i64,
+    msg: *const rr_msg,
     id: *mut u64,
+    wait: *const rr_wait,
 ) -> c_int {
     status(|| {
         // SAFETY: the caller's pointers are null or valid.
         let client = unsafe { handle(cli) }?;
         // SAFETY: as above.
-        let (id, data) = (unsafe { place("id", id) }?, unsafe { payload(data, len) }?);
-        let message = Message { data, message_type: r#type, flags };
-        *id = client.0.send_msg(&message, Timeout::from_nanos(timeout_ns))?;
+        let message = unsafe { message(msg) }?;
+        // SAFETY: as above.
+        let id = unsafe { place("id", id) }?;
+        // SAFETY: as above.
+        *id = client.0.send_msg(&message, unsafe { as_timeout(wait) }?)?;
         Ok(())
     })
 }
 
-/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a
-/// free slot, and not for a server. data may be NULL if len is 0.
+/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
+/// a free slot, and not for a server. data may be NULL if len is 0.
 ///
-/// The message is delivered even if this process ends before a server takes it. One that a server held when it died is
-/// lost, but in a channel with RR_REDELIVER. It holds its slot until its server is done with it.
+/// The message is delivered even if this process ends before a server takes it. One that a server held when it died
+/// is lost, except in a channel with RR_OPT_REDELIVER, where another server gets it. It holds its slot until its
+/// server is done with it.
 ///
 /// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
 ///
 /// Return value: 0, or
 /// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
 /// -ETIMEDOUT: no slot was free in time;
 /// -EINTR: a signal handler ran while the call waited; nothing was sent;
 /// -EPERM: the system does not let this process sleep;
@@ -139,6 +145,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_post(
     cli: *mut rr_client,
     data: *const c_void,
@@ -186,6 +193,7 @@ unsafe fn send(
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize) -> i64 {
     // SAFETY: the caller's pointers are null or valid.
     count(|| unsafe { get(cli, id, buf, cap, Timeout::NOW) })
@@ -197,12 +205,13 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
 ///
 /// Return value: as rr_client_get, and
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_get_wait(
     cli: *mut rr_client,
     id: u64,
@@ -225,41 +234,42 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 }
 
 /// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
-/// outcome is. Ids that are 0 are passed over. Of several with an outcome it is the first.
-///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+/// outcome is. Ids that are 0 are passed over. If several have an outcome, the call tells the first of them.
 ///
 /// Return value: an index into ids, 0 to n - 1, or
-/// -EAGAIN: timeout_ns is 0 and none has one;
+/// -EAGAIN: wait says to try once, and none has one;
 /// -ETIMEDOUT: none had one in time;
-/// -ECONNREFUSED: RR_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
 /// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
 /// cleared the channel;
-/// -EINVAL: cli or ids is null, or all ids are 0, or n is;
+/// -E2BIG: wait has fields set that this version does not know;
+/// -EINVAL: cli or ids is null, or n is 0, or all ids are 0, or wait is not valid;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_wait_any(
     cli: *mut rr_client,
     ids: *const u64,
     n: usize,
-    timeout_ns: i64,
+    wait: *const rr_wait,
 ) -> i64 {
     count(|| {
         // SAFETY: the caller's pointers are null or valid.
         let client = unsafe { handle(cli) }?;
         // SAFETY: as above.
         let ids = unsafe { numbers("ids", ids, n) }?;
-        client.0.wait_any(ids, Timeout::from_nanos(timeout_ns))
+        // SAFETY: as above.
+        client.0.wait_any(ids, unsafe { as_timeout(wait) }?)
     })
 }
 
-/// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's reply
-/// will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
-/// request gets -ECANCELED.
+/// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's
+/// reply will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for
+/// the request gets -ECANCELED.
 ///
 /// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
 /// least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
@@ -287,8 +297,8 @@ pub unsafe extern "C" fn rr_client_pending(cli: *const rr_client) -> i64 {
     count(|| unsafe { handle(cli) }.map(|client| client.0.pending()))
 }
 
-/// Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0, tells
-/// those of the calling thread's last rr_client_req that met one.
+/// Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0,
+/// tells those of the calling thread's last rr_client_req that met one.
 ///
 /// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
 /// text of more than 1024 bytes so many are kept.

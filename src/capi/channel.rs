@@ -1,29 +1,29 @@
 //! Geometry, statistics, identity.
 
-use super::convert::{channel, check_size, copy_text, count, of_channel, place, status};
+use super::convert::{channel, copy_text, count, of_channel, place, status};
+use super::structures::{fill, size_of_place};
 use super::types::{rr_channel, rr_client, rr_server, rr_stats};
 use crate::error::{Error, Text};
 use rustix::fd::AsRawFd;
 use std::ffi::{c_char, c_int};
-use std::mem::{offset_of, size_of};
 use std::os::unix::ffi::OsStrExt;
 
 /// The channel behind a server handle, for the calls below.
 ///
 /// Return value: the channel, valid until the handle is freed; NULL if srv is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_server_channel(srv: *const rr_server) -> *const rr_channel {
+pub unsafe extern "C" fn rr_server_channel(srv: *mut rr_server) -> *mut rr_channel {
     // SAFETY: the caller's pointer is null or valid.
-    unsafe { srv.as_ref() }.map_or(std::ptr::null(), |server| of_channel(server.0.channel()))
+    unsafe { srv.as_ref() }.map_or(std::ptr::null_mut(), |server| of_channel(server.0.channel()))
 }
 
 /// The channel behind a client handle, for the calls below.
 ///
 /// Return value: the channel, valid until the handle is freed; NULL if cli is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_client_channel(cli: *const rr_client) -> *const rr_channel {
+pub unsafe extern "C" fn rr_client_channel(cli: *mut rr_client) -> *mut rr_channel {
     // SAFETY: the caller's pointer is null or valid.
-    unsafe { cli.as_ref() }.map_or(std::ptr::null(), |client| of_channel(client.0.channel()))
+    unsafe { cli.as_ref() }.map_or(std::ptr::null_mut(), |client| of_channel(client.0.channel()))
 }
 
 /// Requests that may be in flight at once, all clients together.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn rr_channel_queued(ch: *const rr_channel) -> i64 {
 
 /// What the payloads are.
 ///
-/// Return value: RR_BYTES or RR_INT, or
+/// Return value: RR_KIND_BYTES or RR_KIND_INT, or
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
@@ -82,6 +82,7 @@ pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
 /// -ERANGE: path and NUL do not fit;
 /// -EINVAL: ch or buf is null.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char, cap: usize) -> i64 {
     count(|| {
         // SAFETY: the caller's pointers are null or valid.
@@ -106,6 +107,7 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
 /// -EBADF: the program has closed it, and no path leads to the channel;
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_channel_fd(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.fd().map(|fd| fd.as_raw_fd())) as c_int
@@ -122,23 +124,17 @@ pub unsafe extern "C" fn rr_channel_stats(ch: *const rr_channel, stats: *mut rr_
     status(|| {
         // SAFETY: the caller's pointers are null or valid.
         let channel = unsafe { channel(ch) }?;
-        // SAFETY: as above; every version of the structure begins with its size.
-        let size = *unsafe { place("stats", stats.cast::<u32>()) }? as usize;
-        check_size("stats", size, offset_of!(rr_stats, slots))?;
-        let filled = snapshot(channel, size as u32);
-        // SAFETY: the caller's structure has that size.
-        unsafe { stats.cast::<u8>().write_bytes(0, size) };
-        let known = size.min(size_of::<rr_stats>());
-        // SAFETY: within both structures, which are plain integers.
-        unsafe { stats.cast::<u8>().copy_from(std::ptr::from_ref(&filled).cast(), known) };
-        Ok(())
+        // SAFETY: as above. Before the work is done.
+        unsafe { size_of_place(stats) }?;
+        // SAFETY: as above.
+        unsafe { fill(stats, snapshot(channel)) }
     })
 }
 
-fn snapshot(channel: &crate::Channel, size: u32) -> rr_stats {
+fn snapshot(channel: &crate::Channel) -> rr_stats {
     let stats = channel.stats();
     rr_stats {
-        size,
+        size: size_of::<rr_stats>() as u32,
         slots: stats.slots,
         queued: stats.queued,
         in_flight: stats.in_flight,

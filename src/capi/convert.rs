@@ -1,9 +1,10 @@
 //! Arguments in, codes out.
 
 use super::handler::AbortPanics;
+use super::structures::{read, unknown_flags};
 use super::types::{
-    RR_BYTES, RR_EXCLUSIVE, RR_INT, RR_NEED_SERVER, RR_NOTIFY, RR_REDELIVER, RR_SPARSE, rr_channel, rr_error,
-    rr_options, rr_view,
+    RR_KIND_BYTES, RR_KIND_INT, RR_OPT_EXCLUSIVE, RR_OPT_NEED_SERVER, RR_OPT_NOTIFY, RR_OPT_REDELIVER,
+    RR_OPT_SPARSE, rr_channel, rr_error, rr_options, rr_request, rr_view,
 };
 use crate::channel::message::check_length;
 use crate::error::text::{Page, cut};
@@ -17,9 +18,6 @@ use std::mem::{MaybeUninit, offset_of, size_of};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice;
-
-/// A longer structure than this comes from no header of any version.
-const STRUCT_MAX: usize = 4096;
 
 /// 0, or a negative errno value.
 pub(super) fn status(call: impl FnOnce() -> Result<()>) -> i32 {
@@ -71,6 +69,7 @@ pub(super) unsafe fn opening<H>(
 fn report(report: Option<&mut rr_error>, error: Option<&Error>) {
     let Some(report) = report else { return };
     report.code = error.map_or(0, |error| -error.errno());
+    report.reserved = [0; 3];
     report.message = [0; 256];
     let Some(error) = error else { return };
     let mut page = Page::new();
@@ -99,8 +98,8 @@ pub(super) unsafe fn channel<'a>(channel: *const rr_channel) -> Result<&'a Chann
     unsafe { handle(channel.cast::<Channel>()) }
 }
 
-pub(super) fn of_channel(channel: &Channel) -> *const rr_channel {
-    std::ptr::from_ref(channel).cast()
+pub(super) fn of_channel(channel: &Channel) -> *mut rr_channel {
+    std::ptr::from_ref(channel).cast_mut().cast()
 }
 
 /// # Safety
@@ -156,16 +155,40 @@ pub(super) unsafe fn string<'a>(name: &'static str, pointer: *const c_char) -> R
     Ok(unsafe { CStr::from_ptr(pointer) })
 }
 
+/// Describes a request that was taken, except for the reserved words, which callers of later versions have.
+#[inline]
+pub(super) fn describe_request(place: &mut rr_request, request: &Request) {
+    place.id = request.id;
+    place.length = request.length;
+    place.msg_type = request.message_type;
+    place.flags = request.flags;
+    place.client = request.client;
+    place.redeliveries = request.redeliveries;
+}
+
+/// Describes a message in a place of the caller's, except for the reserved words, which the caller's version may not
+/// have.
+///
+/// # Safety
+/// The place must be writable for as much.
+#[inline]
+pub(super) unsafe fn describe_view(place: *mut rr_view, view: &rr_view) {
+    let length = offset_of!(rr_view, reserved);
+    // SAFETY: the caller's, and within the view.
+    unsafe { place.cast::<u8>().copy_from_nonoverlapping(std::ptr::from_ref(view).cast(), length) };
+}
+
 /// A request in place, as C sees it.
 pub(super) fn request_view(request: &Request, bytes: Bytes<'_>) -> rr_view {
     rr_view {
         id: request.id,
         data: bytes.as_ptr().cast(),
         length: bytes.len(),
-        r#type: request.message_type,
+        msg_type: request.message_type,
         flags: request.flags,
         client: request.client,
         redeliveries: request.redeliveries,
+        reserved: [0; 2],
     }
 }
 
@@ -203,51 +226,26 @@ pub(super) unsafe fn copy_text(text: &[u8], to: *mut c_char, capacity: usize) ->
 /// # Safety
 /// A pointer that is not null must be readable for as many bytes as the structure's own `size` says.
 pub(super) unsafe fn options(pointer: *const rr_options) -> Result<Options> {
-    let mut given = rr_options::DEFAULT;
-    if !pointer.is_null() {
-        // SAFETY: the caller's; every version of the structure begins with its size.
-        let size = unsafe { pointer.cast::<u32>().read() } as usize;
-        check_size("options", size, offset_of!(rr_options, kind))?;
-        // SAFETY: the caller's.
-        let bytes = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), size) };
-        let known = size.min(size_of::<rr_options>());
-        if bytes[known..].iter().any(|byte| *byte != 0) {
-            return Err(Error::OptionsTooLong(Text::of(format_args!(
-                "options: size: found {size} with fields set past byte {known}, expected none that this version \
-                 does not know"
-            ))));
-        }
-        // SAFETY: the structure is plain integers, and the length is at most its own.
-        unsafe { std::ptr::from_mut(&mut given).cast::<u8>().copy_from(bytes.as_ptr(), known) };
+    if pointer.is_null() {
+        return checked(&rr_options::DEFAULT);
     }
-    checked(&given)
-}
-
-/// That a structure's `size` is one that some header has.
-pub(super) fn check_size(name: &str, size: usize, least: usize) -> Result<()> {
-    if (least + 1..=STRUCT_MAX).contains(&size) {
-        return Ok(());
-    }
-    let least = least + 1;
-    Err(Error::bad_argument(
-        format_args!("{name}: size"),
-        size,
-        format_args!("the size of the structure, {least} to {STRUCT_MAX}"),
-    ))
+    // SAFETY: the caller's.
+    checked(&unsafe { read(pointer) }?)
 }
 
 fn checked(given: &rr_options) -> Result<Options> {
     let kind = match given.kind {
-        RR_BYTES => Kind::Bytes,
-        RR_INT => Kind::Int,
-        other => return Err(Error::bad_argument("kind", other, "0 (RR_BYTES) or 1 (RR_INT)")),
+        RR_KIND_BYTES => Kind::Bytes,
+        RR_KIND_INT => Kind::Int,
+        other => return Err(Error::bad_argument("kind", other, "RR_KIND_BYTES (0) or RR_KIND_INT (1)")),
     };
-    let unknown = given.flags & !(RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY | RR_NEED_SERVER);
+    let unknown = given.flags
+        & !(RR_OPT_EXCLUSIVE | RR_OPT_SPARSE | RR_OPT_REDELIVER | RR_OPT_NOTIFY | RR_OPT_NEED_SERVER);
     if unknown != 0 {
-        return Err(Error::bad_argument(
-            "flags",
-            format_args!("{unknown:#x}"),
-            "RR_EXCLUSIVE (0x1), RR_SPARSE (0x2), RR_REDELIVER (0x4), RR_NOTIFY (0x8), RR_NEED_SERVER (0x10)",
+        return Err(unknown_flags(
+            unknown,
+            "RR_OPT_EXCLUSIVE (0x10000), RR_OPT_SPARSE (0x20000), RR_OPT_REDELIVER (0x40000), \
+             RR_OPT_NOTIFY (0x80000), RR_OPT_NEED_SERVER (0x100000)",
         ));
     }
     Ok(Options::new()
@@ -257,11 +255,11 @@ fn checked(given: &rr_options) -> Result<Options> {
         .request_max(given.request_max)
         .response_max(given.response_max)
         .mode(given.mode)
-        .exclusive(given.flags & RR_EXCLUSIVE != 0)
-        .sparse(given.flags & RR_SPARSE != 0)
-        .redeliver(given.flags & RR_REDELIVER != 0)
-        .notify(given.flags & RR_NOTIFY != 0)
-        .need_server(given.flags & RR_NEED_SERVER != 0)
+        .exclusive(given.flags & RR_OPT_EXCLUSIVE != 0)
+        .sparse(given.flags & RR_OPT_SPARSE != 0)
+        .redeliver(given.flags & RR_OPT_REDELIVER != 0)
+        .notify(given.flags & RR_OPT_NOTIFY != 0)
+        .need_server(given.flags & RR_OPT_NEED_SERVER != 0)
         .spin_ns(given.spin_ns)
         .connect_timeout(Timeout::from_nanos(given.connect_timeout_ns)))
 }

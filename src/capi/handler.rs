@@ -2,50 +2,60 @@
 
 use super::convert::{handle, null, request_view, status};
 use super::library::sentence;
-use super::types::{RR_SERVE_CONTINUE, RR_SERVE_LATER, RR_SERVE_STOP, rr_handler, rr_response, rr_server};
+use super::structures::wait as as_timeout;
+use super::types::{
+    RR_SERVE_CONTINUE, RR_SERVE_LATER, RR_SERVE_STOP, rr_buffer, rr_handler, rr_server, rr_wait,
+};
 use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
 use crate::{Failure, Response};
 use std::ffi::{c_int, c_void};
 use std::slice;
 
-/// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle is
-/// stopped or a handler says RR_SERVE_STOP; see rr_handler. ctx is passed on to the handler.
+/// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle
+/// is stopped, a handler says RR_SERVE_STOP, or the time is over and no request is there; see rr_handler. ctx is
+/// passed on to the handler.
 ///
 /// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
 /// thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
-/// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the call
-/// that it is returned to.
+/// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the
+/// call that it is returned to.
 ///
-/// A C++ exception that leaves the handler leaves rr_serve, too, and its request is let go of: the client's call fails
+/// A C++ exception that leaves the handler leaves rr_serve, too, and its request is dismissed: the client's call fails
 /// with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
 /// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
 ///
 /// Return value: 0 after RR_SERVE_STOP, or
+/// -EAGAIN: wait says to try once, and no request is left;
+/// -ETIMEDOUT: no request came in time;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped;
 /// -EINTR: a signal handler ran while the call waited; no request is lost: call again;
 /// -EPERM: the system does not let this process sleep;
-/// -EINVAL: srv or handler is null, or the channel is one of integers.
+/// -E2BIG: wait has fields set that this version does not know;
+/// -EINVAL: srv or handler is null, or wait is not valid, or the channel is one of integers.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_serve(
     srv: *mut rr_server,
     handler: rr_handler,
     ctx: *mut c_void,
+    wait: *const rr_wait,
 ) -> c_int {
     let _only_foreign = AbortPanics;
     status(|| {
         // SAFETY: the caller's pointer is null or valid.
         let server = unsafe { handle(srv) }?;
         let handler = handler.ok_or_else(|| null("handler"))?;
-        server.0.serve(|request, response| {
+        // SAFETY: the caller's pointer is null or valid.
+        let timeout = unsafe { as_timeout(wait) }?;
+        server.0.serve(timeout, |request, response| {
             let request = request_view(&request.request(), request.bytes());
-            let mut written = rr_response {
+            let mut written = rr_buffer {
+                id: request.id,
                 data: response.buffer().as_mut_ptr().cast(),
                 capacity: response.buffer().capacity(),
-                length: 0,
-                r#type: 0,
-                flags: 0,
+                ..rr_buffer::DEFAULT
             };
             // SAFETY: a function of the caller's, called as its type says.
             let code = unsafe { handler(ctx, &raw const request, &raw mut written) };
@@ -55,8 +65,8 @@ pub unsafe extern "C-unwind" fn rr_serve(
     })
 }
 
-/// Lets what a handler throws pass, and nothing else: a panic of the library's own ends the process here, as it does at
-/// every `extern "C"`.
+/// Lets what a handler throws pass, and nothing else: a panic of the library's own ends the process here, as it does
+/// at every `extern "C"`.
 pub(super) struct AbortPanics;
 
 impl Drop for AbortPanics {
@@ -69,7 +79,7 @@ impl Drop for AbortPanics {
 
 /// # Safety
 /// `written.data` must be readable for the capacity of the response.
-unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>) -> Result<(), Failure> {
+unsafe fn finish(code: c_int, written: &rr_buffer, response: &mut Response<'_>) -> Result<(), Failure> {
     if code < 0 {
         let length = written.length.min(response.buffer().capacity());
         // SAFETY: the caller's; this server's alone until the reply is sent.
@@ -89,7 +99,7 @@ unsafe fn finish(code: c_int, written: &rr_response, response: &mut Response<'_>
         return Ok(());
     }
     let set = response.set_length(written.length);
-    set.and_then(|()| response.set_label(written.r#type, written.flags)).map_err(refused)
+    set.and_then(|()| response.set_label(written.msg_type, written.flags)).map_err(refused)
 }
 
 /// # Safety

@@ -1,7 +1,6 @@
 //! Channels of integers.
 
-use super::convert::{handle, place, status};
-use super::serve::describe;
+use super::convert::{describe_request, handle, place, status};
 use super::types::{rr_client, rr_request, rr_server};
 use crate::Timeout;
 use crate::error::Result;
@@ -17,6 +16,7 @@ use std::ffi::c_int;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: *mut rr_request) -> c_int {
     // SAFETY: the caller's pointers are null or valid.
     status(|| unsafe { recv(srv, value, req, Timeout::NOW) })
@@ -31,6 +31,7 @@ pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: 
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_recv_wait_i64(
     srv: *mut rr_server,
     value: *mut i64,
@@ -49,7 +50,8 @@ unsafe fn recv(srv: *mut rr_server, value: *mut i64, req: *mut rr_request, timeo
     // SAFETY: the caller's.
     let (value, described) = (unsafe { place("value", value) }?, unsafe { place("req", req) }?);
     let (request, number) = server.0.recv_wait_i64(timeout)?;
-    (*value, *described) = (number, describe(&request));
+    *value = number;
+    describe_request(described, &request);
     Ok(())
 }
 
@@ -76,7 +78,7 @@ pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) 
 /// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
 /// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
 /// -EPERM: the system does not let this process sleep;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EOWNERDEAD: the server died with the request;
 /// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
 /// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
@@ -85,6 +87,7 @@ pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) 
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_req_i64(
     cli: *mut rr_client,
     value: i64,
@@ -105,12 +108,13 @@ pub unsafe extern "C" fn rr_client_req_i64(
 ///
 /// Return value: 0, or
 /// -ENOBUFS: no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server is attached;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
 /// -EINVAL: cli or id is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id: *mut u64) -> c_int {
     status(|| {
         // SAFETY: the caller's pointers are null or valid.
@@ -122,7 +126,8 @@ pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id:
     })
 }
 
-/// Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used up.
+/// Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used
+/// up.
 ///
 /// Return value: 0, or
 /// -EAGAIN: it is not there yet;
@@ -135,6 +140,7 @@ pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id:
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: *mut i64) -> c_int {
     // SAFETY: the caller's pointers are null or valid.
     status(|| unsafe { get(cli, id, value, Timeout::NOW) })
@@ -146,12 +152,13 @@ pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: 
 ///
 /// Return value: as rr_client_get_i64, and
 /// -ETIMEDOUT: it did not come in time; the request is still pending;
-/// -ECONNREFUSED: RR_NEED_SERVER was given and no server has the request or lives; the request is still pending;
+/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
 /// -EPERM: the system does not let this process sleep;
 /// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_client_get_wait_i64(
     cli: *mut rr_client,
     id: u64,

@@ -1,10 +1,10 @@
 //! Versions, errors, defaults.
 
-use super::convert::{check_size, place, status};
-use super::types::rr_options;
+use super::convert::status;
+use super::structures::init;
+use super::types::{rr_options, rr_stats};
 use crate::error::codes;
 use std::ffi::{CStr, c_char, c_int};
-use std::mem::{offset_of, size_of};
 
 /// The version of the library, such as "0.1.0".
 ///
@@ -19,7 +19,8 @@ pub extern "C" fn rr_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// The number N in the library's soname libshmrr.so.N. Programs built against a header of the same number keep working.
+/// The number N in the library's soname libshmrr.so.N. Programs built against a header of the same number keep
+/// working.
 ///
 /// Return value: the number, not negative.
 #[unsafe(no_mangle)]
@@ -61,17 +62,18 @@ pub(super) fn sentence(code: c_int) -> &'static CStr {
 /// -EINVAL: opts is null, or size is that of no rr_options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_options_init(opts: *mut rr_options, size: u32) -> c_int {
-    status(|| {
-        let known = size_of::<rr_options>();
-        check_size("options", size as usize, offset_of!(rr_options, kind))?;
-        // SAFETY: the caller gave a structure of that size, or null.
-        let first = unsafe { place("opts", opts.cast::<u8>()) }?;
-        let defaults = rr_options { size, ..rr_options::DEFAULT };
-        let length = known.min(size as usize);
-        // SAFETY: within the caller's structure.
-        unsafe { std::ptr::from_mut(first).write_bytes(0, size as usize) };
-        // SAFETY: within both structures, which are plain integers.
-        unsafe { std::ptr::from_mut(first).copy_from(std::ptr::from_ref(&defaults).cast(), length) };
-        Ok(())
-    })
+    // SAFETY: the caller gave a structure of that size, or null.
+    status(|| unsafe { init(opts, size) })
+}
+
+/// Sets statistics to zeros, to be filled by rr_channel_stats; the same as assigning RR_STATS_INIT.
+///
+/// size must be sizeof(rr_stats).
+///
+/// Return value: 0, or
+/// -EINVAL: stats is null, or size is that of no rr_stats.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_stats_init(stats: *mut rr_stats, size: u32) -> c_int {
+    // SAFETY: the caller gave a structure of that size, or null.
+    status(|| unsafe { init(stats, size) })
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`types`] | structures and constants |
 //! | [`convert`] | arguments in, codes out |
+//! | [`structures`] | structures of callers of other versions |
 //! | [`open`] | opening, stopping, freeing |
 //! | [`serve`] | taking requests, replying |
 //! | [`serve_in_place`] | the same without copies, in batches |
@@ -22,6 +23,7 @@
 #![allow(clippy::missing_safety_doc, clippy::not_unsafe_ptr_arg_deref, missing_docs)]
 
 mod convert;
+mod structures;
 mod types;
 
 // The blank lines keep rustfmt from sorting these: the header has their order.

@@ -11,11 +11,11 @@ use std::ffi::c_int;
 /// call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
 /// It never blocks, and is closed on exec.
 ///
-/// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over a
-/// Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
-/// rr_channel_notify_requests, or with RR_NOTIFY at every request. What a process leaves undone when it dies signals
-/// nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and looks
-/// again.
+/// The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over
+/// a Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+/// rr_channel_notify_requests, or with RR_OPT_NOTIFY at every request. What a process leaves undone when it dies
+/// signals nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and
+/// looks again.
 ///
 /// Return value: the descriptor, or
 /// -EINVAL: ch is null;
@@ -23,7 +23,7 @@ use std::ffi::c_int;
 /// -EPERM: the system does not let this process make one;
 /// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_request_fd(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_request_fd(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.request_fd().map(|fd| fd.as_raw_fd())) as c_int
 }
@@ -34,13 +34,13 @@ pub unsafe extern "C" fn rr_channel_request_fd(ch: *const rr_channel) -> c_int {
 ///
 /// Return value: as rr_channel_request_fd.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_reply_fd(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_reply_fd(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.reply_fd().map(|fd| fd.as_raw_fd())) as c_int
 }
 
-/// Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and the
-/// caller keeps its own; it is made not to block.
+/// Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and
+/// the caller keeps its own; it is made not to block.
 ///
 /// Return value: 0, or
 /// -EBUSY: the handle has one already;
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn rr_channel_reply_fd(ch: *const rr_channel) -> c_int {
 /// -EPERM: the system does not let this process look;
 /// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_request_fd_set(ch: *const rr_channel, fd: c_int) -> c_int {
+pub unsafe extern "C" fn rr_channel_request_fd_set(ch: *mut rr_channel, fd: c_int) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.request_fd_set(borrow(fd)?))
 }
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn rr_channel_request_fd_set(ch: *const rr_channel, fd: c_
 ///
 /// Return value: as rr_channel_request_fd_set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_reply_fd_set(ch: *const rr_channel, fd: c_int) -> c_int {
+pub unsafe extern "C" fn rr_channel_reply_fd_set(ch: *mut rr_channel, fd: c_int) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.reply_fd_set(borrow(fd)?))
 }
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn rr_channel_reply_fd_set(ch: *const rr_channel, fd: c_in
 /// -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_notify_requests(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_notify_requests(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.notify_requests())
 }
@@ -81,19 +81,20 @@ pub unsafe extern "C" fn rr_channel_notify_requests(ch: *const rr_channel) -> c_
 ///
 /// Return value: as rr_channel_notify_requests.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_notify_replies(ch: *const rr_channel) -> c_int {
+pub unsafe extern "C" fn rr_channel_notify_replies(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.notify_replies())
 }
 
-/// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none after
-/// it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to 65536.
+/// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none
+/// after it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to
+/// 65536.
 ///
 /// Return value: how many signals there were, 0 if none, or
 /// -ENXIO: the handle has no such descriptor;
 /// -EINVAL: ch is null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_consume_requests(ch: *const rr_channel) -> i64 {
+pub unsafe extern "C" fn rr_channel_consume_requests(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.consume_requests())
 }
@@ -103,7 +104,7 @@ pub unsafe extern "C" fn rr_channel_consume_requests(ch: *const rr_channel) -> i
 ///
 /// Return value: as rr_channel_consume_requests.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_channel_consume_replies(ch: *const rr_channel) -> i64 {
+pub unsafe extern "C" fn rr_channel_consume_replies(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.consume_replies())
 }

@@ -7,9 +7,9 @@ use std::ffi::{c_char, c_int};
 
 /// Creates a channel and a server handle on it, or attaches to the channel of that name.
 ///
-/// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name, which
-/// this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv and must
-/// be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
+/// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name,
+/// which this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv
+/// and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
 ///
 /// The file appears complete, at once: of several processes that create the same channel one does, and the others
 /// attach.
@@ -18,18 +18,21 @@ use std::ffi::{c_char, c_int};
 /// -EINVAL: srv is null, or an option is out of range or unknown;
 /// -E2BIG: opts has fields set that this version does not know;
 /// -EPROTO: the file is no channel, or one of another layout version or kind, or its header is corrupt;
-/// -EEXIST: RR_EXCLUSIVE was given and the channel exists;
+/// -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists;
 /// -EUSERS: all participant entries belong to somebody alive;
 /// -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
-/// -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the mapping;
-/// -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was made;
+/// -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the
+/// mapping;
+/// -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was
+/// made;
 /// -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
 /// -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
 /// -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
-/// -EOPNOTSUPP: the file system can't hold a channel; RR_SPARSE helps if it just can't reserve pages;
+/// -EOPNOTSUPP: the file system can't hold a channel; RR_OPT_SPARSE helps if it just can't reserve pages;
 /// -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
 /// -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_server_new(
     path: *const c_char,
     opts: *const rr_options,
@@ -57,9 +60,11 @@ pub unsafe extern "C-unwind" fn rr_server_new(
 ///
 /// Return value: 0, or
 /// -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
-/// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE,
+/// -ENOLCK,
 /// -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_server_new_memfd(
     name: *const c_char,
     opts: *const rr_options,
@@ -85,9 +90,11 @@ pub unsafe extern "C-unwind" fn rr_server_new_memfd(
 /// Return value: 0, or
 /// -EBADF: fd is not an open descriptor;
 /// -EINVAL: srv is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
+/// -ENOLCK,
 /// -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_server_from_fd(
     fd: c_int,
     opts: *const rr_options,
@@ -117,6 +124,7 @@ pub unsafe extern "C-unwind" fn rr_server_from_fd(
 /// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
 /// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_client_new(
     path: *const c_char,
     opts: *const rr_options,
@@ -142,9 +150,11 @@ pub unsafe extern "C-unwind" fn rr_client_new(
 /// Return value: 0, or
 /// -EBADF: fd is not an open descriptor;
 /// -EINVAL: cli is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
+/// -ENOLCK,
 /// -EIO: as rr_server_from_fd.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_client_from_fd(
     fd: c_int,
     opts: *const rr_options,
@@ -167,9 +177,11 @@ pub unsafe extern "C-unwind" fn rr_client_from_fd(
 /// Return value: 0, or
 /// -EINVAL: srv or cli is null, or an option is out of range or unknown;
 /// -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE, -ENOLCK,
+/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
+/// -ENOLCK,
 /// -EIO: as rr_server_from_fd.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C-unwind" fn rr_client_from_server(
     srv: *const rr_server,
     opts: *const rr_options,
@@ -219,9 +231,9 @@ pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
     status(|| unsafe { handle(srv) }.map(|server| server.0.stop()))
 }
 
-/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
-/// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
-/// waits for returns that. Other handles are not concerned.
+/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
+/// there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
+/// it waits for returns that. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
 /// before the call does. See SIGNALS.
@@ -248,9 +260,9 @@ pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
     status(|| unsafe { handle(cli) }.map(|client| client.0.stop()))
 }
 
-/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
-/// is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what it
-/// waits for returns that. Other handles are not concerned.
+/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
+/// there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
+/// it waits for returns that. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
 /// before the call does. See SIGNALS.

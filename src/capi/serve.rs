@@ -1,10 +1,11 @@
 //! Taking requests, replying.
 
-use super::convert::{buffer, count, handle, payload, place, status, string};
-use super::types::{rr_request, rr_server};
+use super::convert::{buffer, count, describe_request, handle, payload, place, status, string};
+use super::structures::message;
+use super::types::{rr_msg, rr_request, rr_server};
 use crate::error::{Error, Result};
 use crate::server::Received;
-use crate::{Kind, Message, Request, Timeout};
+use crate::{Kind, Timeout};
 use std::ffi::{c_char, c_int, c_void};
 
 /// Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
@@ -19,6 +20,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_recv(
     srv: *mut rr_server,
     buf: *mut c_void,
@@ -38,6 +40,7 @@ pub unsafe extern "C" fn rr_recv(
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_recv_wait(
     srv: *mut rr_server,
     buf: *mut c_void,
@@ -66,24 +69,13 @@ unsafe fn recv(
     // SAFETY: the caller's buffer has room for `cap` bytes.
     match unsafe { server.0.recv_into(Kind::Bytes, buf, cap, timeout) }? {
         Received::Taken(request) => {
-            *described = describe(&request);
+            describe_request(described, &request);
             Ok(request.length)
         }
         Received::TooLong(request) => {
-            *described = describe(&request);
+            describe_request(described, &request);
             Err(Error::MessageSize { length: request.length, limit: cap })
         }
-    }
-}
-
-pub(super) fn describe(request: &Request) -> rr_request {
-    rr_request {
-        id: request.id,
-        length: request.length as u64,
-        r#type: request.message_type,
-        flags: request.flags,
-        client: request.client,
-        redeliveries: request.redeliveries,
     }
 }
 
@@ -104,35 +96,42 @@ pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_v
     status(|| unsafe { handle(srv) }?.0.reply(id, unsafe { payload(data, len) }?))
 }
 
-/// Replies as rr_reply does, and says what kind of message it is: type is 128 or more, or 0 for none; flags are
-/// RR_UTF8, RR_END_ALIGNED, both or 0. A client sees them with rr_client_view.
+/// Replies as rr_reply does, with a message.
 ///
 /// Return value: as rr_reply, and
-/// -EINVAL: type is 1 to 127, or flags has others set.
+/// -E2BIG: msg has fields set that this version does not know;
+/// -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
+/// RR_MSG_UTF8 and RR_MSG_END_ALIGNED.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_reply_msg(
-    srv: *mut rr_server,
-    id: u64,
-    data: *const c_void,
-    len: usize,
-    r#type: u32,
-    flags: u32,
-) -> c_int {
+pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const rr_msg) -> c_int {
     status(|| {
         // SAFETY: the caller's pointers are null or valid.
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
-        let data = unsafe { payload(data, len) }?;
-        server.0.reply_msg(id, &Message { data, message_type: r#type, flags })
+        let message = unsafe { message(msg) }?;
+        server.0.reply_msg(id, &message)
     })
 }
 
-/// Ends a request without a reply: its client's call fails with -ECANCELED at once. Also, done with a one-way message:
-/// its slot is free.
+/// Ends a request without a reply: no reply will come, and its client's call fails with -ECANCELED at once. A one-way
+/// message is released.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
 /// -EINVAL: srv is null;
+/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+/// -ESHUTDOWN: the handle was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_dismiss(srv: *mut rr_server, id: u64) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(srv) }?.0.dismiss(id))
+}
+
+/// Done with a one-way message: its slot is free.
+///
+/// Return value: 0, or
+/// -EINVAL: srv is null, or a client waits for a reply: see rr_dismiss;
+/// -ESTALE: the message was released before, or the id is none that this handle took;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
@@ -141,9 +140,9 @@ pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
     status(|| unsafe { handle(srv) }?.0.release(id))
 }
 
-/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it the
-/// code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of either kind
-/// have error replies.
+/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it
+/// the code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of
+/// either kind have error replies.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;

@@ -1,86 +1,115 @@
 //! Taking requests and replying without copies.
 
-use super::convert::{count, handle, place, request_view, status};
-use super::types::{rr_server, rr_view};
+use super::convert::{count, describe_view, handle, null, request_view, status};
+use super::structures::{Elements, end_buffer, fill, read, size_of_place, wait as as_timeout};
+use super::types::{rr_buffer, rr_server, rr_view, rr_wait};
 use crate::error::Result;
 use crate::{Request, Server, Timeout};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
+use std::mem::offset_of;
 
 /// Takes the oldest request without copying it, and waits for one: view tells where it lies in the channel's memory.
 ///
-/// The bytes may be read until the request is replied to, released or given up: what happens with the id ends the view.
-/// Until then they stay, whatever the client does.
-///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
+/// The bytes may be read until the request is replied to, dismissed or given up: what happens with the id ends the
+/// view. Until then they stay, whatever the client does.
 ///
 /// Return value: the request's length, 0 for an empty one, or
-/// -EAGAIN: timeout_ns is 0 and there is none;
+/// -EAGAIN: wait says to try once, and there is none;
 /// -ETIMEDOUT: none came in time;
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
-/// -EINVAL: srv or view is null, or the channel is one of integers;
+/// -E2BIG: wait has fields set that this version does not know;
+/// -EINVAL: srv or view is null, or wait is not valid, or the channel is one of integers;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, timeout_ns: i64) -> i64 {
+#[must_use]
+pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, wait: *const rr_wait) -> i64 {
     count(|| {
         // SAFETY: the caller's pointers are null or valid.
         let server = unsafe { handle(srv) }?;
+        if view.is_null() {
+            return Err(null("view"));
+        }
         // SAFETY: as above.
-        let view = unsafe { place("view", view) }?;
-        let request = server.0.take_next(&server.0.channel().deadline(Timeout::from_nanos(timeout_ns)))?;
-        *view = view_of(&server.0, &request);
+        let timeout = unsafe { as_timeout(wait) }?;
+        let request = server.0.take_next(&server.0.channel().deadline(timeout))?;
+        // SAFETY: as above.
+        unsafe { describe_view(view, &view_of(&server.0, &request)) };
         Ok(request.length)
     })
 }
 
 /// Takes up to n requests in their order without copying them, as rr_recv_view does, and waits for the first only: one
-/// wake-up for many. Each is described in one of views, and replied to by its own id.
+/// wake-up for many. Each is described in one of views, of view_size bytes each, which is sizeof(rr_view), and replied
+/// to by its own id.
 ///
 /// Return value: how many there are, 1 to n, or
-/// -EAGAIN: timeout_ns is 0 and there is none;
+/// -EAGAIN: wait says to try once, and there is none;
 /// -ETIMEDOUT: none came in time;
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
-/// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+/// -E2BIG: wait has fields set that this version does not know;
+/// -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or wait is not valid, or the channel
+/// is one of integers;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rr_recv_batch(
     srv: *mut rr_server,
     views: *mut rr_view,
+    view_size: usize,
     n: usize,
-    timeout_ns: i64,
+    wait: *const rr_wait,
 ) -> i64 {
-    // SAFETY: the caller's pointers are null or valid.
-    count(|| unsafe { batch(srv, views, n, Timeout::from_nanos(timeout_ns)) })
+    count(|| {
+        // SAFETY: the caller's pointer is null or valid.
+        let timeout = unsafe { as_timeout(wait) }?;
+        // SAFETY: as above.
+        unsafe { batch(srv, views, view_size, n, timeout) }
+    })
 }
 
 /// Takes up to n requests as rr_recv_batch does, but never waits.
 ///
 /// Return value: how many there are, 1 to n, or
 /// -EAGAIN: there is none;
-/// -EINVAL: srv or views is null, or n is 0, or the channel is one of integers;
+/// -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or the channel is one of integers;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_drain(srv: *mut rr_server, views: *mut rr_view, n: usize) -> i64 {
+#[must_use]
+pub unsafe extern "C" fn rr_drain(
+    srv: *mut rr_server,
+    views: *mut rr_view,
+    view_size: usize,
+    n: usize,
+) -> i64 {
     // SAFETY: the caller's pointers are null or valid.
-    count(|| unsafe { batch(srv, views, n, Timeout::NOW) })
+    count(|| unsafe { batch(srv, views, view_size, n, Timeout::NOW) })
 }
 
 /// # Safety
-/// Pointers must be null or valid, `views` for `n` structures.
-unsafe fn batch(srv: *mut rr_server, views: *mut rr_view, n: usize, timeout: Timeout) -> Result<usize> {
+/// Pointers must be null or valid, `views` for `n` structures of `size` bytes.
+unsafe fn batch(
+    srv: *mut rr_server,
+    views: *mut rr_view,
+    size: usize,
+    n: usize,
+    timeout: Timeout,
+) -> Result<usize> {
     // SAFETY: the caller's.
     let server = unsafe { handle(srv) }?;
-    // SAFETY: the caller's.
-    let first: *mut rr_view = unsafe { place("views", views) }?;
+    if views.is_null() {
+        return Err(null("views"));
+    }
+    let views = Elements::new("views", views, size, n, offset_of!(rr_view, reserved))?;
     server.0.take_batch(n, timeout, |index, request| {
         // SAFETY: the index is less than n.
-        let view = unsafe { first.add(index) };
+        let view = unsafe { views.at(index) };
         // SAFETY: as above.
-        unsafe { view.write(view_of(&server.0, &request)) };
+        unsafe { describe_view(view, &view_of(&server.0, &request)) };
     })
 }
 
@@ -88,61 +117,56 @@ fn view_of(server: &Server, request: &Request) -> rr_view {
     request_view(request, server.bytes_of(request))
 }
 
-/// Lends room for the reply to a request, in the channel's memory: *ptr tells where, aligned to 128 bytes, and *cap how
-/// many bytes, the channel's longest response. What is there is left from an earlier reply. rr_reply_commit sends it.
-/// The room may be written to until then, or until the request ends otherwise.
+/// Lends a buffer for the reply to a request, in the channel's memory. rr_reply_commit sends what was written there.
+/// It may be written to until then, or until the request ends otherwise.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
 /// has ended with it;
-/// -EINVAL: srv, ptr or cap is null, or the channel is one of integers;
+/// -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or the channel is one of integers;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_reply_loan(
-    srv: *mut rr_server,
-    id: u64,
-    ptr: *mut *mut c_void,
-    cap: *mut usize,
-) -> c_int {
+#[must_use]
+pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mut rr_buffer) -> c_int {
     status(|| {
         // SAFETY: the caller's pointers are null or valid.
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
-        let (ptr, cap) = (unsafe { place("ptr", ptr) }?, unsafe { place("cap", cap) }?);
-        let mut buffer = server.0.lend_reply(id)?;
-        (*ptr, *cap) = (buffer.as_mut_ptr().cast(), buffer.capacity());
-        Ok(())
+        unsafe { size_of_place(buffer) }?;
+        let mut lent_buffer = server.0.lend_reply(id)?;
+        let lent = rr_buffer {
+            id,
+            data: lent_buffer.as_mut_ptr().cast(),
+            capacity: lent_buffer.capacity(),
+            ..rr_buffer::DEFAULT
+        };
+        // SAFETY: as above.
+        unsafe { fill(buffer, lent) }
     })
 }
 
-/// Replies with the first len bytes of the buffer that rr_reply_loan lent.
+/// Replies with what was written to a buffer that rr_reply_loan lent. The buffer has ended: its data is set to NULL.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-/// -EMSGSIZE: len is more than there is room for; the loan goes on;
-/// -EINVAL: srv is null, or no room was lent for this reply, or the channel is one of integers;
+/// -EMSGSIZE: buffer->length is more than the buffer's capacity; the buffer can be used on;
+/// -E2BIG: buffer has fields set that this version does not know;
+/// -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or none was lent for this reply, or the
+/// channel is one of integers; or its msg_type is 1 to 127, or its flags has others set than RR_MSG_UTF8 and
+/// RR_MSG_END_ALIGNED, and the buffer can be used on;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, id: u64, len: usize) -> c_int {
-    // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(srv) }?.0.commit_reply(id, len, 0, 0))
-}
-
-/// Replies as rr_reply_commit does, and says what kind of message it is, as rr_reply_msg. With RR_END_ALIGNED it is the
-/// last len bytes of the buffer that are sent.
-///
-/// Return value: as rr_reply_commit, and
-/// -EINVAL: type is 1 to 127, or flags has others set than RR_UTF8 and RR_END_ALIGNED.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_reply_commit_msg(
-    srv: *mut rr_server,
-    id: u64,
-    len: usize,
-    r#type: u32,
-    flags: u32,
-) -> c_int {
-    // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(srv) }?.0.commit_reply(id, len, r#type, flags))
+pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, buffer: *mut rr_buffer) -> c_int {
+    status(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let server = unsafe { handle(srv) }?;
+        // SAFETY: as above.
+        let rr_buffer { id, length, msg_type, flags, .. } = unsafe { read(buffer) }?;
+        server.0.commit_reply(id, length, msg_type, flags)?;
+        // SAFETY: it was read.
+        unsafe { end_buffer(buffer) };
+        Ok(())
+    })
 }

@@ -16,50 +16,59 @@ pub struct rr_channel {
     _private: [u8; 0],
 }
 
-/// What went wrong when a channel was opened: the code that the call returned, and a sentence that names the path, the
-/// field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a long path
-/// it shows the end.
+/// What went wrong when a channel was opened: the code that the call returned, and a sentence that names the path,
+/// the field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a
+/// long path it shows the end.
 #[repr(C)]
 pub struct rr_error {
     pub code: i32,
+    /// Zeros.
+    pub reserved: [u32; 3],
     pub message: [c_char; 256],
 }
 
-/// Payloads are byte strings.
-pub const RR_BYTES: u32 = 0;
-/// Payloads are one int64_t each way.
-pub const RR_INT: u32 = 1;
+/// Kind of a channel whose payloads are byte strings.
+pub const RR_KIND_BYTES: u32 = 0;
+/// Kind of a channel whose payloads are one int64_t each way.
+pub const RR_KIND_INT: u32 = 1;
 
-/// Option flag: rr_server_new must create the channel; -EEXIST if it is there.
-pub const RR_EXCLUSIVE: u32 = 1;
-/// Option flag: pages are not reserved when the channel is created. A file system that fills up later then ends a
-/// process that touches a new page by SIGBUS.
-pub const RR_SPARSE: u32 = 2;
-/// Option flag: a request that a server held when it died is served again, by another, up to 15 times, instead of
-/// failing with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
-pub const RR_REDELIVER: u32 = 4;
-/// Option flag: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies,
-/// if it has one; see rr_channel_request_fd.
-pub const RR_NOTIFY: u32 = 8;
+/// Role of a participant that takes requests.
+pub const RR_ROLE_SERVER: u32 = 1;
+/// Role of a participant that sends requests.
+pub const RR_ROLE_CLIENT: u32 = 2;
 
-/// Option flag: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
-/// rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting for
-/// one; and a wait for the reply to a request that no server has taken does so, 25 ms late at most, when the last one
-/// has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A server
-/// handle does not heed this flag.
-pub const RR_NEED_SERVER: u32 = 0x10;
+/// Option: rr_server_new must create the channel; -EEXIST if it is there.
+pub const RR_OPT_EXCLUSIVE: u32 = 0x1_0000;
+/// Option: pages are not reserved when the channel is created. A file system that fills up later then ends a process
+/// that touches a new page by SIGBUS.
+pub const RR_OPT_SPARSE: u32 = 0x2_0000;
+/// Option: a request that a server held when it died is served again, by another, up to 15 times, instead of failing
+/// with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
+pub const RR_OPT_REDELIVER: u32 = 0x4_0000;
+/// Option: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
+/// it has one; see rr_channel_request_fd.
+pub const RR_OPT_NOTIFY: u32 = 0x8_0000;
+/// Option: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
+/// rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting
+/// for one; and a wait for the reply to a request that no server has taken does so, 25 ms late at most, when the last
+/// one has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A
+/// server handle ignores this flag.
+pub const RR_OPT_NEED_SERVER: u32 = 0x10_0000;
 
 /// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
-pub const RR_UTF8: u32 = 1;
-/// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end is
-/// aligned to 128 bytes if request_max, or response_max, is a multiple of them. Payloads of up to 104 bytes are moved,
-/// to where they begin at a multiple of 8.
-pub const RR_END_ALIGNED: u32 = 2;
-/// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post only.
-pub const RR_ONE_WAY: u32 = 4;
+pub const RR_MSG_UTF8: u32 = 1;
+/// Message flag: the payload stands at the end of its buffer, where builders that write backwards leave it. That end
+/// is aligned to 128 bytes if request_max, or response_max, is a multiple of them. Payloads of up to 104 bytes are
+/// moved, to where they begin at a multiple of 8.
+pub const RR_MSG_END_ALIGNED: u32 = 2;
+/// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post and its like only.
+pub const RR_MSG_ONE_WAY: u32 = 4;
 
-const _: () =
-    assert!(RR_UTF8 == crate::UTF8 && RR_END_ALIGNED == crate::END_ALIGNED && RR_ONE_WAY == crate::ONE_WAY);
+const _: () = assert!(
+    RR_MSG_UTF8 == crate::UTF8
+        && RR_MSG_END_ALIGNED == crate::END_ALIGNED
+        && RR_MSG_ONE_WAY == crate::ONE_WAY
+);
 
 /// What a handler returns to have its reply sent.
 pub const RR_SERVE_CONTINUE: i32 = 0;
@@ -68,47 +77,72 @@ pub const RR_SERVE_STOP: i32 = 1;
 /// What a handler returns if it, or somebody, will reply later by the request's id.
 pub const RR_SERVE_LATER: i32 = 2;
 
-/// Role of a participant that takes requests.
-pub const RR_SERVER: u32 = 1;
-/// Role of a participant that sends requests.
-pub const RR_CLIENT: u32 = 2;
+/// How to wait, for the calls that take one; NULL waits for ever.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rr_wait {
+    /// sizeof(rr_wait) of the caller.
+    pub size: u32,
+    /// 0.
+    pub flags: u32,
+    /// Nanoseconds: negative waits for ever, 0 tries once.
+    pub timeout_ns: i64,
+    /// NULL.
+    pub cancel: *const u32,
+    /// Zeros.
+    pub reserved: [u64; 2],
+}
+
+impl rr_wait {
+    pub(super) const DEFAULT: Self = Self {
+        size: size_of::<Self>() as u32,
+        flags: 0,
+        timeout_ns: -1,
+        cancel: std::ptr::null(),
+        reserved: [0; 2],
+    };
+}
 
 /// How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
 ///
-/// What describes the channel (slots, participants, request_max, response_max, mode, RR_SPARSE, RR_REDELIVER) matters
-/// only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the channel's is an
-/// error.
+/// What describes the channel (slots, participants, request_max, response_max, mode, RR_OPT_SPARSE, RR_OPT_REDELIVER)
+/// matters only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the
+/// channel's is an error.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_options {
     /// sizeof(rr_options) of the caller.
     pub size: u32,
-    /// RR_BYTES or RR_INT.
+    /// RR_KIND_BYTES or RR_KIND_INT.
     pub kind: u32,
     /// Requests in flight at once, all clients together: 1 to 65472; default 64.
     pub slots: u32,
     /// Handles attached at once, servers and clients: 1 to 4095; default 256.
     pub participants: u32,
-    /// The longest request in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
+    /// The longest request in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0.
     pub request_max: u64,
-    /// The longest response in bytes: 1 to 1073741824; default 4096. With RR_INT it is 8, or 0.
+    /// The longest response in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0.
     pub response_max: u64,
     /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
     /// be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
     /// participants prove that they live.
     pub mode: u32,
-    /// RR_EXCLUSIVE, RR_SPARSE, RR_REDELIVER, RR_NOTIFY, RR_NEED_SERVER, or any of them together.
+    /// RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, or any of them together.
     pub flags: u32,
     /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     pub spin_ns: i64,
     /// How long rr_client_new waits for the channel to appear, in nanoseconds: 0 not at all, negative for ever.
     pub connect_timeout_ns: i64,
+    /// A word of the creator's, for all who attach.
+    pub user: u64,
+    /// How rr_client_new waits for the channel to appear; if not NULL, connect_timeout_ns is not looked at.
+    pub connect: *const rr_wait,
 }
 
 impl rr_options {
     pub(super) const DEFAULT: Self = Self {
         size: size_of::<Self>() as u32,
-        kind: RR_BYTES,
+        kind: RR_KIND_BYTES,
         slots: 0,
         participants: 0,
         request_max: 0,
@@ -117,6 +151,8 @@ impl rr_options {
         flags: 0,
         spin_ns: 0,
         connect_timeout_ns: 0,
+        user: 0,
+        connect: std::ptr::null(),
     };
 }
 
@@ -126,15 +162,18 @@ pub struct rr_request {
     /// What to reply to. Positive as an int64_t, never 0.
     pub id: u64,
     /// Length of the payload in bytes.
-    pub length: u64,
-    /// What kind of message it is: 128 and up, or 0 if the client gave none.
-    pub r#type: u32,
-    /// RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
+    pub length: usize,
+    /// The message's type: 128 and up, or 0 if the client gave none.
+    pub msg_type: u32,
+    /// RR_MSG_UTF8, RR_MSG_END_ALIGNED, RR_MSG_ONE_WAY, or any of them together.
     pub flags: u32,
     /// The participant number of the client.
     pub client: u32,
-    /// How often it was delivered before, to servers that died with it; 0 but in a channel with RR_REDELIVER.
+    /// How often it was delivered before, to servers that died with it; always 0 in a channel without
+    /// RR_OPT_REDELIVER.
     pub redeliveries: u32,
+    /// Not written.
+    pub reserved: [u64; 2],
 }
 
 /// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
@@ -144,67 +183,103 @@ pub struct rr_request {
 pub struct rr_view {
     /// The request's id. Positive as an int64_t, never 0.
     pub id: u64,
-    /// The payload, aligned to 8 bytes at least unless it is RR_END_ALIGNED. Not null even if it is empty.
+    /// The payload, aligned to 8 bytes at least unless it is RR_MSG_END_ALIGNED. Not null even if it is empty.
     pub data: *const c_void,
     /// Length of the payload in bytes.
     pub length: usize,
-    /// What kind of message it is: 128 and up, or 0 if the sender gave none.
-    pub r#type: u32,
-    /// RR_UTF8, RR_END_ALIGNED, RR_ONE_WAY, or any of them together.
+    /// The message's type: 128 and up, or 0 if the sender gave none.
+    pub msg_type: u32,
+    /// RR_MSG_UTF8, RR_MSG_END_ALIGNED, RR_MSG_ONE_WAY, or any of them together.
     pub flags: u32,
     /// Of a request, the participant number of its client; of a reply, 0.
     pub client: u32,
     /// Of a request, how often it was delivered before; see rr_request.
     pub redeliveries: u32,
+    /// Not written.
+    pub reserved: [u64; 2],
 }
 
-/// Room in the channel's memory for a request, to be written in place.
+/// A message to be sent; initialise it with RR_MSG_INIT.
 #[repr(C)]
-pub struct rr_loan {
-    /// For the library.
-    pub id: u64,
-    /// Where the request is to be written; aligned to 128 bytes. What is there is left from an earlier request.
-    pub data: *mut c_void,
-    /// Room there is, in bytes: the channel's longest request.
-    pub capacity: usize,
-    /// To be set, if at all, before rr_client_commit: what kind of message it is, 128 and up.
-    pub r#type: u32,
-    /// To be set, if at all, before rr_client_commit: RR_UTF8, RR_END_ALIGNED, or both.
+#[derive(Clone, Copy)]
+pub struct rr_msg {
+    /// sizeof(rr_msg) of the caller.
+    pub size: u32,
+    /// RR_MSG_UTF8, RR_MSG_END_ALIGNED, both or 0.
     pub flags: u32,
-}
-
-/// The reply that a handler of rr_serve writes, in place.
-#[repr(C)]
-pub struct rr_response {
-    /// Where it is to be written; aligned to 128 bytes. What is there is left from an earlier reply.
-    pub data: *mut c_void,
-    /// Room there is, in bytes: the channel's longest response.
-    pub capacity: usize,
-    /// To be set: length of the reply in bytes; 0 at the call.
+    /// The payload; may be NULL if length is 0.
+    pub data: *const c_void,
+    /// Length of the payload in bytes.
     pub length: usize,
-    /// To be set, if at all: what kind of message it is, 128 and up.
-    pub r#type: u32,
-    /// To be set, if at all: RR_UTF8, RR_END_ALIGNED, or both.
-    pub flags: u32,
+    /// The application's number for what the message is: 128 and up, or 0 for none.
+    pub msg_type: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
-/// What rr_serve calls with each request. ctx is what rr_serve was given; the request may be read until the handler
-/// returns, or later if it is answered later.
+/// A buffer in the channel's memory, for a request or a reply to be written in place; initialise it with
+/// RR_BUFFER_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rr_buffer {
+    /// sizeof(rr_buffer) of the caller.
+    pub size: u32,
+    /// To be set, if at all: RR_MSG_UTF8, RR_MSG_END_ALIGNED, or both.
+    pub flags: u32,
+    /// For the library; of a reply, the request's id.
+    pub id: u64,
+    /// Where the message is to be written; aligned to 128 bytes. What is there is left from an earlier message. NULL
+    /// once the buffer was committed or given back.
+    pub data: *mut c_void,
+    /// The buffer's length in bytes: the channel's longest request, or response.
+    pub capacity: usize,
+    /// To be set: length of the message in bytes, its first ones in the buffer, or its last ones with
+    /// RR_MSG_END_ALIGNED.
+    pub length: usize,
+    /// To be set, if at all: the message's type, 128 and up.
+    pub msg_type: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+impl rr_msg {
+    pub(super) const DEFAULT: Self = Self {
+        size: size_of::<Self>() as u32,
+        flags: 0,
+        data: std::ptr::null(),
+        length: 0,
+        msg_type: 0,
+        reserved: 0,
+    };
+}
+
+impl rr_buffer {
+    pub(super) const DEFAULT: Self = Self {
+        size: size_of::<Self>() as u32,
+        flags: 0,
+        id: 0,
+        data: std::ptr::null_mut(),
+        capacity: 0,
+        length: 0,
+        msg_type: 0,
+        reserved: 0,
+    };
+}
+
+/// What rr_serve calls with each request. ctx is what rr_serve was given. The request may be read until the handler
+/// returns, or, with RR_SERVE_LATER, until somebody replies. reply is a buffer for the reply, of length 0.
 ///
-/// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve returns;
-/// RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the application's:
-/// the client's call fails with -EREMOTEIO, and rr_client_remote_error tells it that number and, as text, the length
-/// bytes that were written to data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other number fails the
-/// request likewise, with -EINVAL, and so does a reply whose length, type or flags can't be sent.
+/// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve
+/// returns; RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the
+/// application's: the client's call fails with -EREMOTEIO and is told that number and, as text, the reply->length
+/// bytes that were written to reply->data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other
+/// number fails the request likewise, with -EINVAL, and so does a reply whose length, msg_type or flags can't be
+/// sent.
 ///
 /// A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
 /// SIDEWAYS.
 pub type rr_handler = Option<
-    unsafe extern "C-unwind" fn(
-        ctx: *mut c_void,
-        request: *const rr_view,
-        response: *mut rr_response,
-    ) -> c_int,
+    unsafe extern "C-unwind" fn(ctx: *mut c_void, request: *const rr_view, reply: *mut rr_buffer) -> c_int,
 >;
 
 /// One that is attached to a channel.
@@ -212,9 +287,9 @@ pub type rr_handler = Option<
 pub struct rr_participant {
     /// Its number, from 1 on.
     pub number: u32,
-    /// RR_SERVER or RR_CLIENT; 0 if its entry doesn't say so properly.
+    /// RR_ROLE_SERVER or RR_ROLE_CLIENT; 0 if its entry doesn't say so properly.
     pub role: u32,
-    /// Its process, as that sees itself: in another PID namespace the number means nothing.
+    /// Its process, as seen in the PID namespace of that process: in another namespace the number means nothing.
     pub pid: i32,
     /// 1 if its process lives, 0 if it is dead and nobody has swept up after it yet.
     pub alive: u32,
@@ -227,8 +302,8 @@ pub struct rr_participant {
     pub reserved: u32,
 }
 
-/// A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others work,
-/// so they need not add up. Threads that share a handle may lose counts to each other.
+/// A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others
+/// work, so they need not add up. Threads that share a handle may lose counts to each other.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_stats {
@@ -266,4 +341,26 @@ pub struct rr_stats {
     pub request_bytes: u64,
     /// Bytes of the replies that reached a client.
     pub reply_bytes: u64,
+}
+
+impl rr_stats {
+    pub(super) const DEFAULT: Self = Self {
+        size: size_of::<Self>() as u32,
+        slots: 0,
+        queued: 0,
+        in_flight: 0,
+        free: 0,
+        participants: 0,
+        requests: 0,
+        replies: 0,
+        posts: 0,
+        timeouts: 0,
+        cancels: 0,
+        stale_replies: 0,
+        full: 0,
+        recoveries: 0,
+        sleeps: 0,
+        request_bytes: 0,
+        reply_bytes: 0,
+    };
 }

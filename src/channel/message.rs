@@ -43,7 +43,7 @@ pub(crate) fn check_label(message_type: u32, flags: u32) -> Result<()> {
     }
     let unknown = flags & !SENDERS_FLAGS;
     if unknown != 0 {
-        let expected = "RR_UTF8 (0x1), RR_END_ALIGNED (0x2)";
+        let expected = "RR_MSG_UTF8 (0x1), RR_MSG_END_ALIGNED (0x2)";
         return Err(Error::bad_argument("flags", format_args!("{unknown:#x}"), expected));
     }
     Ok(())

@@ -89,9 +89,9 @@ pub enum Error {
     /// checking for it costs the calls of each request nothing but the comparison.
     #[error("{0}: found a null pointer, expected a valid one")]
     Null(&'static str),
-    /// An options structure with non-zero fields that this version does not know (`E2BIG`).
+    /// A structure with non-zero fields that this version does not know (`E2BIG`).
     #[error("{0}")]
-    OptionsTooLong(Text),
+    TooNew(Text),
     /// Every participant entry of the channel belongs to somebody alive (`EUSERS`).
     #[error("{channel}: participants: found {limit} attached and alive, expected fewer than {limit}")]
     Crowded {
@@ -144,7 +144,7 @@ impl Error {
             Self::Stopped => libc::ESHUTDOWN,
             Self::Corrupt | Self::Protocol(_) => libc::EPROTO,
             Self::Invalid(_) | Self::Null(_) | Self::WrongKind => libc::EINVAL,
-            Self::OptionsTooLong(_) => libc::E2BIG,
+            Self::TooNew(_) => libc::E2BIG,
             Self::Crowded { .. } => libc::EUSERS,
             Self::NoEventFd(_) => libc::ENXIO,
             Self::HasEventFd(_) => libc::EBUSY,

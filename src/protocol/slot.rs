@@ -126,6 +126,15 @@ pub(crate) fn reply<M: Memory>(memory: &M, id: Id) -> Replied {
     finish(memory, id, ReplyWord::ready)
 }
 
+/// Done with a claimed one-way message, or with a request whose client has given up. None: a client waits for a reply.
+pub(crate) fn release<M: Memory>(memory: &M, id: Id, server: Participant) -> Option<Replied> {
+    match held(memory, id, server) {
+        Ok(found) if found.state() == ReplyState::Pending => None,
+        Ok(found) => Some(end_lease(memory, id, found)),
+        Err(replied) => Some(replied),
+    }
+}
+
 /// Ends a claimed request without a reply.
 pub(crate) fn dismiss<M: Memory>(memory: &M, id: Id) -> Replied {
     finish(memory, id, ReplyWord::dismissed)

@@ -202,14 +202,27 @@ impl Server {
         }
     }
 
-    /// Ends a request without a reply: its client's call fails with [`Error::Canceled`] at once. Done with a one-way
-    /// message: its slot is free.
+    /// Ends a request without a reply: its client's call fails with [`Error::Canceled`] at once. A one-way message is
+    /// released.
     ///
     /// # Errors
     /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::Stopped`].
-    pub fn release(&self, id: u64) -> Result<()> {
+    pub fn dismiss(&self, id: u64) -> Result<()> {
         self.channel.check_running()?;
         self.let_go(id)
+    }
+
+    /// Done with a one-way message: its slot is free.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a client waits for a reply: see [`Server::dismiss`]; [`Error::Stale`] if the message was
+    /// released before; [`Error::Stopped`].
+    pub fn release(&self, id: u64) -> Result<()> {
+        self.channel.check_running()?;
+        match slot::release(self.channel.mapping(), self.id(id)?, self.channel.me()?) {
+            Some(replied) => self.ended(&replied),
+            None => Err(Error::bad_argument("id", "a request that waits for its reply", "a one-way message")),
+        }
     }
 
     fn let_go(&self, id: u64) -> Result<()> {

@@ -30,8 +30,8 @@ impl Failure {
 /// ```compile_fail
 /// # use shmrr::Options;
 /// # let (outer, inner) = (Options::new().anonymous()?, Options::new().anonymous()?);
-/// outer.serve(|_, response| {
-///     let nested = inner.serve(|_, other| {
+/// outer.serve(Timeout::FOREVER, |_, response| {
+///     let nested = inner.serve(Timeout::FOREVER, |_, other| {
 ///         std::mem::swap(response, other);
 ///         Ok(())
 ///     });
@@ -98,7 +98,7 @@ impl Response<'_> {
 
 impl Server {
     /// Takes requests one after the other, calls the handler with each, and sends the reply that it wrote, until the
-    /// handler says [`Response::stop`]. What the handler fails with goes to the request's client, and the loop goes on.
+    /// handler says [`Response::stop`] or the time is over and no request is there. What the handler fails with goes to the request's client, and the loop goes on.
     /// A handler that has been called gets its reply sent even if the handle is stopped meanwhile. Several threads may
     /// serve at once, each with a handler of its own.
     ///
@@ -107,7 +107,7 @@ impl Server {
     /// let server = Options::new().anonymous()?;
     /// let client = Options::new().client_from_server(&server)?;
     /// let id = client.send(b"hello")?;
-    /// server.serve(|request, response| {
+    /// server.serve(Timeout::FOREVER, |request, response| {
     ///     let text = request.bytes().to_vec();
     ///     response.write(&text.to_ascii_uppercase()).unwrap();
     ///     response.stop();
@@ -124,11 +124,12 @@ impl Server {
     /// while the call waited: no request is lost, call again; [`crate::Error::WrongKind`] in a channel of integers.
     pub fn serve(
         &self,
+        timeout: impl Into<Timeout>,
         mut handler: impl FnMut(&RequestView<'_>, &mut Response<'_>) -> Result<(), Failure>,
     ) -> Result<()> {
-        let forever = self.channel.deadline(Timeout::FOREVER);
+        let deadline = self.channel.deadline(timeout.into());
         loop {
-            let request = self.view_next(&forever)?;
+            let request = self.view_next(&deadline)?;
             let id = request.request().id;
             let Ok(buffer) = self.lend_reply_of_taken(id) else { continue };
             let mut response =

@@ -117,7 +117,7 @@ impl<'s> RequestView<'s> {
     }
 
     /// Ends the request without a reply, as dropping it does.
-    pub fn release(self) {}
+    pub fn dismiss(self) {}
 
     /// Keeps the request for later: it waits for a reply by its id, from whatever thread.
     #[must_use = "the id is what the reply needs"]

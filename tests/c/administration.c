@@ -11,21 +11,21 @@
 /* ---- participants ---- */
 
 /* All that are attached; as many as are expected. */
-static void list(const rr_channel *channel, rr_participant found[ROOM], int64_t expected)
+static void list(rr_channel *channel, rr_participant found[ROOM], int64_t expected)
 {
     CHECK(expected <= ROOM);
     memset(found, 0xAA, ROOM * sizeof *found);
-    EXPECT(rr_channel_participants(channel, found, ROOM), expected);
+    EXPECT(rr_channel_participants(channel, found, sizeof(rr_participant), ROOM), expected);
     for (int64_t k = 1; k < expected; k++)
         CHECK(found[k - 1].number < found[k].number);
 }
 
 /* Its only participant of this role and process. */
-static rr_participant find(const rr_channel *channel, uint32_t role, pid_t pid)
+static rr_participant find(rr_channel *channel, uint32_t role, pid_t pid)
 {
     rr_participant all[ROOM], found;
     int matches = 0;
-    int64_t count = rr_channel_participants(channel, all, ROOM);
+    int64_t count = rr_channel_participants(channel, all, sizeof(rr_participant), ROOM);
     CHECK(count >= 0 && count <= ROOM);
     memset(&found, 0, sizeof found);
     for (int64_t k = 0; k < count; k++) {
@@ -61,7 +61,7 @@ static void participants_are_told_in_the_order_of_their_numbers(void)
 {
     pair channel = open_pair(2);
     rr_client *other = another_client(&channel);
-    const rr_channel *handles[] = {rr_server_channel(channel.server), rr_client_channel(other)};
+    rr_channel *handles[] = {rr_server_channel(channel.server), rr_client_channel(other)};
     for (size_t k = 0; k < LENGTH(handles); k++) {
         rr_participant found[ROOM];
         int servers = 0, clients = 0;
@@ -70,8 +70,8 @@ static void participants_are_told_in_the_order_of_their_numbers(void)
             CHECK(found[at].number >= 1 && found[at].number <= 256);
             CHECK(found[at].pid == getpid() && found[at].start_time == start_time(getpid()));
             CHECK(found[at].alive == 1 && found[at].held == 0 && found[at].reserved == 0);
-            servers += found[at].role == RR_SERVER;
-            clients += found[at].role == RR_CLIENT;
+            servers += found[at].role == RR_ROLE_SERVER;
+            clients += found[at].role == RR_ROLE_CLIENT;
         }
         CHECK(servers == 1 && clients == 2);
     }
@@ -84,16 +84,16 @@ static void participants_are_told_in_the_order_of_their_numbers(void)
 static void as_many_are_filled_in_as_there_is_room_for(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handle = rr_client_channel(channel.client);
-    EXPECT(rr_channel_participants(handle, NULL, 0), 2);
-    EXPECT(rr_channel_participants(handle, NULL, 1), -EINVAL);
-    EXPECT(rr_channel_participants(handle, NULL, SIZE_MAX), -EINVAL);
+    rr_channel *handle = rr_client_channel(channel.client);
+    EXPECT(rr_channel_participants(handle, NULL, sizeof(rr_participant), 0), 2);
+    EXPECT(rr_channel_participants(handle, NULL, sizeof(rr_participant), 1), -EINVAL);
+    EXPECT(rr_channel_participants(handle, NULL, sizeof(rr_participant), SIZE_MAX), -EINVAL);
     rr_participant all[ROOM], some[3], untouched;
     memset(&untouched, 0xAA, sizeof untouched);
     list(handle, all, 2);
     for (size_t n = 0; n <= LENGTH(some); n++) {
         memset(some, 0xAA, sizeof some);
-        EXPECT(rr_channel_participants(handle, some, n), 2);
+        EXPECT(rr_channel_participants(handle, some, sizeof(rr_participant), n), 2);
         for (size_t k = 0; k < LENGTH(some); k++)
             CHECK(memcmp(&some[k], k < n && k < 2 ? &all[k] : &untouched, sizeof untouched) == 0);
     }
@@ -106,22 +106,22 @@ static void a_request_names_its_client_as_the_list_does(void)
     rr_request request;
     uint64_t id = send_text(channel.client, "");
     EXPECT(rr_recv(channel.server, NULL, 0, &request), 0);
-    CHECK(request.client == find(rr_server_channel(channel.server), RR_CLIENT, getpid()).number);
+    CHECK(request.client == find(rr_server_channel(channel.server), RR_ROLE_CLIENT, getpid()).number);
     EXPECT(rr_client_cancel(channel.client, id), 0);
     close_pair(&channel);
 }
 
 static void expect_held(const pair *channel, uint32_t by_server, uint32_t by_client)
 {
-    const rr_channel *handle = rr_server_channel(channel->server);
-    EXPECT(find(handle, RR_SERVER, getpid()).held, by_server);
-    EXPECT(find(handle, RR_CLIENT, getpid()).held, by_client);
+    rr_channel *handle = rr_server_channel(channel->server);
+    EXPECT(find(handle, RR_ROLE_SERVER, getpid()).held, by_server);
+    EXPECT(find(handle, RR_ROLE_CLIENT, getpid()).held, by_client);
 }
 
 static void servers_hold_what_they_took_and_clients_what_they_have_not_collected(void)
 {
     pair channel = open_pair(4);
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     uint64_t loaned;
     expect_held(&channel, 0, 0);
     uint64_t first = send_text(channel.client, "first"), second = send_text(channel.client, "second");
@@ -137,11 +137,11 @@ static void servers_hold_what_they_took_and_clients_what_they_have_not_collected
     EXPECT(rr_reply(channel.server, second_taken, "", 0), -ESTALE);
     expect_held(&channel, 0, 0);
 
-    EXPECT(rr_client_loan(channel.client, &loan, 0), 0);
+    EXPECT(rr_client_loan(channel.client, &loan, within(0)), 0);
     expect_held(&channel, 0, 1);
-    EXPECT(rr_client_commit(channel.client, &loan, 0, &loaned), 0);
+    EXPECT(commit_loan(channel.client, &loan, 0, &loaned), 0);
     expect_held(&channel, 0, 1);
-    EXPECT(rr_release(channel.server, take_any(channel.server)), 0);
+    EXPECT(rr_dismiss(channel.server, take_any(channel.server)), 0);
     expect_held(&channel, 0, 1);
     EXPECT(rr_client_get(channel.client, loaned, NULL, 0), -ECANCELED);
     expect_held(&channel, 0, 0);
@@ -150,7 +150,7 @@ static void servers_hold_what_they_took_and_clients_what_they_have_not_collected
     expect_held(&channel, 0, 0);
     uint64_t told = take_text(channel.server, "told");
     expect_held(&channel, 1, 0);
-    EXPECT(rr_release(channel.server, told), 0);
+    EXPECT(rr_dismiss(channel.server, told), 0);
     expect_held(&channel, 0, 0);
     close_pair(&channel);
 }
@@ -173,14 +173,14 @@ static pid_t holder(const pair *channel)
 
 static void expect_listed(const pair *channel, pid_t pid, uint64_t started, uint32_t alive)
 {
-    rr_participant found = find(rr_client_channel(channel->client), RR_SERVER, pid);
+    rr_participant found = find(rr_client_channel(channel->client), RR_ROLE_SERVER, pid);
     CHECK(found.alive == alive && found.held == 1 && found.start_time == started);
 }
 
 static void the_dead_are_listed_with_what_they_held_until_somebody_sweeps(void)
 {
     pair channel = open_pair(1);
-    const rr_channel *handle = rr_client_channel(channel.client);
+    rr_channel *handle = rr_client_channel(channel.client);
     uint64_t id = send_text(channel.client, "taken");
     pid_t child = holder(&channel);
     uint64_t started = start_time(child);
@@ -197,10 +197,10 @@ static void the_dead_are_listed_with_what_they_held_until_somebody_sweeps(void)
     expect_listed(&channel, child, started, 0);
     expect_killed(child);
     expect_listed(&channel, child, started, 0);
-    EXPECT(rr_channel_participants(handle, NULL, 0), 3);
+    EXPECT(rr_channel_participants(handle, NULL, sizeof(rr_participant), 0), 3);
 
     EXPECT(rr_channel_recover(handle), 1);
-    EXPECT(rr_channel_participants(handle, NULL, 0), 2);
+    EXPECT(rr_channel_participants(handle, NULL, sizeof(rr_participant), 0), 2);
     expect_held(&channel, 0, 1);
     EXPECT(rr_client_get(channel.client, id, NULL, 0), -EOWNERDEAD);
     expect_works(&channel);
@@ -211,7 +211,7 @@ static void a_stopped_handle_still_tells(void)
 {
     pair channel = open_pair(1);
     EXPECT(rr_client_stop(channel.client), 0);
-    EXPECT(rr_channel_participants(rr_client_channel(channel.client), NULL, 0), 2);
+    EXPECT(rr_channel_participants(rr_client_channel(channel.client), NULL, sizeof(rr_participant), 0), 2);
     CHECK(stats_of(rr_client_channel(channel.client)).participants == 2);
     close_pair(&channel);
 }
@@ -228,7 +228,7 @@ static void reply_seven(void *context)
 static void act_without_waiting(const pair *channel)
 {
     char buffer[8];
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     uint64_t id = send_text(channel->client, "12345");
     reply_text(channel->server, take_any(channel->server), "1234567");
     collect_text(channel->client, id, "1234567");
@@ -238,17 +238,17 @@ static void act_without_waiting(const pair *channel)
     EXPECT(rr_reply_error(channel->server, take_any(channel->server), 1, "oops"), 0);
     EXPECT(rr_client_get(channel->client, id, buffer, sizeof buffer), -EREMOTEIO);
     id = send_text(channel->client, "1");
-    EXPECT(rr_release(channel->server, take_any(channel->server)), 0);
+    EXPECT(rr_dismiss(channel->server, take_any(channel->server)), 0);
     EXPECT(rr_client_get(channel->client, id, buffer, sizeof buffer), -ECANCELED);
-    EXPECT(rr_client_loan(channel->client, &loan, 0), 0);
+    EXPECT(rr_client_loan(channel->client, &loan, within(0)), 0);
     EXPECT(rr_client_abort(channel->client, &loan), 0);
-    EXPECT(rr_client_loan(channel->client, &loan, 0), 0);
-    EXPECT(rr_client_commit(channel->client, &loan, 6, &id), 0);
+    EXPECT(rr_client_loan(channel->client, &loan, within(0)), 0);
+    EXPECT(commit_loan(channel->client, &loan, 6, &id), 0);
     uint64_t taken = take_any(channel->server);
     EXPECT(rr_client_cancel(channel->client, id), 0);
     EXPECT(rr_reply(channel->server, taken, "late", 4), -ESTALE);
     send_text(channel->client, "");
-    EXPECT(rr_client_loan(channel->client, &loan, 0), 0);
+    EXPECT(rr_client_loan(channel->client, &loan, within(0)), 0);
     EXPECT(rr_client_send(channel->client, "", 0, &id), -ENOBUFS);
     EXPECT(rr_client_post(channel->client, "", 0, 0), -ENOBUFS);
     EXPECT(rr_channel_clear(rr_client_channel(channel->client)), 1);
@@ -261,18 +261,18 @@ static void let_time_pass(const pair *channel)
     char buffer[8];
     rr_request request;
     rr_view view;
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     uint64_t id;
     EXPECT(rr_recv_wait(channel->server, buffer, sizeof buffer, &request, MS), -ETIMEDOUT);
-    EXPECT(rr_recv_view(channel->server, &view, MS), -ETIMEDOUT);
+    EXPECT(rr_recv_view(channel->server, &view, within(MS)), -ETIMEDOUT);
     EXPECT(rr_client_req(channel->client, "", 0, buffer, sizeof buffer, MS), -ETIMEDOUT);
     uint64_t ids[] = {send_text(channel->client, ""), send_text(channel->client, "")};
     EXPECT(rr_client_get_wait(channel->client, ids[0], buffer, sizeof buffer, MS), -ETIMEDOUT);
-    EXPECT(rr_client_view(channel->client, ids[0], &view, MS), -ETIMEDOUT);
-    EXPECT(rr_client_wait_any(channel->client, ids, 2, MS), -ETIMEDOUT);
-    EXPECT(rr_client_send_wait(channel->client, "", 0, MS, &id), -ETIMEDOUT);
+    EXPECT(rr_client_view(channel->client, ids[0], &view, within(MS)), -ETIMEDOUT);
+    EXPECT(rr_client_wait_any(channel->client, ids, 2, within(MS)), -ETIMEDOUT);
+    EXPECT(rr_client_send_wait(channel->client, "", 0, &id, MS), -ETIMEDOUT);
     EXPECT(rr_client_post(channel->client, "", 0, MS), -ETIMEDOUT);
-    EXPECT(rr_client_loan(channel->client, &loan, MS), -ETIMEDOUT);
+    EXPECT(rr_client_loan(channel->client, &loan, within(MS)), -ETIMEDOUT);
     EXPECT(rr_channel_clear(rr_client_channel(channel->client)), 2);
 }
 
@@ -283,7 +283,7 @@ static void the_statistics_count_all_that_happens_once(void)
     pair channel = {NULL, NULL};
     EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
-    const rr_channel *handle = rr_client_channel(channel.client);
+    rr_channel *handle = rr_client_channel(channel.client);
     act_without_waiting(&channel);
     rr_stats stats = stats_of(handle);
     CHECK(stats.slots == 2 && stats.free == 2 && stats.in_flight == 0 && stats.queued == 0);

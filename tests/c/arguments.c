@@ -81,8 +81,8 @@ static void calls_without_a_channel_say_so(void)
     EXPECT(rr_channel_path(NULL, buffer, sizeof buffer), -EINVAL);
     EXPECT(rr_channel_fd(NULL), -EINVAL);
     EXPECT(rr_channel_stats(NULL, &stats), -EINVAL);
-    EXPECT(rr_channel_participants(NULL, &participant, 1), -EINVAL);
-    EXPECT(rr_channel_participants(NULL, NULL, 0), -EINVAL);
+    EXPECT(rr_channel_participants(NULL, &participant, sizeof(rr_participant), 1), -EINVAL);
+    EXPECT(rr_channel_participants(NULL, NULL, sizeof(rr_participant), 0), -EINVAL);
     EXPECT(rr_channel_clear(NULL), -EINVAL);
     EXPECT(rr_channel_sync(NULL), -EINVAL);
     EXPECT(rr_channel_recover(NULL), -EINVAL);
@@ -105,13 +105,13 @@ static void calls_without_a_channel_say_so(void)
 static void asking_without_a_place_for_the_answer_changes_nothing(void)
 {
     pair channel = open_pair(4);
-    const rr_channel *handle = rr_client_channel(channel.client);
+    rr_channel *handle = rr_client_channel(channel.client);
     const image *before = image_of(handle);
     REFUSED(before, rr_channel_stats(handle, NULL));
     REFUSED(before, rr_channel_path(handle, NULL, 8));
     REFUSED(before, rr_channel_path(handle, NULL, 0));
-    REFUSED(before, rr_channel_participants(handle, NULL, 1));
-    EXPECT(rr_channel_participants(handle, NULL, 0), 2);
+    REFUSED(before, rr_channel_participants(handle, NULL, sizeof(rr_participant), 1));
+    EXPECT(rr_channel_participants(handle, NULL, sizeof(rr_participant), 0), 2);
     close_pair(&channel);
 }
 
@@ -120,7 +120,7 @@ static void a_path_is_told_if_it_fits_with_its_nul(void)
     rr_server *server;
     const char *name = new_name();
     EXPECT(rr_server_new(name, NULL, &server, NULL), 0);
-    const rr_channel *channel = rr_server_channel(server);
+    rr_channel *channel = rr_server_channel(server);
     char wanted[128], path[128];
     snprintf(wanted, sizeof wanted, "/dev/shm/%s", name);
     size_t length = strlen(wanted);
@@ -138,7 +138,7 @@ static void a_path_is_told_if_it_fits_with_its_nul(void)
 static void a_channel_without_a_name_has_none_to_tell_or_to_remove(void)
 {
     pair channel = open_pair(1);
-    const rr_channel *handle = rr_client_channel(channel.client);
+    rr_channel *handle = rr_client_channel(channel.client);
     char path[2] = "x";
     EXPECT(rr_channel_path(handle, path, 0), -ERANGE);
     EXPECT(rr_channel_path(handle, path, 1), 0);
@@ -151,7 +151,7 @@ static void a_channel_without_a_name_has_none_to_tell_or_to_remove(void)
 static void statistics_are_filled_by_the_size_that_the_caller_knows(void)
 {
     pair channel = open_pair(3);
-    const rr_channel *handle = rr_client_channel(channel.client);
+    rr_channel *handle = rr_client_channel(channel.client);
     union {
         rr_stats stats;
         unsigned char bytes[sizeof(rr_stats) + 32];

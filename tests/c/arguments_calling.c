@@ -12,27 +12,27 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     const uint64_t ids[] = {1};
     int64_t number = 12345;
     int code = 12345;
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     rr_view view;
-    memset(&loan, 0xAA, sizeof loan);
+    const rr_buffer fresh = RR_BUFFER_INIT;
     memset(&view, 0xAA, sizeof view);
     EXPECT(rr_client_stop(NULL), -EINVAL);
     EXPECT(rr_client_interrupt(NULL), -EINVAL);
     EXPECT(rr_client_req(NULL, "", 0, buffer, sizeof buffer, FOREVER), -EINVAL);
     EXPECT(rr_client_send(NULL, "", 0, &id), -EINVAL);
-    EXPECT(rr_client_send_wait(NULL, "", 0, FOREVER, &id), -EINVAL);
-    EXPECT(rr_client_send_msg(NULL, "", 0, 0, 0, FOREVER, &id), -EINVAL);
+    EXPECT(rr_client_send_wait(NULL, "", 0, &id, FOREVER), -EINVAL);
+    EXPECT(send_labelled(NULL, "", 0, 0, 0, &id, FOREVER), -EINVAL);
     EXPECT(rr_client_post(NULL, "", 0, FOREVER), -EINVAL);
     EXPECT(rr_client_get(NULL, 1, buffer, sizeof buffer), -EINVAL);
     EXPECT(rr_client_get_wait(NULL, 1, buffer, sizeof buffer, FOREVER), -EINVAL);
-    EXPECT(rr_client_wait_any(NULL, ids, 1, FOREVER), -EINVAL);
+    EXPECT(rr_client_wait_any(NULL, ids, 1, NULL), -EINVAL);
     EXPECT(rr_client_cancel(NULL, 1), -EINVAL);
     EXPECT(rr_client_pending(NULL), -EINVAL);
     EXPECT(rr_client_remote_error(NULL, 0, &code, buffer, sizeof buffer), -EINVAL);
-    EXPECT(rr_client_loan(NULL, &loan, FOREVER), -EINVAL);
-    EXPECT(rr_client_commit(NULL, &loan, 0, &id), -EINVAL);
+    EXPECT(rr_client_loan(NULL, &loan, NULL), -EINVAL);
+    EXPECT(rr_client_commit(NULL, &loan, &id), -EINVAL);
     EXPECT(rr_client_abort(NULL, &loan), -EINVAL);
-    EXPECT(rr_client_view(NULL, 1, &view, FOREVER), -EINVAL);
+    EXPECT(rr_client_view(NULL, 1, &view, NULL), -EINVAL);
     EXPECT(rr_client_release(NULL, 1), -EINVAL);
     EXPECT(rr_client_req_i64(NULL, 1, &number, FOREVER), -EINVAL);
     EXPECT(rr_client_send_i64(NULL, 1, &id), -EINVAL);
@@ -40,10 +40,8 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     EXPECT(rr_client_get_wait_i64(NULL, 1, &number, FOREVER), -EINVAL);
     CHECK(rr_client_channel(NULL) == NULL);
     CHECK(id == 12345 && number == 12345 && code == 12345 && strcmp(buffer, "unused") == 0);
-    const unsigned char *bytes = (const unsigned char *)&loan;
-    for (size_t k = 0; k < sizeof loan; k++)
-        CHECK(bytes[k] == 0xAA);
-    bytes = (const unsigned char *)&view;
+    CHECK(memcmp(&loan, &fresh, sizeof loan) == 0);
+    const unsigned char *bytes = (const unsigned char *)&view;
     for (size_t k = 0; k < sizeof view; k++)
         CHECK(bytes[k] == 0xAA);
 }
@@ -58,10 +56,10 @@ static void sending_without_data_or_a_place_for_the_id_sends_nothing(void)
     REFUSED(before, rr_client_req(channel.client, "", 0, NULL, 1, FOREVER));
     REFUSED(before, rr_client_send(channel.client, NULL, 1, &id));
     REFUSED(before, rr_client_send(channel.client, "", 0, NULL));
-    REFUSED(before, rr_client_send_wait(channel.client, NULL, 1, FOREVER, &id));
-    REFUSED(before, rr_client_send_wait(channel.client, "", 0, FOREVER, NULL));
-    REFUSED(before, rr_client_send_msg(channel.client, NULL, 1, 0, 0, FOREVER, &id));
-    REFUSED(before, rr_client_send_msg(channel.client, "", 0, 0, 0, FOREVER, NULL));
+    REFUSED(before, rr_client_send_wait(channel.client, NULL, 1, &id, FOREVER));
+    REFUSED(before, rr_client_send_wait(channel.client, "", 0, NULL, FOREVER));
+    REFUSED(before, send_labelled(channel.client, NULL, 1, 0, 0, &id, FOREVER));
+    REFUSED(before, send_labelled(channel.client, "", 0, 0, 0, NULL, FOREVER));
     REFUSED(before, rr_client_post(channel.client, NULL, 1, FOREVER));
     CHECK(id == 12345);
     close_pair(&channel);
@@ -75,8 +73,8 @@ static void collecting_without_a_buffer_or_a_place_leaves_the_reply(void)
     const image *before = image_of(rr_client_channel(channel.client));
     REFUSED(before, rr_client_get(channel.client, id, NULL, 8));
     REFUSED(before, rr_client_get_wait(channel.client, id, NULL, 8, FOREVER));
-    REFUSED(before, rr_client_view(channel.client, id, NULL, FOREVER));
-    REFUSED(before, rr_client_wait_any(channel.client, NULL, 1, FOREVER));
+    REFUSED(before, rr_client_view(channel.client, id, NULL, NULL));
+    REFUSED(before, rr_client_wait_any(channel.client, NULL, 1, NULL));
     collect_text(channel.client, id, "told");
     close_pair(&channel);
 }
@@ -86,26 +84,26 @@ static void waiting_for_any_of_no_ids_does_not_wait(void)
     pair channel = open_pair(1);
     const uint64_t none[] = {0, 0, 0};
     const image *before = image_of(rr_client_channel(channel.client));
-    REFUSED(before, rr_client_wait_any(channel.client, NULL, 0, FOREVER));
-    REFUSED(before, rr_client_wait_any(channel.client, none, 0, FOREVER));
-    REFUSED(before, rr_client_wait_any(channel.client, none, LENGTH(none), FOREVER));
+    REFUSED(before, rr_client_wait_any(channel.client, NULL, 0, NULL));
+    REFUSED(before, rr_client_wait_any(channel.client, none, 0, NULL));
+    REFUSED(before, rr_client_wait_any(channel.client, none, LENGTH(none), NULL));
     close_pair(&channel);
 }
 
 static void loans_without_a_place_take_no_slot_and_go_on(void)
 {
     pair channel = open_pair(4);
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     uint64_t id = 12345;
     const image *before = image_of(rr_client_channel(channel.client));
-    REFUSED(before, rr_client_loan(channel.client, NULL, FOREVER));
-    EXPECT(rr_client_loan(channel.client, &loan, FOREVER), 0);
+    REFUSED(before, rr_client_loan(channel.client, NULL, NULL));
+    EXPECT(rr_client_loan(channel.client, &loan, NULL), 0);
     before = image_of(rr_client_channel(channel.client));
-    REFUSED(before, rr_client_commit(channel.client, NULL, 0, &id));
-    REFUSED(before, rr_client_commit(channel.client, &loan, 0, NULL));
+    REFUSED(before, commit_loan(channel.client, NULL, 0, &id));
+    REFUSED(before, commit_loan(channel.client, &loan, 0, NULL));
     REFUSED(before, rr_client_abort(channel.client, NULL));
     CHECK(id == 12345 && loan.data != NULL);
-    EXPECT(rr_client_commit(channel.client, &loan, 0, &id), 0);
+    EXPECT(commit_loan(channel.client, &loan, 0, &id), 0);
     EXPECT(rr_client_cancel(channel.client, id), 0);
     close_pair(&channel);
 }
@@ -137,12 +135,12 @@ static void impossible_lengths_are_too_long(void)
         static const char byte = 0;
         EXPECT(rr_client_req(channel.client, &byte, lengths[k], NULL, 0, FOREVER), -EMSGSIZE);
         EXPECT(rr_client_send(channel.client, &byte, lengths[k], &id), -EMSGSIZE);
-        EXPECT(rr_client_send_wait(channel.client, &byte, lengths[k], FOREVER, &id), -EMSGSIZE);
-        EXPECT(rr_client_send_msg(channel.client, &byte, lengths[k], 0, 0, FOREVER, &id), -EMSGSIZE);
+        EXPECT(rr_client_send_wait(channel.client, &byte, lengths[k], &id, FOREVER), -EMSGSIZE);
+        EXPECT(send_labelled(channel.client, &byte, lengths[k], 0, 0, &id, FOREVER), -EMSGSIZE);
         EXPECT(rr_client_post(channel.client, &byte, lengths[k], FOREVER), -EMSGSIZE);
-        rr_loan loan;
-        EXPECT(rr_client_loan(channel.client, &loan, 0), 0);
-        EXPECT(rr_client_commit(channel.client, &loan, lengths[k], &id), -EMSGSIZE);
+        rr_buffer loan = RR_BUFFER_INIT;
+        EXPECT(rr_client_loan(channel.client, &loan, within(0)), 0);
+        EXPECT(commit_loan(channel.client, &loan, lengths[k], &id), -EMSGSIZE);
         EXPECT(rr_client_abort(channel.client, &loan), 0);
     }
     EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 0);
@@ -156,7 +154,7 @@ static void expect_stale(rr_client *client, uint64_t id)
     EXPECT(rr_client_cancel(client, id), -ESTALE);
     EXPECT(rr_client_release(client, id), -ESTALE);
     if (id != 0)
-        EXPECT(rr_client_wait_any(client, one, 1, FOREVER), -ESTALE);
+        EXPECT(rr_client_wait_any(client, one, 1, NULL), -ESTALE);
     EXPECT(rr_client_remote_error(client, id, NULL, NULL, 0), -ESTALE);
 }
 
@@ -164,13 +162,13 @@ static void expect_stale_of_bytes(rr_client *client, uint64_t id)
 {
     char buffer[8];
     rr_view view;
-    rr_loan loan = {id, buffer, sizeof buffer, 0, 0};
+    rr_buffer loan = {sizeof loan, 0, id, buffer, sizeof buffer, 0, 0, 0};
     uint64_t sent;
     expect_stale(client, id);
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESTALE);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, FOREVER), -ESTALE);
-    EXPECT(rr_client_commit(client, &loan, 0, &sent), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(commit_loan(client, &loan, 0, &sent), -ESTALE);
     EXPECT(rr_client_abort(client, &loan), -ESTALE);
     CHECK(loan.data == buffer);
 }
@@ -225,8 +223,8 @@ static void the_requests_and_loans_of_another_handle_are_stale(void)
     uint64_t held = send_text(channel.client, "held");
     take_text(channel.server, "held");
     uint64_t queued = send_text(channel.client, "queued");
-    rr_loan loan;
-    EXPECT(rr_client_loan(channel.client, &loan, 0), 0);
+    rr_buffer loan = RR_BUFFER_INIT;
+    EXPECT(rr_client_loan(channel.client, &loan, within(0)), 0);
     const image *before = image_of(rr_client_channel(channel.client));
     const uint64_t ids[] = {ready, held, queued, loan.id};
     for (size_t k = 0; k < LENGTH(ids); k++)

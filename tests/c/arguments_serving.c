@@ -5,9 +5,9 @@
 #include "integers.h"
 #include "untouched.h"
 
-static int never_called(void *context, const rr_view *request, rr_response *response)
+static int never_called(void *context, const rr_view *request, rr_buffer *reply)
 {
-    (void)context, (void)request, (void)response;
+    (void)context, (void)request, (void)reply;
     CHECK(!"called");
     return RR_SERVE_STOP;
 }
@@ -26,20 +26,20 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     EXPECT(rr_server_interrupt(NULL), -EINVAL);
     EXPECT(rr_recv(NULL, buffer, sizeof buffer, &request), -EINVAL);
     EXPECT(rr_recv_wait(NULL, buffer, sizeof buffer, &request, FOREVER), -EINVAL);
-    EXPECT(rr_recv_view(NULL, views, FOREVER), -EINVAL);
-    EXPECT(rr_recv_batch(NULL, views, LENGTH(views), FOREVER), -EINVAL);
-    EXPECT(rr_drain(NULL, views, LENGTH(views)), -EINVAL);
+    EXPECT(rr_recv_view(NULL, views, NULL), -EINVAL);
+    EXPECT(rr_recv_batch(NULL, views, sizeof(rr_view), LENGTH(views), NULL), -EINVAL);
+    EXPECT(rr_drain(NULL, views, sizeof(rr_view), LENGTH(views)), -EINVAL);
     EXPECT(rr_recv_i64(NULL, &number, &request), -EINVAL);
     EXPECT(rr_recv_wait_i64(NULL, &number, &request, FOREVER), -EINVAL);
     EXPECT(rr_reply(NULL, 1, "", 0), -EINVAL);
-    EXPECT(rr_reply_msg(NULL, 1, "", 0, 0, 0), -EINVAL);
+    EXPECT(reply_labelled(NULL, 1, "", 0, 0, 0), -EINVAL);
     EXPECT(rr_reply_error(NULL, 1, 1, ""), -EINVAL);
     EXPECT(rr_reply_i64(NULL, 1, 1), -EINVAL);
-    EXPECT(rr_reply_loan(NULL, 1, &room, &length), -EINVAL);
-    EXPECT(rr_reply_commit(NULL, 1, 0), -EINVAL);
-    EXPECT(rr_reply_commit_msg(NULL, 1, 0, 0, 0), -EINVAL);
-    EXPECT(rr_release(NULL, 1), -EINVAL);
-    EXPECT(rr_serve(NULL, never_called, NULL), -EINVAL);
+    EXPECT(loan_reply(NULL, 1, &room, &length), -EINVAL);
+    EXPECT(commit_reply(NULL, 1, 0, 0, 0), -EINVAL);
+    EXPECT(commit_reply(NULL, 1, 0, 0, 0), -EINVAL);
+    EXPECT(rr_dismiss(NULL, 1), -EINVAL);
+    EXPECT(rr_serve(NULL, never_called, NULL, NULL), -EINVAL);
     CHECK(rr_server_channel(NULL) == NULL);
     CHECK(room == buffer && length == 12345 && number == 12345 && strcmp(buffer, "unused") == 0);
     const unsigned char *bytes = (const unsigned char *)views;
@@ -62,12 +62,12 @@ static void taking_without_a_buffer_or_a_place_leaves_the_request_queued(void)
     REFUSED(before, rr_recv(channel.server, buffer, sizeof buffer, NULL));
     REFUSED(before, rr_recv_wait(channel.server, NULL, 8, &request, FOREVER));
     REFUSED(before, rr_recv_wait(channel.server, buffer, sizeof buffer, NULL, FOREVER));
-    REFUSED(before, rr_recv_view(channel.server, NULL, FOREVER));
-    REFUSED(before, rr_recv_batch(channel.server, NULL, 2, FOREVER));
-    REFUSED(before, rr_recv_batch(channel.server, views, 0, FOREVER));
-    REFUSED(before, rr_drain(channel.server, NULL, 2));
-    REFUSED(before, rr_drain(channel.server, views, 0));
-    REFUSED(before, rr_serve(channel.server, NULL, NULL));
+    REFUSED(before, rr_recv_view(channel.server, NULL, NULL));
+    REFUSED(before, rr_recv_batch(channel.server, NULL, sizeof(rr_view), 2, NULL));
+    REFUSED(before, rr_recv_batch(channel.server, views, sizeof(rr_view), 0, NULL));
+    REFUSED(before, rr_drain(channel.server, NULL, sizeof(rr_view), 2));
+    REFUSED(before, rr_drain(channel.server, views, sizeof(rr_view), 0));
+    REFUSED(before, rr_serve(channel.server, NULL, NULL, NULL));
     take_text(channel.server, "asked");
     close_pair(&channel);
 }
@@ -80,13 +80,12 @@ static void replying_without_data_or_a_place_leaves_the_request_to_be_replied_to
     size_t length = 12345;
     const image *before = image_of(rr_server_channel(channel.server));
     REFUSED(before, rr_reply(channel.server, taken, NULL, 1));
-    REFUSED(before, rr_reply_msg(channel.server, taken, NULL, 1, 0, 0));
+    REFUSED(before, reply_labelled(channel.server, taken, NULL, 1, 0, 0));
     REFUSED(before, rr_reply_error(channel.server, taken, 1, NULL));
-    REFUSED(before, rr_reply_loan(channel.server, taken, NULL, &length));
-    REFUSED(before, rr_reply_loan(channel.server, taken, &room, NULL));
+    REFUSED(before, rr_reply_loan(channel.server, taken, NULL));
     /* Nor did either of those lend anything. */
-    REFUSED(before, rr_reply_commit(channel.server, taken, 0));
-    REFUSED(before, rr_reply_commit_msg(channel.server, taken, 0, 128, 0));
+    REFUSED(before, commit_reply(channel.server, taken, 0, 0, 0));
+    REFUSED(before, commit_reply(channel.server, taken, 0, 128, 0));
     CHECK(room == NULL && length == 12345);
     reply_text(channel.server, taken, "told");
     collect_text(channel.client, id, "told");
@@ -112,16 +111,16 @@ static void impossible_lengths_are_too_long(void)
 {
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "asked"), taken = take_text(channel.server, "asked");
-    void *room;
+    void *room = NULL;
     size_t capacity;
-    EXPECT(rr_reply_loan(channel.server, taken, &room, &capacity), 0);
+    EXPECT(loan_reply(channel.server, taken, &room, &capacity), 0);
     const size_t lengths[] = {4097, UINT32_MAX, SIZE_MAX / 2 + 1, SIZE_MAX};
     for (size_t k = 0; k < LENGTH(lengths); k++) {
         static const char byte = 0;
         EXPECT(rr_reply(channel.server, taken, &byte, lengths[k]), -EMSGSIZE);
-        EXPECT(rr_reply_msg(channel.server, taken, &byte, lengths[k], 0, 0), -EMSGSIZE);
-        EXPECT(rr_reply_commit(channel.server, taken, lengths[k]), -EMSGSIZE);
-        EXPECT(rr_reply_commit_msg(channel.server, taken, lengths[k], 0, RR_END_ALIGNED), -EMSGSIZE);
+        EXPECT(reply_labelled(channel.server, taken, &byte, lengths[k], 0, 0), -EMSGSIZE);
+        EXPECT(commit_reply(channel.server, taken, lengths[k], 0, 0), -EMSGSIZE);
+        EXPECT(commit_reply(channel.server, taken, lengths[k], 0, RR_MSG_END_ALIGNED), -EMSGSIZE);
     }
     reply_text(channel.server, taken, "told");
     collect_text(channel.client, id, "told");
@@ -130,22 +129,22 @@ static void impossible_lengths_are_too_long(void)
 
 static void expect_stale(rr_server *server, uint64_t id)
 {
-    void *room;
+    void *room = NULL;
     size_t length;
     EXPECT(rr_reply(server, id, "", 0), -ESTALE);
-    EXPECT(rr_reply_msg(server, id, "", 0, 128, 0), -ESTALE);
+    EXPECT(reply_labelled(server, id, "", 0, 128, 0), -ESTALE);
     EXPECT(rr_reply_error(server, id, 1, ""), -ESTALE);
-    EXPECT(rr_reply_loan(server, id, &room, &length), -ESTALE);
-    EXPECT(rr_reply_commit(server, id, 0), -ESTALE);
-    EXPECT(rr_reply_commit_msg(server, id, 0, 128, 0), -ESTALE);
-    EXPECT(rr_release(server, id), -ESTALE);
+    EXPECT(loan_reply(server, id, &room, &length), -ESTALE);
+    EXPECT(commit_reply(server, id, 0, 0, 0), -ESTALE);
+    EXPECT(commit_reply(server, id, 0, 128, 0), -ESTALE);
+    EXPECT(rr_dismiss(server, id), -ESTALE);
 }
 
 static void expect_stale_of_integers(rr_server *server, uint64_t id)
 {
     EXPECT(rr_reply_i64(server, id, 1), -ESTALE);
     EXPECT(rr_reply_error(server, id, 1, ""), -ESTALE);
-    EXPECT(rr_release(server, id), -ESTALE);
+    EXPECT(rr_dismiss(server, id), -ESTALE);
 }
 
 /* Nobody's; beyond the channel's slots; of another generation; not an id at all. */
@@ -189,8 +188,8 @@ static void requests_that_are_queued_lent_or_anothers_are_stale(void)
     EXPECT(rr_server_from_fd(rr_channel_fd(rr_server_channel(channel.server)), NULL, &other, NULL), 0);
     uint64_t held = send_text(channel.client, "held"), taken = take_text(channel.server, "held");
     uint64_t queued = send_text(channel.client, "queued");
-    rr_loan loan;
-    EXPECT(rr_client_loan(channel.client, &loan, 0), 0);
+    rr_buffer loan = RR_BUFFER_INIT;
+    EXPECT(rr_client_loan(channel.client, &loan, within(0)), 0);
     expect_stale(other, taken);
     const uint64_t ids[] = {queued, loan.id};
     for (size_t k = 0; k < LENGTH(ids); k++) {

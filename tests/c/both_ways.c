@@ -40,7 +40,7 @@ static int64_t call(const side *from, uint32_t depth)
     return made;
 }
 
-static int call_on(void *context, const rr_view *request, rr_response *response)
+static int call_on(void *context, const rr_view *request, rr_buffer *reply)
 {
     const side *here = (const side *)context;
     uint32_t depth;
@@ -52,15 +52,15 @@ static int call_on(void *context, const rr_view *request, rr_response *response)
     if (made < 0)
         return (int)made;
     uint32_t with_this = (uint32_t)made + 1;
-    memcpy(response->data, &with_this, sizeof with_this);
-    response->length = sizeof with_this;
+    memcpy(reply->data, &with_this, sizeof with_this);
+    reply->length = sizeof with_this;
     return RR_SERVE_CONTINUE;
 }
 
 static void *serve(void *context)
 {
     side *here = (side *)context;
-    EXPECT(rr_serve(here->own.server, call_on, here), -ESHUTDOWN);
+    EXPECT(rr_serve(here->own.server, call_on, here, NULL), -ESHUTDOWN);
     return NULL;
 }
 

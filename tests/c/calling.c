@@ -215,8 +215,8 @@ static void a_timeout_of_0_tries_once(void)
     EXPECT(rr_client_pending(channel.client), 0);
     expect_none_queued(channel.server);
 
-    EXPECT(rr_client_send_wait(channel.client, "b", 1, 0, &id), 0);
-    EXPECT(rr_client_send_wait(channel.client, "c", 1, 0, &refused), -ENOBUFS);
+    EXPECT(rr_client_send_wait(channel.client, "b", 1, &id, 0), 0);
+    EXPECT(rr_client_send_wait(channel.client, "c", 1, &refused, 0), -ENOBUFS);
     EXPECT(rr_client_req(channel.client, "d", 1, buffer, sizeof buffer, 0), -ENOBUFS);
     EXPECT(rr_client_pending(channel.client), 1);
     EXPECT(rr_client_get_wait(channel.client, id, buffer, sizeof buffer, 0), -EAGAIN);

@@ -11,7 +11,10 @@
 #define _GNU_SOURCE
 #endif
 
-#include "shmrr.h"
+/* Calls with null pointers are tested. */
+#define RR_NONNULL(...)
+
+#include "forms.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -17,8 +17,8 @@ static void expect_stale(rr_client *client, uint64_t id)
     rr_view view;
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESTALE);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, FOREVER), -ESTALE);
-    EXPECT(rr_client_wait_any(client, &id, 1, FOREVER), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(rr_client_wait_any(client, &id, 1, NULL), -ESTALE);
     EXPECT(rr_client_cancel(client, id), -ESTALE);
 }
 
@@ -47,7 +47,7 @@ static void wait_for_a_view(rr_client *client)
 {
     rr_view view;
     uint64_t id = send_text(client, "asked");
-    EXPECT(rr_client_view(client, id, &view, FOREVER), -ECANCELED);
+    EXPECT(rr_client_view(client, id, &view, NULL), -ECANCELED);
     pass_gate(&cleared);
     expect_stale(client, id);
 }
@@ -55,7 +55,7 @@ static void wait_for_a_view(rr_client *client)
 static void wait_for_any(rr_client *client)
 {
     uint64_t ids[] = {0, send_text(client, "asked"), send_text(client, "asked")};
-    EXPECT(rr_client_wait_any(client, ids, LENGTH(ids), FOREVER), -ECANCELED);
+    EXPECT(rr_client_wait_any(client, ids, LENGTH(ids), NULL), -ECANCELED);
     pass_gate(&cleared);
     expect_stale(client, ids[1]);
     expect_stale(client, ids[2]);
@@ -66,7 +66,7 @@ static void expect_four_waits_end(int held)
 {
     void (*const waits[])(rr_client *) = {wait_for_a_whole_request, wait_for_a_copy, wait_for_a_view, wait_for_any};
     pair channel = open_pair(SLOTS);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     pid_t children[LENGTH(waits)];
     uint64_t taken[5];
     cleared = new_gate();
@@ -109,7 +109,7 @@ static void a_clear_ends_the_waits_of_four_other_processes(void)
 }
 
 typedef struct clearer {
-    const rr_channel *channel;
+    rr_channel *channel;
     int count;
 } clearer;
 
@@ -130,7 +130,7 @@ static void who_waits_for_a_slot_gets_one_that_was_cleared(void)
             taken = take_text(channel.server, "first");
         deed clearing;
         plan(&clearing, by.channel, clear_by_deed, &by);
-        EXPECT(rr_client_send_wait(channel.client, "second", 6, FOREVER, &second), 0);
+        EXPECT(rr_client_send_wait(channel.client, "second", 6, &second, FOREVER), 0);
         CHECK(now() - done(&clearing) < 10 * SECOND);
         EXPECT(by.count, 1);
         expect_stale(channel.client, first);
@@ -178,7 +178,7 @@ static int borrow_room(rr_server *server, uint64_t id)
 {
     void *room;
     size_t size;
-    return rr_reply_loan(server, id, &room, &size);
+    return loan_reply(server, id, &room, &size);
 }
 
 static void the_server_of_a_cleared_request_is_told_so_once_and_its_slot_is_free(void)
@@ -208,14 +208,14 @@ static void the_server_of_a_cleared_request_is_told_so_once_and_its_slot_is_free
 static void a_reply_in_the_making_is_refused_when_it_is_committed(void)
 {
     pair channel = open_pair(1);
-    void *room;
+    void *room = NULL;
     size_t size;
     send_text(channel.client, "cleared");
     uint64_t taken = take_text(channel.server, "cleared");
-    EXPECT(rr_reply_loan(channel.server, taken, &room, &size), 0);
+    EXPECT(loan_reply(channel.server, taken, &room, &size), 0);
     memcpy(room, "late", 4);
     EXPECT(clear(&channel), 1);
-    EXPECT(rr_reply_commit(channel.server, taken, 4), -ESTALE);
+    EXPECT(commit_reply(channel.server, taken, 4, 0, 0), -ESTALE);
     expect_all_slots_free(&channel, 1);
     close_pair(&channel);
 }
@@ -223,7 +223,7 @@ static void a_reply_in_the_making_is_refused_when_it_is_committed(void)
 static void a_request_that_is_to_be_served_again_is_cleared_too(void)
 {
     rr_options options = with_slots(1);
-    options.flags = RR_REDELIVER;
+    options.flags = RR_OPT_REDELIVER;
     pair channel = {NULL, NULL};
     EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
     channel.client = another_client(&channel);
@@ -254,7 +254,7 @@ static void queued_messages_are_dropped_and_one_that_a_server_holds_is_its(void)
     EXPECT(clear(&channel), 0);
     rr_stats stats = stats_of(rr_server_channel(channel.server));
     CHECK(stats.in_flight == 1 && stats.free == 2 && stats.cancels == 2);
-    EXPECT(rr_release(channel.server, taken), 0);
+    EXPECT(rr_dismiss(channel.server, taken), 0);
     expect_all_slots_free(&channel, 3);
     close_pair(&channel);
 }
@@ -262,7 +262,7 @@ static void queued_messages_are_dropped_and_one_that_a_server_holds_is_its(void)
 static void a_channel_of_integers_is_cleared_alike(void)
 {
     rr_options options = with_slots(2);
-    options.kind = RR_INT;
+    options.kind = RR_KIND_INT;
     pair channel = {NULL, NULL};
     EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
@@ -294,7 +294,7 @@ static void outcomes_that_are_there_stay_and_can_be_collected(void)
     uint64_t queued = send_text(channel.client, "queued");
     reply_text(channel.server, take_text(channel.server, "replied"), "reply");
     EXPECT(rr_reply_error(channel.server, take_text(channel.server, "refused"), 7, "no"), 0);
-    EXPECT(rr_release(channel.server, take_text(channel.server, "released")), 0);
+    EXPECT(rr_dismiss(channel.server, take_text(channel.server, "released")), 0);
     take_text(leaving, "left");
     rr_server_free(leaving);
 
@@ -313,10 +313,10 @@ static void outcomes_that_are_there_stay_and_can_be_collected(void)
 static void loans_stay_and_can_be_sent_or_given_back(void)
 {
     pair channel = open_pair(3);
-    rr_loan sent, given_back;
+    rr_buffer sent = RR_BUFFER_INIT, given_back = RR_BUFFER_INIT;
     uint64_t id;
-    EXPECT(rr_client_loan(channel.client, &sent, 0), 0);
-    EXPECT(rr_client_loan(channel.client, &given_back, 0), 0);
+    EXPECT(rr_client_loan(channel.client, &sent, within(0)), 0);
+    EXPECT(rr_client_loan(channel.client, &given_back, within(0)), 0);
     uint64_t cleared = send_text(channel.client, "cleared");
     memcpy(sent.data, "written", 7);
     EXPECT(clear(&channel), 1);
@@ -324,7 +324,7 @@ static void loans_stay_and_can_be_sent_or_given_back(void)
     CHECK(stats_of(rr_client_channel(channel.client)).free == 1);
     CHECK(memcmp(sent.data, "written", 7) == 0);
     EXPECT(rr_client_abort(channel.client, &given_back), 0);
-    EXPECT(rr_client_commit(channel.client, &sent, 7, &id), 0);
+    EXPECT(commit_loan(channel.client, &sent, 7, &id), 0);
     reply_text(channel.server, take_text(channel.server, "written"), "read");
     collect_text(channel.client, id, "read");
     expect_all_slots_free(&channel, 3);
@@ -336,7 +336,7 @@ static void loans_stay_and_can_be_sent_or_given_back(void)
 static void both_kinds_of_handle_clear_and_nothing_is_0(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handles[] = {rr_client_channel(channel.client), rr_server_channel(channel.server)};
+    rr_channel *handles[] = {rr_client_channel(channel.client), rr_server_channel(channel.server)};
     for (size_t k = 0; k < LENGTH(handles); k++) {
         EXPECT(rr_channel_clear(handles[k]), 0);
         uint64_t held = send_text(channel.client, "held"), taken = take_text(channel.server, "held");

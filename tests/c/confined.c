@@ -44,28 +44,28 @@ static handles open_handles(const char *name)
     options.slots = 2;
     EXPECT(rr_server_new(name, &options, &open.server, NULL), 0);
     EXPECT(rr_client_new(name, &options, &open.client, NULL), 0);
-    options.flags = RR_NEED_SERVER;
+    options.flags = RR_OPT_NEED_SERVER;
     EXPECT(rr_client_new(name, &options, &open.needy, NULL), 0);
     return open;
 }
 
 static void call_and_serve(const handles *at)
 {
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     rr_view view;
     uint64_t id = send_text(at->client, "request");
-    EXPECT(rr_recv_view(at->server, &view, FOREVER), 7);
+    EXPECT(rr_recv_view(at->server, &view, NULL), 7);
     EXPECT(rr_reply(at->server, view.id, "reply", 5), 0);
     collect_text(at->client, id, "reply");
-    EXPECT(rr_client_loan(at->client, &loan, FOREVER), 0);
-    EXPECT(rr_client_commit(at->client, &loan, 3, &id), 0);
+    EXPECT(rr_client_loan(at->client, &loan, NULL), 0);
+    EXPECT(commit_loan(at->client, &loan, 3, &id), 0);
     EXPECT(rr_reply_error(at->server, take_any(at->server), 7, "wrong"), 0);
     char text[16];
     int code;
     EXPECT(rr_client_get(at->client, id, text, sizeof text), -EREMOTEIO);
     EXPECT(rr_client_remote_error(at->client, id, &code, text, sizeof text), 5);
     EXPECT(rr_client_post(at->client, "", 0, FOREVER), 0);
-    EXPECT(rr_release(at->server, take_any(at->server)), 0);
+    EXPECT(rr_dismiss(at->server, take_any(at->server)), 0);
 }
 
 static void wait_in_vain(const handles *at)
@@ -75,7 +75,7 @@ static void wait_in_vain(const handles *at)
     uint64_t ids[2] = {send_text(at->client, ""), send_text(at->needy, "")};
     EXPECT(rr_client_get_wait(at->client, ids[0], text, sizeof text, 60 * MS), -ETIMEDOUT);
     EXPECT(rr_client_get_wait(at->needy, ids[1], text, sizeof text, 60 * MS), -ETIMEDOUT);
-    EXPECT(rr_client_wait_any(at->client, ids, 1, 60 * MS), -ETIMEDOUT);
+    EXPECT(rr_client_wait_any(at->client, ids, 1, within(60 * MS)), -ETIMEDOUT);
     EXPECT(rr_client_req(at->client, "", 0, text, sizeof text, 60 * MS), -ETIMEDOUT);
     EXPECT(rr_client_cancel(at->client, ids[0]), 0);
     EXPECT(rr_client_cancel(at->needy, ids[1]), 0);
@@ -84,10 +84,10 @@ static void wait_in_vain(const handles *at)
 
 static void look_after_the_channel(const handles *at)
 {
-    const rr_channel *channel = rr_client_channel(at->client);
+    rr_channel *channel = rr_client_channel(at->client);
     rr_participant found[8];
     CHECK(stats_of(channel).slots == 2);
-    CHECK(rr_channel_participants(channel, found, LENGTH(found)) >= 3);
+    CHECK(rr_channel_participants(channel, found, sizeof(rr_participant), LENGTH(found)) >= 3);
     EXPECT(rr_channel_servers(channel), 1);
     send_text(at->client, "");
     EXPECT(rr_channel_clear(channel), 1);
@@ -114,7 +114,7 @@ static void die_at_work(const char *name)
 static void confine_and_work(const char *name, int all)
 {
     handles at = open_handles(name);
-    const rr_channel *channel = rr_client_channel(at.client);
+    rr_channel *channel = rr_client_channel(at.client);
     CHECK(rr_channel_request_fd(channel) >= 0);
     die_at_work(name);
     long calls[CALLS_MAX];

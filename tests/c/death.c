@@ -180,7 +180,7 @@ static void a_client_that_waits_for_a_slot_gets_that_of_a_killed_one(void)
     deed killing;
     uint64_t id;
     plan(&killing, rr_client_channel(channel.client), kill_pid, &client);
-    EXPECT(rr_client_send_wait(channel.client, "living", 6, 60 * SECOND, &id), 0);
+    EXPECT(rr_client_send_wait(channel.client, "living", 6, &id, 60 * SECOND), 0);
     done(&killing);
     expect_killed(client);
     take_text(channel.server, "living");
@@ -204,7 +204,7 @@ static void recover_says_how_many_it_swept_up_after(void)
     pair channel = open_pair(8);
     uint64_t first = send_text(channel.client, "1"), second = send_text(channel.client, "2");
     pid_t dead[] = {holder(&channel, 1), holder(&channel, 1), sender(&channel, 3)};
-    const rr_channel *handle = rr_client_channel(channel.client);
+    rr_channel *handle = rr_client_channel(channel.client);
     EXPECT(rr_channel_recover(handle), 0);
     for (size_t k = 0; k < LENGTH(dead); k++)
         kill_and_reap(dead[k]);
@@ -314,7 +314,7 @@ typedef struct foreign_lock {
 } foreign_lock;
 
 /* Of a stranger that opened the file anew, from past all others on if no start is given. */
-static int take_lock(const rr_channel *channel, foreign_lock wanted)
+static int take_lock(rr_channel *channel, foreign_lock wanted)
 {
     char path[32];
     struct flock lock;
@@ -337,7 +337,7 @@ static void locks_of_strangers_hide_no_death(void)
                                   {O_RDONLY, F_RDLCK, ((off_t)1 << 60) + ((off_t)3 << 40), 1}};
     for (size_t k = 0; k < LENGTH(locks); k++) {
         pair channel = open_pair(2);
-        const rr_channel *at = rr_server_channel(channel.server);
+        rr_channel *at = rr_server_channel(channel.server);
         rr_client *other;
         kill_and_reap(sender(&channel, 1));
         int fd = take_lock(at, locks[k]);

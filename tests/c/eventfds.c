@@ -22,7 +22,7 @@ static void expect_never_blocks_and_closes_on_exec(int fd)
 static void a_handle_has_one_descriptor_for_requests_and_one_for_replies(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handles[] = {rr_server_channel(channel.server), rr_client_channel(channel.client)};
+    rr_channel *handles[] = {rr_server_channel(channel.server), rr_client_channel(channel.client)};
     for (size_t k = 0; k < LENGTH(handles); k++) {
         int requests = rr_channel_request_fd(handles[k]), replies = rr_channel_reply_fd(handles[k]);
         CHECK(requests >= 0 && replies >= 0 && requests != replies);
@@ -40,7 +40,7 @@ static void a_handle_has_one_descriptor_for_requests_and_one_for_replies(void)
 static void the_descriptors_are_closed_with_their_handle(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     int own = rr_channel_request_fd(handle);
     EXPECT(rr_channel_reply_fd_set(handle, own), 0);
     int adopted = rr_channel_reply_fd(handle);
@@ -51,7 +51,7 @@ static void the_descriptors_are_closed_with_their_handle(void)
 }
 
 typedef struct first_call {
-    const rr_channel *channel;
+    rr_channel *channel;
     pthread_barrier_t *start;
     int fd;
     pthread_t thread;
@@ -88,7 +88,7 @@ static void threads_that_ask_first_at_once_get_the_same_descriptor(void)
 static void without_a_descriptor_there_is_nothing_to_signal_or_to_consume(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     EXPECT(rr_channel_notify_requests(handle), -ENXIO);
     EXPECT(rr_channel_consume_requests(handle), -ENXIO);
     CHECK(rr_channel_request_fd(handle) >= 0);
@@ -116,14 +116,14 @@ static int next_descriptor(void)
     return next;
 }
 
-typedef int (*adopting)(const rr_channel *, int);
+typedef int (*adopting)(rr_channel *, int);
 
 static const adopting ADOPTING[] = {rr_channel_request_fd_set, rr_channel_reply_fd_set};
 
 static void an_adopted_descriptor_is_duplicated_and_its_owner_may_close_it(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *from = rr_server_channel(channel.server), *to = rr_client_channel(channel.client);
+    rr_channel *from = rr_server_channel(channel.server), *to = rr_client_channel(channel.client);
     int requests = new_eventfd(0), replies = new_eventfd(0);
     EXPECT(rr_channel_request_fd_set(from, requests), 0);
     EXPECT(rr_channel_request_fd_set(to, requests), 0);
@@ -145,7 +145,7 @@ static void an_adopted_descriptor_is_duplicated_and_its_owner_may_close_it(void)
 
 static void an_adopted_descriptor_outlives_the_handle_that_made_it(void)
 {
-    wired at = open_wired(RR_BYTES, 0, 0);
+    wired at = open_wired(RR_KIND_BYTES, 0, 0);
     rr_server_free(at.channel.server);
     EXPECT(rr_channel_notify_requests(at.at_client), 0);
     EXPECT(rr_channel_consume_requests(at.at_client), 1);
@@ -155,7 +155,7 @@ static void an_adopted_descriptor_outlives_the_handle_that_made_it(void)
 static void a_handle_that_has_a_descriptor_adopts_no_other(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *made = rr_server_channel(channel.server), *adopted = rr_client_channel(channel.client);
+    rr_channel *made = rr_server_channel(channel.server), *adopted = rr_client_channel(channel.client);
     int first = new_eventfd(0), second = new_eventfd(0);
     int own = rr_channel_request_fd(made);
     EXPECT(rr_channel_request_fd_set(adopted, first), 0);
@@ -177,7 +177,7 @@ static void a_handle_that_has_a_descriptor_adopts_no_other(void)
 static void what_is_no_open_eventfd_is_refused_and_leaves_nothing(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     int ends[2], sockets[2];
     CHECK(pipe2(ends, O_CLOEXEC) == 0);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
@@ -208,7 +208,7 @@ static void what_is_no_open_eventfd_is_refused_and_leaves_nothing(void)
 static void consuming_an_adopted_semaphore_takes_the_whole_count(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     int semaphore = new_eventfd(EFD_SEMAPHORE);
     EXPECT(rr_channel_request_fd_set(handle, semaphore), 0);
     for (int k = 0; k < 5; k++)
@@ -223,7 +223,7 @@ static void consuming_an_adopted_semaphore_takes_the_whole_count(void)
 static void one_that_blocked_before_it_was_adopted_blocks_no_more(void)
 {
     pair channel = open_pair(2);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     int blocking = new_eventfd(0);
     CHECK(!(fcntl(blocking, F_GETFL) & O_NONBLOCK));
     EXPECT(rr_channel_request_fd_set(handle, blocking), 0);
@@ -237,7 +237,7 @@ static void one_that_blocked_before_it_was_adopted_blocks_no_more(void)
 static void a_process_without_a_descriptor_left_is_told_so_and_can_try_again(void)
 {
     pair channel = open_pair(1);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     struct rlimit before, none;
     CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
     none = before;

@@ -12,7 +12,7 @@
 /* A channel whose client signals the server's eventfd for requests, and whose server the client's one for replies. */
 typedef struct wired {
     pair channel;
-    const rr_channel *at_server, *at_client;
+    rr_channel *at_server, *at_client;
 } wired;
 
 static inline wired open_wired(uint32_t kind, uint32_t server_flags, uint32_t client_flags)

@@ -91,7 +91,7 @@ static inline void close_pair(pair *channel)
     rr_server_free(channel->server);
 }
 
-static inline rr_stats stats_of(const rr_channel *channel)
+static inline rr_stats stats_of(rr_channel *channel)
 {
     rr_stats stats = RR_STATS_INIT;
     EXPECT(rr_channel_stats(channel, &stats), 0);
@@ -281,7 +281,7 @@ static inline void until_asleep(pid_t thread)
 typedef struct deed {
     void (*act)(void *);
     void *context;
-    const rr_channel *channel;
+    rr_channel *channel;
     uint64_t sleeps;
     pid_t sleeper;
     pthread_t thread;
@@ -299,7 +299,7 @@ static inline void *do_when_asleep(void *context)
     return NULL;
 }
 
-static inline void plan(deed *planned, const rr_channel *channel, void (*act)(void *), void *context)
+static inline void plan(deed *planned, rr_channel *channel, void (*act)(void *), void *context)
 {
     planned->act = act;
     planned->context = context;

@@ -262,7 +262,7 @@ static void the_dead_make_room_before_a_child_is_refused(void)
         }
         expect_ended_well(child);
         uint64_t id = take_text(channel.server, "done");
-        EXPECT(rr_release(channel.server, id), 0);
+        EXPECT(rr_dismiss(channel.server, id), 0);
     }
     rr_client *third = another_client(&channel), *fourth = another_client(&channel);
     pid_t child = fork_child();

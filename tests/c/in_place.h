@@ -16,7 +16,7 @@
 static const size_t REQUEST_LENGTHS[] = {0, 1, 104, 105, REQUEST_MAX};
 static const size_t RESPONSE_LENGTHS[] = {0, 1, 104, 105, RESPONSE_MAX};
 
-static const uint32_t ALIGNMENTS[] = {0, RR_END_ALIGNED};
+static const uint32_t ALIGNMENTS[] = {0, RR_MSG_END_ALIGNED};
 
 static inline pair open_odd_pair(uint32_t slots)
 {
@@ -53,7 +53,7 @@ static inline int is_filled(const void *from, size_t length, unsigned seed)
 static inline void build(void *room, size_t capacity, size_t length, uint32_t flags, unsigned seed)
 {
     memset(room, CANARY, capacity);
-    size_t start = flags & RR_END_ALIGNED ? capacity - length : 0;
+    size_t start = flags & RR_MSG_END_ALIGNED ? capacity - length : 0;
     fill((unsigned char *)room + start, length, seed);
 }
 
@@ -65,16 +65,16 @@ static inline int is_aligned(const void *place, uintptr_t to)
 /* That a view shows this message, readable and aligned as promised. */
 static inline void expect_seen(const rr_view *view, size_t length, uint32_t type, uint32_t flags, unsigned seed)
 {
-    CHECK(view->length == length && view->type == type && view->flags == flags);
+    CHECK(view->length == length && view->msg_type == type && view->flags == flags);
     CHECK(view->data != NULL);
-    CHECK((flags & RR_END_ALIGNED) || is_aligned(view->data, 8));
+    CHECK((flags & RR_MSG_END_ALIGNED) || is_aligned(view->data, 8));
     CHECK(is_filled(view->data, length, seed));
 }
 
-static inline rr_loan lend(rr_client *client)
+static inline rr_buffer lend(rr_client *client)
 {
-    rr_loan loan;
-    EXPECT(rr_client_loan(client, &loan, 0), 0);
+    rr_buffer loan = RR_BUFFER_INIT;
+    EXPECT(rr_client_loan(client, &loan, within(0)), 0);
     return loan;
 }
 

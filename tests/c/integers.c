@@ -10,12 +10,12 @@ static void a_channel_of_integers_says_so_and_has_room_for_eight_bytes(void)
 {
     const uint64_t sizes[] = {0, 8};
     for (size_t k = 0; k < LENGTH(sizes); k++) {
-        rr_options options = of_kind(RR_INT, 3);
+        rr_options options = of_kind(RR_KIND_INT, 3);
         options.request_max = options.response_max = sizes[k];
         rr_server *server;
         EXPECT(rr_server_new(NULL, &options, &server, NULL), 0);
-        const rr_channel *channel = rr_server_channel(server);
-        EXPECT(rr_channel_kind(channel), RR_INT);
+        rr_channel *channel = rr_server_channel(server);
+        EXPECT(rr_channel_kind(channel), RR_KIND_INT);
         EXPECT(rr_channel_request_max(channel), 8);
         EXPECT(rr_channel_response_max(channel), 8);
         EXPECT(rr_channel_slots(channel), 3);
@@ -29,7 +29,7 @@ static void other_sizes_are_refused_by_name(void)
     for (size_t k = 0; k < 2 * LENGTH(sizes); k++) {
         const char *field = k % 2 ? "response_max" : "request_max";
         char found[64];
-        rr_options options = of_kind(RR_INT, 3);
+        rr_options options = of_kind(RR_KIND_INT, 3);
         *(k % 2 ? &options.response_max : &options.request_max) = sizes[k / 2];
         snprintf(found, sizeof found, "%s: found %d, expected 8", field, (int)sizes[k / 2]);
         rr_server *server;
@@ -114,7 +114,7 @@ static void a_request_is_described(void)
     EXPECT(rr_recv_wait_i64(channel.server, &number, &second, FOREVER), 0);
     CHECK(first.id == id && second.id == another);
     CHECK(first.length == 8 && second.length == 8);
-    CHECK(first.type == 0 && first.flags == 0 && first.redeliveries == 0);
+    CHECK(first.msg_type == 0 && first.flags == 0 && first.redeliveries == 0);
     CHECK(first.client != 0 && second.client != 0 && first.client != second.client);
     rr_client_free(other);
     close_pair(&channel);
@@ -194,7 +194,7 @@ static scene set_scene(const struct wait *wait)
     return at;
 }
 
-static const rr_channel *channel_of(const scene *at)
+static rr_channel *channel_of(const scene *at)
 {
     return rr_server_channel(at->channel.server);
 }

@@ -15,7 +15,7 @@ static inline rr_options of_kind(uint32_t kind, uint32_t slots)
 
 static inline rr_client *another_int_client(const pair *channel)
 {
-    rr_options options = of_kind(RR_INT, 0);
+    rr_options options = of_kind(RR_KIND_INT, 0);
     rr_client *client = NULL;
     EXPECT(rr_client_from_server(channel->server, &options, &client, NULL), 0);
     return client;
@@ -23,7 +23,7 @@ static inline rr_client *another_int_client(const pair *channel)
 
 static inline rr_server *another_int_server(const pair *channel)
 {
-    rr_options options = of_kind(RR_INT, 0);
+    rr_options options = of_kind(RR_KIND_INT, 0);
     rr_server *server = NULL;
     int fd = rr_channel_fd(rr_server_channel(channel->server));
     EXPECT(rr_server_from_fd(fd, &options, &server, NULL), 0);
@@ -33,7 +33,7 @@ static inline rr_server *another_int_server(const pair *channel)
 static inline pair open_int_pair(uint32_t slots)
 {
     pair opened = {NULL, NULL};
-    rr_options options = of_kind(RR_INT, slots);
+    rr_options options = of_kind(RR_KIND_INT, slots);
     EXPECT(rr_server_new(NULL, &options, &opened.server, NULL), 0);
     opened.client = another_int_client(&opened);
     return opened;

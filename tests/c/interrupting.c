@@ -10,7 +10,7 @@
 static int64_t wait_for_any(scene *at, int64_t timeout_ns)
 {
     const uint64_t ids[] = {0, at->held};
-    return rr_client_wait_any(at->channel.client, ids, LENGTH(ids), timeout_ns);
+    return rr_client_wait_any(at->channel.client, ids, LENGTH(ids), within(timeout_ns));
 }
 
 static int64_t wait_to_post(scene *at, int64_t timeout_ns)
@@ -21,7 +21,7 @@ static int64_t wait_to_post(scene *at, int64_t timeout_ns)
 static int64_t wait_to_serve(scene *at, int64_t timeout_ns)
 {
     (void)timeout_ns;
-    return rr_serve(at->channel.server, echo, NULL);
+    return rr_serve(at->channel.server, echo, NULL, NULL);
 }
 
 static const struct wait MORE[] = {{wait_for_any, 1, 0}, {wait_to_post, 1, 0}, {wait_to_serve, 0, 1}};

@@ -13,7 +13,7 @@
 typedef struct rival {
     rr_client *client;
     int rounds, begun, ended;
-    rr_loan loan;
+    rr_buffer loan;
     uint64_t id;
     int code;
     pthread_t thread;
@@ -32,14 +32,14 @@ static void *commit_each(void *context)
     rival *mine = (rival *)context;
     for (int round = 1; round <= mine->rounds; round++) {
         await(&mine->begun, round);
-        mine->code = rr_client_commit(mine->client, &mine->loan, strlen(BUILT), &mine->id);
+        mine->code = commit_loan(mine->client, &mine->loan, strlen(BUILT), &mine->id);
         __atomic_store_n(&mine->ended, round, __ATOMIC_RELEASE);
     }
     return NULL;
 }
 
 /* Lets the rival go, and returns a moment later, each time another. */
-static void begin(rival *other, const rr_loan *loan, int round)
+static void begin(rival *other, const rr_buffer *loan, int round)
 {
     other->loan = *loan;
     __atomic_store_n(&other->begun, round, __ATOMIC_RELEASE);
@@ -50,7 +50,7 @@ static void begin(rival *other, const rr_loan *loan, int round)
 static int rounds;
 
 /* `end` ends its copy of the loan, too; what must arrive then is what it returns, by the id that it stores. */
-static void run_rounds(const char *(*end)(const pair *, rr_loan *, rival *, int, uint64_t *))
+static void run_rounds(const char *(*end)(const pair *, rr_buffer *, rival *, int, uint64_t *))
 {
     pair channel = open_pair(1);
     rival other;
@@ -59,9 +59,9 @@ static void run_rounds(const char *(*end)(const pair *, rr_loan *, rival *, int,
     other.rounds = rounds;
     CHECK(pthread_create(&other.thread, NULL, commit_each, &other) == 0);
     for (int round = 1; round <= rounds; round++) {
-        rr_loan loan;
+        rr_buffer loan = RR_BUFFER_INIT;
         uint64_t id = 0;
-        EXPECT(rr_client_loan(channel.client, &loan, 0), 0);
+        EXPECT(rr_client_loan(channel.client, &loan, within(0)), 0);
         memcpy(loan.data, BUILT, strlen(BUILT));
         begin(&other, &loan, round);
         const char *arrives = end(&channel, &loan, &other, round, &id);
@@ -75,9 +75,9 @@ static void run_rounds(const char *(*end)(const pair *, rr_loan *, rival *, int,
     close_pair(&channel);
 }
 
-static const char *commit(const pair *channel, rr_loan *loan, rival *other, int round, uint64_t *id)
+static const char *commit(const pair *channel, rr_buffer *loan, rival *other, int round, uint64_t *id)
 {
-    int code = rr_client_commit(channel->client, loan, strlen(BUILT), id);
+    int code = commit_loan(channel->client, loan, strlen(BUILT), id);
     await(&other->ended, round);
     EXPECT(other->code, code == 0 ? -ESTALE : 0);
     EXPECT(code, other->code == 0 ? -ESTALE : 0);
@@ -86,7 +86,7 @@ static const char *commit(const pair *channel, rr_loan *loan, rival *other, int 
     return BUILT;
 }
 
-static const char *abort_and_send(const pair *channel, rr_loan *loan, rival *other, int round, uint64_t *id)
+static const char *abort_and_send(const pair *channel, rr_buffer *loan, rival *other, int round, uint64_t *id)
 {
     int code = rr_client_abort(channel->client, loan);
     if (code == 0)

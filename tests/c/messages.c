@@ -18,7 +18,7 @@ static void see_request(seen *at, const rr_request *request)
 {
     at->id = request->id;
     at->length = request->length;
-    at->type = request->type;
+    at->type = request->msg_type;
     at->flags = request->flags;
 }
 
@@ -26,10 +26,10 @@ static void see_view(seen *at, const rr_view *view)
 {
     CHECK(view->data != NULL);
     CHECK(view->length <= LONGEST);
-    CHECK(view->flags & RR_END_ALIGNED || (uintptr_t)view->data % 8 == 0);
+    CHECK(view->flags & RR_MSG_END_ALIGNED || (uintptr_t)view->data % 8 == 0);
     at->id = view->id;
     at->length = view->length;
-    at->type = view->type;
+    at->type = view->msg_type;
     at->flags = view->flags;
     memcpy(at->bytes, view->data, view->length);
 }
@@ -53,7 +53,7 @@ static void by_recv_wait(rr_server *server, seen *at)
 static void by_recv_view(rr_server *server, seen *at)
 {
     rr_view view;
-    int64_t length = rr_recv_view(server, &view, FOREVER);
+    int64_t length = rr_recv_view(server, &view, NULL);
     EXPECT(length, view.length);
     see_view(at, &view);
 }
@@ -61,21 +61,21 @@ static void by_recv_view(rr_server *server, seen *at)
 static void by_recv_batch(rr_server *server, seen *at)
 {
     rr_view views[2];
-    EXPECT(rr_recv_batch(server, views, 2, FOREVER), 1);
+    EXPECT(rr_recv_batch(server, views, sizeof(rr_view), 2, NULL), 1);
     see_view(at, views);
 }
 
 static void by_drain(rr_server *server, seen *at)
 {
     rr_view views[2];
-    EXPECT(rr_drain(server, views, 2), 1);
+    EXPECT(rr_drain(server, views, sizeof(rr_view), 2), 1);
     see_view(at, views);
 }
 
 static void (*const RECEIVERS[])(rr_server *, seen *) = {by_recv, by_recv_wait, by_recv_view, by_recv_batch, by_drain};
 
 static const uint32_t TYPES[] = {0, 128, 129, UINT32_MAX};
-static const uint32_t SENDERS_FLAGS[] = {0, RR_UTF8, RR_END_ALIGNED, RR_UTF8 | RR_END_ALIGNED};
+static const uint32_t SENDERS_FLAGS[] = {0, RR_MSG_UTF8, RR_MSG_END_ALIGNED, RR_MSG_UTF8 | RR_MSG_END_ALIGNED};
 /* Either side of what rides in the lines, and the ends. */
 static const size_t LENGTHS[] = {0, 1, 7, 104, 105, LONGEST};
 
@@ -125,7 +125,7 @@ static void a_request_arrives_with_type_and_flags_by_every_way_of_taking_it(void
             message sent = message_at(k);
             seen found;
             uint64_t id;
-            EXPECT(rr_client_send_msg(channel.client, sent.bytes, sent.length, sent.type, sent.flags, FOREVER, &id),
+            EXPECT(send_labelled(channel.client, sent.bytes, sent.length, sent.type, sent.flags, &id, FOREVER),
                    0);
             RECEIVERS[way](channel.server, &found);
             CHECK(found.id == id);
@@ -144,9 +144,9 @@ static void several_requests_of_one_batch_keep_their_own(void)
     rr_view views[LABELS];
     for (size_t k = 0; k < LABELS; k++) {
         message sent = message_at(k);
-        EXPECT(rr_client_send_msg(channel.client, sent.bytes, sent.length, sent.type, sent.flags, 0, &ids[k]), 0);
+        EXPECT(send_labelled(channel.client, sent.bytes, sent.length, sent.type, sent.flags, &ids[k], 0), 0);
     }
-    EXPECT(rr_recv_batch(channel.server, views, LABELS, FOREVER), LABELS);
+    EXPECT(rr_recv_batch(channel.server, views, sizeof(rr_view), LABELS, NULL), LABELS);
     for (size_t k = 0; k < LABELS; k++) {
         message sent = message_at(k);
         seen found;
@@ -172,8 +172,8 @@ static void a_reply_arrives_with_type_and_flags(void)
         seen found;
         rr_view view;
         uint64_t id = ask(&channel);
-        EXPECT(rr_reply_msg(channel.server, id, sent.bytes, sent.length, sent.type, sent.flags), 0);
-        EXPECT(rr_client_view(channel.client, id, &view, FOREVER), sent.length);
+        EXPECT(reply_labelled(channel.server, id, sent.bytes, sent.length, sent.type, sent.flags), 0);
+        EXPECT(rr_client_view(channel.client, id, &view, NULL), sent.length);
         see_view(&found, &view);
         CHECK(found.id == id);
         CHECK(view.client == 0 && view.redeliveries == 0);
@@ -191,7 +191,7 @@ static void who_does_not_ask_for_type_and_flags_gets_the_same_reply(void)
         char buffer[LONGEST];
         uint64_t ids[] = {ask(&channel), ask(&channel)};
         for (int reply = 0; reply < 2; reply++)
-            EXPECT(rr_reply_msg(channel.server, ids[reply], sent.bytes, sent.length, sent.type, sent.flags), 0);
+            EXPECT(reply_labelled(channel.server, ids[reply], sent.bytes, sent.length, sent.type, sent.flags), 0);
         EXPECT(rr_client_get(channel.client, ids[0], buffer, sizeof buffer), sent.length);
         CHECK(memcmp(buffer, sent.bytes, sent.length) == 0);
         EXPECT(rr_client_get_wait(channel.client, ids[1], buffer, sizeof buffer, FOREVER), sent.length);
@@ -208,7 +208,7 @@ static void a_whole_request_gets_a_labelled_reply(void)
         for (size_t k = 0; k < LABELS; k++) {
             message sent = message_at(k);
             uint64_t id = take_any(channel.server);
-            EXPECT(rr_reply_msg(channel.server, id, sent.bytes, sent.length, sent.type, sent.flags), 0);
+            EXPECT(reply_labelled(channel.server, id, sent.bytes, sent.length, sent.type, sent.flags), 0);
         }
         child_ends();
     }
@@ -227,8 +227,8 @@ static void a_whole_request_gets_a_labelled_reply(void)
 static const struct label {
     uint32_t type, flags;
 } FORBIDDEN[] = {
-    {1, 0}, {2, 0}, {64, 0}, {127, 0}, {127, RR_UTF8}, {0, RR_ONE_WAY}, {200, RR_ONE_WAY | RR_UTF8},
-    {0, 8}, {0, RR_UTF8 | RR_END_ALIGNED | 16}, {300, UINT32_C(1) << 31}, {0, UINT32_MAX},
+    {1, 0}, {2, 0}, {64, 0}, {127, 0}, {127, RR_MSG_UTF8}, {0, RR_MSG_ONE_WAY}, {200, RR_MSG_ONE_WAY | RR_MSG_UTF8},
+    {0, 8}, {0, RR_MSG_UTF8 | RR_MSG_END_ALIGNED | 16}, {300, UINT32_C(1) << 31}, {0, UINT32_MAX},
 };
 
 static void a_request_that_says_what_it_may_not_is_not_sent(void)
@@ -237,7 +237,7 @@ static void a_request_that_says_what_it_may_not_is_not_sent(void)
     for (size_t k = 0; k < LENGTH(FORBIDDEN); k++) {
         const struct label *label = &FORBIDDEN[k];
         uint64_t id;
-        EXPECT(rr_client_send_msg(channel.client, "no", 2, label->type, label->flags, FOREVER, &id), -EINVAL);
+        EXPECT(send_labelled(channel.client, "no", 2, label->type, label->flags, &id, FOREVER), -EINVAL);
         EXPECT(rr_client_pending(channel.client), 0);
         expect_none_queued(channel.server);
     }
@@ -253,7 +253,7 @@ static void a_reply_that_says_what_it_may_not_is_not_sent(void)
         const struct label *label = &FORBIDDEN[k];
         char buffer[8];
         uint64_t id = ask(&channel);
-        EXPECT(rr_reply_msg(channel.server, id, "no", 2, label->type, label->flags), -EINVAL);
+        EXPECT(reply_labelled(channel.server, id, "no", 2, label->type, label->flags), -EINVAL);
         EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), -EAGAIN);
         reply_text(channel.server, id, "yes");
         collect_text(channel.client, id, "yes");
@@ -269,19 +269,19 @@ static void a_labelled_message_is_refused_for_the_reasons_of_a_plain_one(void)
     for (size_t k = 0; k < LENGTH(SENDERS_FLAGS); k++) {
         uint32_t flags = SENDERS_FLAGS[k];
         rr_client *client = channel.client;
-        EXPECT(rr_client_send_msg(client, bytes, LONGEST + 1, 128, flags, FOREVER, &id), -EMSGSIZE);
-        EXPECT(rr_client_send_msg(NULL, bytes, 1, 128, flags, FOREVER, &id), -EINVAL);
-        EXPECT(rr_client_send_msg(client, NULL, 1, 128, flags, FOREVER, &id), -EINVAL);
-        EXPECT(rr_client_send_msg(client, bytes, 1, 128, flags, FOREVER, NULL), -EINVAL);
+        EXPECT(send_labelled(client, bytes, LONGEST + 1, 128, flags, &id, FOREVER), -EMSGSIZE);
+        EXPECT(send_labelled(NULL, bytes, 1, 128, flags, &id, FOREVER), -EINVAL);
+        EXPECT(send_labelled(client, NULL, 1, 128, flags, &id, FOREVER), -EINVAL);
+        EXPECT(send_labelled(client, bytes, 1, 128, flags, NULL, FOREVER), -EINVAL);
         id = ask(&channel);
         uint64_t next;
-        EXPECT(rr_client_send_msg(client, bytes, 1, 128, flags, 0, &next), -ENOBUFS);
-        EXPECT(rr_client_send_msg(client, bytes, 1, 128, flags, 10 * MS, &next), -ETIMEDOUT);
-        EXPECT(rr_reply_msg(channel.server, id, bytes, LONGEST + 1, 128, flags), -EMSGSIZE);
-        EXPECT(rr_reply_msg(NULL, id, bytes, 1, 128, flags), -EINVAL);
-        EXPECT(rr_reply_msg(channel.server, id, NULL, 1, 128, flags), -EINVAL);
-        EXPECT(rr_reply_msg(channel.server, id, NULL, 0, 128, flags), 0);
-        EXPECT(rr_reply_msg(channel.server, id, NULL, 0, 128, flags), -ESTALE);
+        EXPECT(send_labelled(client, bytes, 1, 128, flags, &next, 0), -ENOBUFS);
+        EXPECT(send_labelled(client, bytes, 1, 128, flags, &next, 10 * MS), -ETIMEDOUT);
+        EXPECT(reply_labelled(channel.server, id, bytes, LONGEST + 1, 128, flags), -EMSGSIZE);
+        EXPECT(reply_labelled(NULL, id, bytes, 1, 128, flags), -EINVAL);
+        EXPECT(reply_labelled(channel.server, id, NULL, 1, 128, flags), -EINVAL);
+        EXPECT(reply_labelled(channel.server, id, NULL, 0, 128, flags), 0);
+        EXPECT(reply_labelled(channel.server, id, NULL, 0, 128, flags), -ESTALE);
         collect_text(client, id, "");
     }
     expect_works(&channel);
@@ -294,29 +294,29 @@ static void a_labelled_message_is_refused_for_the_reasons_of_a_plain_one(void)
 static void leave_labels(const pair *channel)
 {
     uint64_t id;
-    EXPECT(rr_client_send_msg(channel->client, "labelled", 8, 999, RR_UTF8 | RR_END_ALIGNED, 0, &id), 0);
+    EXPECT(send_labelled(channel->client, "labelled", 8, 999, RR_MSG_UTF8 | RR_MSG_END_ALIGNED, &id, 0), 0);
     take_text(channel->server, "labelled");
-    EXPECT(rr_reply_msg(channel->server, id, "labelled", 8, 999, RR_UTF8 | RR_END_ALIGNED), 0);
+    EXPECT(reply_labelled(channel->server, id, "labelled", 8, 999, RR_MSG_UTF8 | RR_MSG_END_ALIGNED), 0);
     collect_text(channel->client, id, "labelled");
 }
 
 static void send_plainly(const pair *channel, int way, uint64_t *id)
 {
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     switch (way) {
     case 0:
         EXPECT(rr_client_send(channel->client, "plain", 5, id), 0);
         break;
     case 1:
-        EXPECT(rr_client_send_wait(channel->client, "plain", 5, FOREVER, id), 0);
+        EXPECT(rr_client_send_wait(channel->client, "plain", 5, id, FOREVER), 0);
         break;
     case 2:
         EXPECT(rr_client_post(channel->client, "plain", 5, FOREVER), 0);
         break;
     default:
-        EXPECT(rr_client_loan(channel->client, &loan, FOREVER), 0);
+        EXPECT(rr_client_loan(channel->client, &loan, NULL), 0);
         memcpy(loan.data, "plain", 5);
-        EXPECT(rr_client_commit(channel->client, &loan, 5, id), 0);
+        EXPECT(commit_loan(channel->client, &loan, 5, id), 0);
     }
 }
 
@@ -331,8 +331,8 @@ static void a_plain_request_has_no_type_and_flags_whoever_used_its_slot_before(v
             send_plainly(&channel, way, &id);
             RECEIVERS[receiver](channel.server, &found);
             CHECK(found.type == 0);
-            CHECK(found.flags == (way == 2 ? RR_ONE_WAY : 0));
-            EXPECT(rr_release(channel.server, found.id), 0);
+            CHECK(found.flags == (way == 2 ? RR_MSG_ONE_WAY : 0));
+            EXPECT(rr_dismiss(channel.server, found.id), 0);
             EXPECT(rr_client_get(channel.client, found.id, NULL, 0), way == 2 ? -ESTALE : -ECANCELED);
         }
     }
@@ -348,15 +348,15 @@ static void a_plain_reply_has_no_type_and_flags_whoever_used_its_slot_before(voi
         if (way == 0) {
             reply_text(channel.server, id, "plain");
         } else {
-            void *data;
+            void *data = NULL;
             size_t room;
-            EXPECT(rr_reply_loan(channel.server, id, &data, &room), 0);
+            EXPECT(loan_reply(channel.server, id, &data, &room), 0);
             memcpy(data, "plain", 5);
-            EXPECT(rr_reply_commit(channel.server, id, 5), 0);
+            EXPECT(commit_reply(channel.server, id, 5, 0, 0), 0);
         }
         rr_view view;
-        EXPECT(rr_client_view(channel.client, id, &view, FOREVER), 5);
-        CHECK(view.type == 0 && view.flags == 0);
+        EXPECT(rr_client_view(channel.client, id, &view, NULL), 5);
+        CHECK(view.msg_type == 0 && view.flags == 0);
         CHECK(memcmp(view.data, "plain", 5) == 0);
         EXPECT(rr_client_release(channel.client, id), 0);
     }

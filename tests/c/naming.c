@@ -1,6 +1,6 @@
 /*
  * Whether a channel is still the one that its path names, and whether anybody is there to answer: asked for by whoever
- * wants to know, or, with RR_NEED_SERVER, told by the call that needs a server and has none.
+ * wants to know, or, with RR_OPT_NEED_SERVER, told by the call that needs a server and has none.
  */
 #include "fixture.h"
 
@@ -45,7 +45,7 @@ static void a_channel_is_current_until_its_name_is_gone_or_names_another_file(vo
     rr_server *server = server_of(name, 1, 0);
     rr_client *client = client_of(name, 0), *beside = NULL;
     EXPECT(rr_client_from_server(server, NULL, &beside, NULL), 0);
-    const rr_channel *channels[] = {rr_server_channel(server), rr_client_channel(client), rr_client_channel(beside)};
+    rr_channel *channels[] = {rr_server_channel(server), rr_client_channel(client), rr_client_channel(beside)};
     for (size_t k = 0; k < LENGTH(channels); k++)
         EXPECT(rr_channel_is_current(channels[k]), 1);
     EXPECT(rr_unlink(name), 0);
@@ -65,7 +65,7 @@ static void a_symbolic_link_and_what_is_no_file_are_not_the_channel(void)
 {
     const char *name = new_name();
     rr_server *server = server_of(name, 1, 0);
-    const rr_channel *channel = rr_server_channel(server);
+    rr_channel *channel = rr_server_channel(server);
     char path[128], moved[160];
     CHECK(rr_channel_path(channel, path, sizeof path) > 0);
     snprintf(moved, sizeof moved, "%s-moved", path);
@@ -95,7 +95,7 @@ static void servers_are_counted_as_long_as_they_live(void)
     const char *name = new_name();
     pid_t first = serving_child(name);
     rr_client *client = client_of(name, 0);
-    const rr_channel *channel = rr_client_channel(client);
+    rr_channel *channel = rr_client_channel(client);
     EXPECT(rr_channel_servers(channel), 1);
     pid_t second = serving_child(name);
     rr_server *own = server_of(name, 2, 0);
@@ -124,7 +124,7 @@ static void an_old_client_of_a_name_that_was_replaced_can_tell(void)
     const char *name = new_name();
     char buffer[8];
     pid_t server = serving_child(name);
-    rr_client *old = client_of(name, RR_NEED_SERVER);
+    rr_client *old = client_of(name, RR_OPT_NEED_SERVER);
     request_text(old, "before", "before");
     kill_and_reap(server);
     EXPECT(rr_unlink(name), 0);
@@ -135,7 +135,7 @@ static void an_old_client_of_a_name_that_was_replaced_can_tell(void)
     EXPECT(rr_channel_is_current(rr_client_channel(old)), 0);
     EXPECT(rr_channel_servers(rr_client_channel(old)), 0);
     rr_client_free(old);
-    rr_client *anew = client_of(name, RR_NEED_SERVER);
+    rr_client *anew = client_of(name, RR_OPT_NEED_SERVER);
     request_text(anew, "after", "after");
     EXPECT(rr_channel_is_current(rr_client_channel(anew)), 1);
     rr_client_free(anew);
@@ -146,27 +146,27 @@ static void every_call_that_sends_fails_at_once_without_a_server(void)
 {
     const char *name = new_name();
     rr_server *server = server_of(name, 2, 0);
-    rr_client *client = client_of(name, RR_NEED_SERVER);
-    rr_loan loan, another;
-    EXPECT(rr_client_loan(client, &loan, 0), 0);
+    rr_client *client = client_of(name, RR_OPT_NEED_SERVER);
+    rr_buffer loan = RR_BUFFER_INIT, another = RR_BUFFER_INIT;
+    EXPECT(rr_client_loan(client, &loan, within(0)), 0);
     rr_server_free(server);
     char buffer[8];
     uint64_t id = 7;
     EXPECT(rr_client_req(client, "x", 1, buffer, sizeof buffer, FOREVER), -ECONNREFUSED);
     EXPECT(rr_client_req(client, "x", 1, buffer, sizeof buffer, 0), -ECONNREFUSED);
     EXPECT(rr_client_send(client, "x", 1, &id), -ECONNREFUSED);
-    EXPECT(rr_client_send_wait(client, "x", 1, FOREVER, &id), -ECONNREFUSED);
-    EXPECT(rr_client_send_msg(client, "x", 1, 128, 0, FOREVER, &id), -ECONNREFUSED);
+    EXPECT(rr_client_send_wait(client, "x", 1, &id, FOREVER), -ECONNREFUSED);
+    EXPECT(send_labelled(client, "x", 1, 128, 0, &id, FOREVER), -ECONNREFUSED);
     EXPECT(rr_client_post(client, "x", 1, FOREVER), -ECONNREFUSED);
-    EXPECT(rr_client_loan(client, &another, FOREVER), -ECONNREFUSED);
-    EXPECT(rr_client_commit(client, &loan, 1, &id), -ECONNREFUSED);
+    EXPECT(rr_client_loan(client, &another, NULL), -ECONNREFUSED);
+    EXPECT(commit_loan(client, &loan, 1, &id), -ECONNREFUSED);
     CHECK(id == 7 && loan.data != NULL);
     EXPECT(stats_of(rr_client_channel(client)).in_flight, 1);
     EXPECT(stats_of(rr_client_channel(client)).queued, 0);
 
     /* One that comes is found, and the loan has gone on. */
     server = server_of(name, 2, 0);
-    EXPECT(rr_client_commit(client, &loan, 0, &id), 0);
+    EXPECT(commit_loan(client, &loan, 0, &id), 0);
     serve_echo(server, 1);
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), 0);
     EXPECT(rr_client_post(client, "x", 1, 0), 0);
@@ -177,10 +177,10 @@ static void every_call_that_sends_fails_at_once_without_a_server(void)
 static void so_do_those_that_send_integers(void)
 {
     rr_options options = with_slots(2);
-    options.kind = RR_INT;
+    options.kind = RR_KIND_INT;
     pair channel = {NULL, NULL};
     EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
-    options.flags = RR_NEED_SERVER;
+    options.flags = RR_OPT_NEED_SERVER;
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
     int64_t number;
     uint64_t id, refused;
@@ -229,13 +229,13 @@ static int64_t wait_to_collect(rr_client *client, uint64_t id)
 static int64_t wait_to_view(rr_client *client, uint64_t id)
 {
     rr_view view;
-    return rr_client_view(client, id, &view, FOREVER);
+    return rr_client_view(client, id, &view, NULL);
 }
 
 static int64_t wait_for_any(rr_client *client, uint64_t id)
 {
     const uint64_t ids[] = {0, id};
-    return rr_client_wait_any(client, ids, LENGTH(ids), FOREVER);
+    return rr_client_wait_any(client, ids, LENGTH(ids), NULL);
 }
 
 static int64_t wait_for_a_slot(rr_client *client, uint64_t id)
@@ -244,7 +244,7 @@ static int64_t wait_for_a_slot(rr_client *client, uint64_t id)
     uint64_t refused;
     while (rr_client_send(client, "", 0, &refused) == 0)
         continue;
-    return rr_client_send_wait(client, "", 0, FOREVER, &refused);
+    return rr_client_send_wait(client, "", 0, &refused, FOREVER);
 }
 
 static int64_t wait_for_a_request(rr_client *client, uint64_t id)
@@ -260,7 +260,7 @@ static void a_wait_ends_once_the_last_server_has_died_without_the_request(void)
                                                        wait_for_a_request};
     for (size_t k = 0; k < LENGTH(waits); k++) {
         const char *name = new_name();
-        standstill at = with_a_server_that_stands_still(name, RR_NEED_SERVER);
+        standstill at = with_a_server_that_stands_still(name, RR_OPT_NEED_SERVER);
         uint64_t id = send_text(at.client, "queued");
         deed killing;
         plan(&killing, rr_client_channel(at.client), kill_server, &at.server);
@@ -280,7 +280,7 @@ static void a_request_that_the_last_server_took_fails_with_it(void)
 {
     for (uint32_t redelivers = 0; redelivers < 2; redelivers++) {
         const char *name = new_name();
-        rr_server_free(server_of(name, 2, redelivers ? RR_REDELIVER : 0));
+        rr_server_free(server_of(name, 2, redelivers ? RR_OPT_REDELIVER : 0));
         gate asked = new_gate(), taken = new_gate();
         pid_t server = fork_child();
         if (server == 0) {
@@ -292,7 +292,7 @@ static void a_request_that_the_last_server_took_fails_with_it(void)
                 pause();
         }
         pass_gate(&asked);
-        rr_client *client = client_of(name, RR_NEED_SERVER);
+        rr_client *client = client_of(name, RR_OPT_NEED_SERVER);
         uint64_t id = send_text(client, "taken");
         pass_gate(&taken);
         deed killing;
@@ -311,7 +311,7 @@ static void a_server_that_leaves_ends_waits_as_one_that_dies(void)
     pair channel = open_pair(1);
     rr_client_free(channel.client);
     rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_NEED_SERVER;
+    options.flags = RR_OPT_NEED_SERVER;
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
     uint64_t id = send_text(channel.client, "queued");
     rr_server_free(channel.server);

@@ -1,5 +1,5 @@
 /*
- * What signals eventfds, and who may wait for that: nothing does unless asked; with RR_NOTIFY every message of a handle
+ * What signals eventfds, and who may wait for that: nothing does unless asked; with RR_OPT_NOTIFY every message of a handle
  * does.
  *
  * Its argument says whether there is time for "many" round trips or for "few".
@@ -12,7 +12,7 @@
 
 static void consuming_takes_all_signals_and_tells_how_many_there_were(void)
 {
-    wired at = open_wired(RR_BYTES, 0, 0);
+    wired at = open_wired(RR_KIND_BYTES, 0, 0);
     for (int k = 0; k < 3; k++)
         EXPECT(rr_channel_notify_requests(at.at_client), 0);
     for (int k = 0; k < 5; k++)
@@ -24,7 +24,7 @@ static void consuming_takes_all_signals_and_tells_how_many_there_were(void)
 
 static void a_counter_that_is_full_neither_blocks_nor_fails_a_notification(void)
 {
-    wired at = open_wired(RR_BYTES, 0, 0);
+    wired at = open_wired(RR_KIND_BYTES, 0, 0);
     uint64_t most = UINT64_MAX - 1;
     CHECK(write(rr_channel_request_fd(at.at_server), &most, sizeof most) == sizeof most);
     EXPECT(rr_channel_notify_requests(at.at_client), 0);
@@ -38,10 +38,10 @@ static void a_counter_that_is_full_neither_blocks_nor_fails_a_notification(void)
 
 static void requests_and_replies_alone_signal_nothing(void)
 {
-    wired at = open_wired(RR_BYTES, 0, 0);
+    wired at = open_wired(RR_KIND_BYTES, 0, 0);
     expect_works(&at.channel);
     EXPECT(rr_client_post(at.channel.client, "", 0, 0), 0);
-    EXPECT(rr_release(at.channel.server, take_any(at.channel.server)), 0);
+    EXPECT(rr_dismiss(at.channel.server, take_any(at.channel.server)), 0);
     expect_signals(&at, 0, 0);
     close_pair(&at.channel);
 }
@@ -50,7 +50,7 @@ static void with_notify_and_no_descriptor_messages_go_as_ever(void)
 {
     pair channel = {NULL, NULL};
     rr_options options = with_slots(2);
-    options.flags = RR_NOTIFY;
+    options.flags = RR_OPT_NOTIFY;
     EXPECT(rr_server_new(NULL, &options, &channel.server, NULL), 0);
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
     expect_works(&channel);
@@ -67,21 +67,21 @@ static void *serve_one(void *context)
 
 static void with_notify_every_request_of_a_client_signals(void)
 {
-    wired at = open_wired(RR_BYTES, 0, RR_NOTIFY);
+    wired at = open_wired(RR_KIND_BYTES, 0, RR_OPT_NOTIFY);
     rr_client *client = at.channel.client;
     uint64_t id;
     send_text(client, "sent");
     expect_signals(&at, 1, 0);
-    EXPECT(rr_client_send_wait(client, "", 0, FOREVER, &id), 0);
+    EXPECT(rr_client_send_wait(client, "", 0, &id, FOREVER), 0);
     expect_signals(&at, 1, 0);
-    EXPECT(rr_client_send_msg(client, "message", 7, 128, RR_UTF8, FOREVER, &id), 0);
+    EXPECT(send_labelled(client, "message", 7, 128, RR_MSG_UTF8, &id, FOREVER), 0);
     expect_signals(&at, 1, 0);
     EXPECT(rr_client_post(client, "post", 4, FOREVER), 0);
     expect_signals(&at, 1, 0);
-    rr_loan loan;
-    EXPECT(rr_client_loan(client, &loan, FOREVER), 0);
+    rr_buffer loan = RR_BUFFER_INIT;
+    EXPECT(rr_client_loan(client, &loan, NULL), 0);
     expect_signals(&at, 0, 0);
-    EXPECT(rr_client_commit(client, &loan, 0, &id), 0);
+    EXPECT(commit_loan(client, &loan, 0, &id), 0);
     expect_signals(&at, 1, 0);
     /* The posted one needs no reply, but takes one. */
     serve_echo(at.channel.server, 5);
@@ -100,13 +100,13 @@ static void with_notify_every_request_of_a_client_signals(void)
 
 static void what_is_not_sent_signals_nothing(void)
 {
-    wired at = open_wired(RR_BYTES, RR_NOTIFY, RR_NOTIFY);
+    wired at = open_wired(RR_KIND_BYTES, RR_OPT_NOTIFY, RR_OPT_NOTIFY);
     rr_client *client = at.channel.client;
     static char too_long[4097];
     uint64_t id;
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     EXPECT(rr_client_send(client, too_long, sizeof too_long, &id), -EMSGSIZE);
-    EXPECT(rr_client_loan(client, &loan, FOREVER), 0);
+    EXPECT(rr_client_loan(client, &loan, NULL), 0);
     EXPECT(rr_client_abort(client, &loan), 0);
     for (int k = 0; k < 8; k++)
         id = send_text(client, "fill");
@@ -121,18 +121,18 @@ static void what_is_not_sent_signals_nothing(void)
     close_pair(&at.channel);
 }
 
-static int serve_three_ways(void *context, const rr_view *request, rr_response *response)
+static int serve_three_ways(void *context, const rr_view *request, rr_buffer *reply)
 {
     static const int results[] = {RR_SERVE_CONTINUE, -5, RR_SERVE_LATER | RR_SERVE_STOP};
     int *served = (int *)context;
     (void)request;
-    response->length = 0;
+    reply->length = 0;
     return results[(*served)++];
 }
 
 static void with_notify_every_reply_of_a_server_signals(void)
 {
-    wired at = open_wired(RR_BYTES, RR_NOTIFY, 0);
+    wired at = open_wired(RR_KIND_BYTES, RR_OPT_NOTIFY, 0);
     rr_server *server = at.channel.server;
     for (int k = 0; k < 5; k++)
         send_text(at.channel.client, "question");
@@ -142,24 +142,24 @@ static void with_notify_every_reply_of_a_server_signals(void)
     expect_signals(&at, 0, 0);
     reply_text(server, ids[3], "answer");
     expect_signals(&at, 0, 1);
-    EXPECT(rr_reply_msg(server, ids[0], "answer", 6, 128, RR_UTF8), 0);
+    EXPECT(reply_labelled(server, ids[0], "answer", 6, 128, RR_MSG_UTF8), 0);
     expect_signals(&at, 0, 1);
     EXPECT(rr_reply_error(server, ids[1], 7, "error"), 0);
     expect_signals(&at, 0, 1);
-    EXPECT(rr_release(server, ids[4]), 0);
+    EXPECT(rr_dismiss(server, ids[4]), 0);
     expect_signals(&at, 0, 1);
-    void *room;
+    void *room = NULL;
     size_t capacity;
-    EXPECT(rr_reply_loan(server, ids[2], &room, &capacity), 0);
+    EXPECT(loan_reply(server, ids[2], &room, &capacity), 0);
     expect_signals(&at, 0, 0);
-    EXPECT(rr_reply_commit(server, ids[2], 0), 0);
+    EXPECT(commit_reply(server, ids[2], 0, 0, 0), 0);
     expect_signals(&at, 0, 1);
 
     uint64_t later = 0;
     for (int k = 0; k < 3; k++)
         later = send_text(at.channel.client, "served");
     int served = 0;
-    EXPECT(rr_serve(server, serve_three_ways, &served), 0);
+    EXPECT(rr_serve(server, serve_three_ways, &served, NULL), 0);
     expect_signals(&at, 0, 2);
     reply_text(server, later, "later");
     expect_signals(&at, 0, 1);
@@ -168,7 +168,7 @@ static void with_notify_every_reply_of_a_server_signals(void)
 
 static void with_notify_integers_signal_too(void)
 {
-    wired at = open_wired(RR_INT, RR_NOTIFY, RR_NOTIFY);
+    wired at = open_wired(RR_KIND_INT, RR_OPT_NOTIFY, RR_OPT_NOTIFY);
     uint64_t id;
     int64_t value;
     rr_request request;
@@ -183,7 +183,7 @@ static void with_notify_integers_signal_too(void)
 /* ---- waiting ---- */
 
 typedef struct epoll_waiter {
-    const rr_channel *channel;
+    rr_channel *channel;
     int epoll;
     gate told;
     pid_t thread;
@@ -206,7 +206,7 @@ static void *wait_with_epoll(void *context)
 
 static void a_notification_wakes_who_waits_with_epoll(void)
 {
-    wired at = open_wired(RR_BYTES, 0, 0);
+    wired at = open_wired(RR_KIND_BYTES, 0, 0);
     epoll_waiter waiter = {at.at_server, epoll_create1(EPOLL_CLOEXEC), new_gate(), 0};
     struct epoll_event wanted;
     memset(&wanted, 0, sizeof wanted);
@@ -226,7 +226,7 @@ static void a_notification_wakes_who_waits_with_epoll(void)
 
 static void a_forked_child_signals_and_leaves_its_parents_signals_alone(void)
 {
-    wired at = open_wired(RR_BYTES, RR_NOTIFY, RR_NOTIFY);
+    wired at = open_wired(RR_KIND_BYTES, RR_OPT_NOTIFY, RR_OPT_NOTIFY);
     pid_t child = fork_child();
     if (child == 0) {
         CHECK(rr_channel_consume_replies(at.at_client) < 0);
@@ -246,7 +246,7 @@ static void a_forked_child_signals_and_leaves_its_parents_signals_alone(void)
 
 static void a_forked_child_can_have_eventfds_of_its_own(void)
 {
-    wired at = open_wired(RR_BYTES, RR_NOTIFY, RR_NOTIFY);
+    wired at = open_wired(RR_KIND_BYTES, RR_OPT_NOTIFY, RR_OPT_NOTIFY);
     int parents = rr_channel_request_fd(at.at_server);
     pid_t child = fork_child();
     if (child == 0) {
@@ -280,7 +280,7 @@ static void *serve_whatever_is_signalled(void *context)
         until_ready(rr_channel_request_fd(at->at_server));
         CHECK(rr_channel_consume_requests(at->at_server) > 0);
         rr_view view;
-        for (int64_t taken; (taken = rr_drain(at->channel.server, &view, 1)) != -EAGAIN; served++) {
+        for (int64_t taken; (taken = rr_drain(at->channel.server, &view, sizeof(rr_view), 1)) != -EAGAIN; served++) {
             EXPECT(taken, 1);
             EXPECT(rr_reply(at->channel.server, view.id, NULL, 0), 0);
         }
@@ -290,7 +290,7 @@ static void *serve_whatever_is_signalled(void *context)
 
 static void who_consumes_first_and_takes_after_it_misses_nothing(void)
 {
-    wired at = open_wired(RR_BYTES, RR_NOTIFY, RR_NOTIFY);
+    wired at = open_wired(RR_KIND_BYTES, RR_OPT_NOTIFY, RR_OPT_NOTIFY);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, serve_whatever_is_signalled, &at) == 0);
     for (int k = 0; k < round_trips; k++) {

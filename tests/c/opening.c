@@ -14,11 +14,11 @@ static void a_channel_has_the_geometry_that_its_creator_asked_for(void)
     options.response_max = 3;
     rr_server *server;
     EXPECT(rr_server_new(new_name(), &options, &server, NULL), 0);
-    const rr_channel *channel = rr_server_channel(server);
+    rr_channel *channel = rr_server_channel(server);
     EXPECT(rr_channel_slots(channel), 5);
     EXPECT(rr_channel_request_max(channel), 1000);
     EXPECT(rr_channel_response_max(channel), 3);
-    EXPECT(rr_channel_kind(channel), RR_BYTES);
+    EXPECT(rr_channel_kind(channel), RR_KIND_BYTES);
     rr_server_free(server);
 }
 
@@ -27,7 +27,7 @@ static void defaults_are_those_that_the_header_names(void)
     rr_server *server;
     const char *name = new_name();
     EXPECT(rr_server_new(name, NULL, &server, NULL), 0);
-    const rr_channel *channel = rr_server_channel(server);
+    rr_channel *channel = rr_server_channel(server);
     EXPECT(rr_channel_slots(channel), 64);
     EXPECT(rr_channel_request_max(channel), 4096);
     EXPECT(rr_channel_response_max(channel), 4096);
@@ -208,7 +208,7 @@ static void the_mode_is_exact_whatever_the_umask(void)
 
 static void pages_are_reserved_unless_the_channel_is_sparse(void)
 {
-    for (uint32_t flags = 0; flags <= RR_SPARSE; flags += RR_SPARSE) {
+    for (uint32_t flags = 0; flags <= RR_OPT_SPARSE; flags += RR_OPT_SPARSE) {
         rr_options options = RR_OPTIONS_INIT;
         options.flags = flags;
         options.request_max = 1 << 16;
@@ -228,7 +228,7 @@ static void an_exclusive_creator_does_not_attach(void)
 {
     const char *name = new_name();
     rr_options exclusive = RR_OPTIONS_INIT;
-    exclusive.flags = RR_EXCLUSIVE;
+    exclusive.flags = RR_OPT_EXCLUSIVE;
     rr_server *first, *second, *third;
     rr_error error;
     EXPECT(rr_server_new(name, &exclusive, &first, NULL), 0);
@@ -253,7 +253,7 @@ static void of_racing_creators_one_creates_and_the_others_attach(void)
             rr_options options = with_slots(4);
             rr_server *server;
             pass_gate(&start);
-            options.flags = RR_EXCLUSIVE;
+            options.flags = RR_OPT_EXCLUSIVE;
             int code = rr_server_new(name, &options, &server, NULL);
             if (code == 0)
                 open_gate(&created);

@@ -120,7 +120,7 @@ static void a_channel_of_another_kind_is_eproto(void)
 {
     place at = make_place(NULL);
     rr_options integers = RR_OPTIONS_INIT;
-    integers.kind = RR_INT;
+    integers.kind = RR_KIND_INT;
     expect_all(ATTACHING, LENGTH(ATTACHING), &at, &integers, -EPROTO, "kind");
     rr_server_free(at.server);
 }

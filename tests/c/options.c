@@ -62,7 +62,7 @@ static void options_init_fills_a_structure_of_another_version_by_its_size(void)
 
 static void a_size_of_no_version_is_refused(void)
 {
-    const uint32_t sizes[] = {0, 1, offsetof(rr_options, kind), 4097, UINT32_MAX};
+    const uint32_t sizes[] = {0, 1, offsetof(rr_options, slots) - 1, 4097, UINT32_MAX};
     for (size_t k = 0; k < LENGTH(sizes); k++) {
         char found[16];
         rr_options options = RR_OPTIONS_INIT;
@@ -162,7 +162,7 @@ static void the_ends_of_the_ranges_are_accepted(void)
     rr_server_free(server);
 
     rr_options most = RR_OPTIONS_INIT;
-    most.flags = RR_SPARSE;
+    most.flags = RR_OPT_SPARSE;
     most.slots = 65472;
     most.participants = 4095;
     server = expect_accepted(&most);
@@ -170,7 +170,7 @@ static void the_ends_of_the_ranges_are_accepted(void)
     rr_server_free(server);
 
     rr_options long_ones = RR_OPTIONS_INIT;
-    long_ones.flags = RR_SPARSE;
+    long_ones.flags = RR_OPT_SPARSE;
     long_ones.slots = 1;
     long_ones.request_max = UINT64_C(1) << 30;
     long_ones.response_max = UINT64_C(1) << 30;
@@ -182,10 +182,10 @@ static void the_ends_of_the_ranges_are_accepted(void)
 static void all_flags_go_together_and_numbers_are_eight_bytes_long(void)
 {
     rr_options options = with_slots(1);
-    options.flags = RR_EXCLUSIVE | RR_SPARSE | RR_REDELIVER | RR_NOTIFY | RR_NEED_SERVER;
-    EXPECT(options.flags, 1 | 2 | 4 | 8 | 16);
+    options.flags = RR_OPT_EXCLUSIVE | RR_OPT_SPARSE | RR_OPT_REDELIVER | RR_OPT_NOTIFY | RR_OPT_NEED_SERVER;
+    EXPECT(options.flags, 0x10000 | 0x20000 | 0x40000 | 0x80000 | 0x100000);
     rr_server_free(expect_accepted(&options));
-    options.kind = RR_INT;
+    options.kind = RR_KIND_INT;
     rr_server *server = expect_accepted(&options);
     EXPECT(rr_channel_kind(rr_server_channel(server)), 1);
     EXPECT(rr_channel_request_max(rr_server_channel(server)), 8);
@@ -203,15 +203,15 @@ static void all_flags_go_together_and_numbers_are_eight_bytes_long(void)
 static void unknown_flags_and_kinds_are_refused(void)
 {
     rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_SPARSE | 32;
-    expect_refused(&options, -EINVAL, "flags: found 0x20", "RR_EXCLUSIVE");
+    options.flags = RR_OPT_SPARSE | 32;
+    expect_refused(&options, -EINVAL, "flags: found 0x20", "RR_OPT_EXCLUSIVE");
     options.flags = UINT32_C(1) << 31;
-    expect_refused(&options, -EINVAL, "flags: found 0x80000000", "RR_SPARSE");
+    expect_refused(&options, -EINVAL, "flags: found 0x80000000", "RR_OPT_SPARSE");
     options.flags = 0;
     options.kind = 2;
-    expect_refused(&options, -EINVAL, "kind: found 2", "RR_BYTES");
+    expect_refused(&options, -EINVAL, "kind: found 2", "RR_KIND_BYTES");
     options.kind = UINT32_MAX;
-    expect_refused(&options, -EINVAL, "kind: found 4294967295", "RR_INT");
+    expect_refused(&options, -EINVAL, "kind: found 4294967295", "RR_KIND_INT");
 }
 
 static void every_way_of_polling_before_sleeping_works(void)

@@ -35,7 +35,7 @@ static void write_u32(const memory *of, size_t offset, uint32_t value)
     memcpy(of->bytes + offset, &value, sizeof value);
 }
 
-static memory map_memory(const rr_channel *channel)
+static memory map_memory(rr_channel *channel)
 {
     struct stat file;
     CHECK(fstat(rr_channel_fd(channel), &file) == 0);
@@ -83,7 +83,7 @@ static void replies_longer_than_the_channel_allows_are_eproto_and_used_up(void)
             else if (way == 1)
                 EXPECT(rr_client_get_wait(channel.client, id, buffer, sizeof buffer, FOREVER), -EPROTO);
             else
-                EXPECT(rr_client_view(channel.client, id, &view, FOREVER), -EPROTO);
+                EXPECT(rr_client_view(channel.client, id, &view, NULL), -EPROTO);
             EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), -ESTALE);
             EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 0);
         }
@@ -139,9 +139,9 @@ static void requests_longer_than_the_channel_allows_reach_no_server(void)
             EXPECT(rr_recv_wait(channel.server, buffer, sizeof buffer, &request, FOREVER), 4);
             view.id = request.id;
         } else if (way == 1)
-            EXPECT(rr_recv_view(channel.server, &view, FOREVER), 4);
+            EXPECT(rr_recv_view(channel.server, &view, NULL), 4);
         else
-            EXPECT(rr_recv_batch(channel.server, &view, 1, FOREVER), 1);
+            EXPECT(rr_recv_batch(channel.server, &view, sizeof(rr_view), 1, NULL), 1);
         CHECK(view.id == next);
         EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), -EOWNERDEAD);
         reply_text(channel.server, next, "told");
@@ -165,19 +165,19 @@ static void obstruct(const memory *mapped, uint64_t id)
 static int send_somehow(int way, const pair *channel, uint64_t *id)
 {
     char buffer[8];
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     switch (way) {
     case 0:
         return rr_client_send(channel->client, "", 0, id);
     case 1:
-        return rr_client_send_wait(channel->client, "", 0, FOREVER, id);
+        return rr_client_send_wait(channel->client, "", 0, id, FOREVER);
     case 2:
-        return rr_client_send_msg(channel->client, "", 0, 128, RR_UTF8, FOREVER, id);
+        return send_labelled(channel->client, "", 0, 128, RR_MSG_UTF8, id, FOREVER);
     case 3:
         return (int)rr_client_req(channel->client, "", 0, buffer, sizeof buffer, FOREVER);
     default:
-        EXPECT(rr_client_loan(channel->client, &loan, FOREVER), 0);
-        return rr_client_commit(channel->client, &loan, 0, id);
+        EXPECT(rr_client_loan(channel->client, &loan, NULL), 0);
+        return commit_loan(channel->client, &loan, 0, id);
     }
 }
 

@@ -178,8 +178,8 @@ static void ask_by_eventfds(int socket)
 {
     int fds[3];
     be_passed(socket, fds, 3);
-    rr_client *client = client_of(fds[0], RR_NOTIFY);
-    const rr_channel *channel = rr_client_channel(client);
+    rr_client *client = client_of(fds[0], RR_OPT_NOTIFY);
+    rr_channel *channel = rr_client_channel(client);
     EXPECT(rr_channel_request_fd_set(channel, fds[1]), 0);
     EXPECT(rr_channel_reply_fd_set(channel, fds[2]), 0);
     CHECK(close(fds[1]) == 0 && close(fds[2]) == 0);
@@ -194,8 +194,8 @@ static void serve_by_eventfds(int socket)
 {
     int fds[2];
     be_passed(socket, fds, 2);
-    rr_server *server = server_of(fds[0], RR_NOTIFY);
-    const rr_channel *channel = rr_server_channel(server);
+    rr_server *server = server_of(fds[0], RR_OPT_NOTIFY);
+    rr_channel *channel = rr_server_channel(server);
     EXPECT(rr_channel_reply_fd_set(channel, fds[1]), 0);
     CHECK(close(fds[1]) == 0);
     int requests = rr_channel_request_fd(channel);
@@ -305,8 +305,8 @@ static void an_inherited_descriptor_opens_a_client(void)
 
 static void passed_eventfds_bring_a_clients_requests_and_its_replies(void)
 {
-    rr_server *server = new_channel(MEMFD, RR_NOTIFY);
-    const rr_channel *channel = rr_server_channel(server);
+    rr_server *server = new_channel(MEMFD, RR_OPT_NOTIFY);
+    rr_channel *channel = rr_server_channel(server);
     stranger client = meet("asks by eventfds");
     int fds[] = {rr_channel_fd(channel), rr_channel_request_fd(channel), rr_channel_reply_fd(channel)};
     pass(client.socket, fds, LENGTH(fds));
@@ -323,9 +323,9 @@ static void a_server_passes_its_eventfd_back_and_is_signalled(void)
 {
     pair channel = {new_channel(MEMFD, 0), NULL};
     rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_NOTIFY;
+    options.flags = RR_OPT_NOTIFY;
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
-    const rr_channel *here = rr_client_channel(channel.client);
+    rr_channel *here = rr_client_channel(channel.client);
     stranger server = meet("serves by eventfds");
     int fds[] = {rr_channel_fd(here), rr_channel_reply_fd(here)};
     pass(server.socket, fds, LENGTH(fds));

@@ -39,7 +39,7 @@ static void payloads_of_every_length_arrive_as_they_were_sent(void)
         memset(got, CANARY, sizeof got);
         EXPECT(rr_recv(channel.server, got, sizeof got, &request), asked);
         expect_filled(got, sizeof got, asked, 1);
-        CHECK(request.length == asked && request.type == 0 && request.flags == 0 && request.redeliveries == 0);
+        CHECK(request.length == asked && request.msg_type == 0 && request.flags == 0 && request.redeliveries == 0);
 
         fill(sent, answered, 2);
         EXPECT(rr_reply(channel.server, request.id, sent, answered), 0);
@@ -95,7 +95,7 @@ static void a_request_longer_than_the_channel_allows_is_not_sent(void)
     char bytes[101] = "";
     uint64_t id = 77;
     EXPECT(rr_client_send(channel.client, bytes, 101, &id), -EMSGSIZE);
-    EXPECT(rr_client_send_wait(channel.client, bytes, 101, FOREVER, &id), -EMSGSIZE);
+    EXPECT(rr_client_send_wait(channel.client, bytes, 101, &id, FOREVER), -EMSGSIZE);
     EXPECT(rr_client_req(channel.client, bytes, 101, NULL, 0, FOREVER), -EMSGSIZE);
     EXPECT(rr_client_pending(channel.client), 0);
     expect_none_queued(channel.server);

@@ -18,7 +18,7 @@ static inline uint64_t take_post(rr_server *server, const char *text)
     rr_request request;
     EXPECT(rr_recv(server, buffer, sizeof buffer, &request), strlen(text));
     CHECK(memcmp(buffer, text, strlen(text)) == 0);
-    CHECK(request.flags == RR_ONE_WAY);
+    CHECK(request.flags == RR_MSG_ONE_WAY);
     return request.id;
 }
 
@@ -28,7 +28,7 @@ static inline void expect_post(rr_server *server, const char *text)
 }
 
 /* All slots are free. */
-static inline void expect_nothing_left(const rr_channel *channel)
+static inline void expect_nothing_left(rr_channel *channel)
 {
     rr_stats stats = stats_of(channel);
     CHECK(stats.queued == 0 && stats.in_flight == 0);

@@ -98,7 +98,7 @@ static void recovery_between_two_of_them_delivers_none_twice(void)
         uint64_t held = take_post(channel.server, "post 1");
         EXPECT(rr_channel_recover(rr_server_channel(channel.server)), k == 0 ? 0 : 1);
         expect_post(channel.server, "post 2");
-        EXPECT(rr_release(channel.server, held), 0);
+        EXPECT(rr_dismiss(channel.server, held), 0);
         expect_post(channel.server, "post 3");
         expect_post(channel.server, "post 4");
         expect_post(channel.server, "post 5");
@@ -170,8 +170,8 @@ static void who_held_the_posts_of_one_who_is_gone_lets_go_of_them(void)
             ids[post] = take_any(channel.server);
         rr_channel_recover(rr_server_channel(channel.server));
         for (int post = 0; post < COUNT; post++) {
-            EXPECT(rr_release(channel.server, ids[post]), 0);
-            EXPECT(rr_release(channel.server, ids[post]), -ESTALE);
+            EXPECT(rr_dismiss(channel.server, ids[post]), 0);
+            EXPECT(rr_dismiss(channel.server, ids[post]), -ESTALE);
         }
         expect_nothing_left(rr_server_channel(channel.server));
         close_pair(&channel);
@@ -222,9 +222,9 @@ static void post_numbers(rr_client *client, uint32_t poster)
 
 static void take_numbered(taker *by, const rr_request *request, const numbered *message)
 {
-    CHECK(request->flags == RR_ONE_WAY);
+    CHECK(request->flags == RR_MSG_ONE_WAY);
     CHECK(message->poster < POSTERS && message->number < posts_each);
-    EXPECT(rr_release(by->server, request->id), 0);
+    EXPECT(rr_dismiss(by->server, request->id), 0);
     CHECK(pthread_mutex_lock(by->lock) == 0);
     CHECK(by->seen[message->poster][message->number]++ == 0);
     ++*by->taken;

@@ -1,5 +1,5 @@
 /*
- * In a channel with RR_REDELIVER a request outlives the servers that die with it; in another it doesn't.
+ * In a channel with RR_OPT_REDELIVER a request outlives the servers that die with it; in another it doesn't.
  */
 #include "doomed.h"
 #include "posts.h"
@@ -10,7 +10,7 @@ static pair open_redelivering(uint32_t slots)
 {
     pair opened = {NULL, NULL};
     rr_options options = with_slots(slots);
-    options.flags = RR_REDELIVER;
+    options.flags = RR_OPT_REDELIVER;
     EXPECT(rr_server_new(NULL, &options, &opened.server, NULL), 0);
     opened.client = another_client(&opened);
     return opened;
@@ -76,14 +76,14 @@ static int64_t by_get_wait(rr_client *client, uint64_t id)
 static int64_t by_view(rr_client *client, uint64_t id)
 {
     rr_view view;
-    int64_t length = rr_client_view(client, id, &view, 60 * SECOND);
+    int64_t length = rr_client_view(client, id, &view, within(60 * SECOND));
     EXPECT(rr_client_release(client, id), 0);
     return length;
 }
 
 static int64_t by_wait_any(rr_client *client, uint64_t id)
 {
-    EXPECT(rr_client_wait_any(client, &id, 1, 60 * SECOND), 0);
+    EXPECT(rr_client_wait_any(client, &id, 1, within(60 * SECOND)), 0);
     return by_get_wait(client, id);
 }
 
@@ -139,17 +139,17 @@ static void a_request_comes_back_as_it_was(void)
     pair channel = open_redelivering(2);
     static char sent[4096];
     memset(sent, 's', sizeof sent);
-    for (uint32_t flags = 0; flags <= (RR_UTF8 | RR_END_ALIGNED); flags++) {
+    for (uint32_t flags = 0; flags <= (RR_MSG_UTF8 | RR_MSG_END_ALIGNED); flags++) {
         uint64_t id;
         rr_view view;
-        EXPECT(rr_client_send_msg(channel.client, sent, 3000, 1000, flags, 0, &id), 0);
+        EXPECT(send_labelled(channel.client, sent, 3000, 1000, flags, &id, 0), 0);
         taken_by_the_dead(channel.server);
         recover(&channel, 1);
         EXPECT(get(&channel, id), -EAGAIN);
         EXPECT(rr_client_pending(channel.client), 1);
         EXPECT(rr_channel_queued(rr_client_channel(channel.client)), 1);
-        EXPECT(rr_recv_view(channel.server, &view, 0), 3000);
-        CHECK(view.id == id && view.type == 1000 && view.flags == flags && view.client != 0);
+        EXPECT(rr_recv_view(channel.server, &view, within(0)), 3000);
+        CHECK(view.id == id && view.msg_type == 1000 && view.flags == flags && view.client != 0);
         EXPECT(view.redeliveries, 1);
         CHECK(memcmp(view.data, sent, 3000) == 0);
         reply_text(channel.server, id, "reply");
@@ -195,7 +195,7 @@ static void a_post_comes_back_until_a_server_is_done_with_it(void)
         EXPECT(rr_client_post(channel.client, "no", 2, 0), -ENOBUFS);
     }
     uint64_t id = take_again(channel.server, "post", 3);
-    EXPECT(rr_release(channel.server, id), 0);
+    EXPECT(rr_dismiss(channel.server, id), 0);
     recover(&channel, 0);
     expect_none_queued(channel.server);
     expect_nothing_left(rr_client_channel(channel.client));
@@ -230,7 +230,7 @@ static void a_post_comes_back_though_who_sent_it_is_dead_too(void)
             recover(&channel, 1);
         taken_by_the_dead(channel.server);
         recover(&channel, together ? 2 : 1);
-        EXPECT(rr_release(channel.server, take_again(channel.server, "post", 1)), 0);
+        EXPECT(rr_dismiss(channel.server, take_again(channel.server, "post", 1)), 0);
         expect_none_queued(channel.server);
         expect_nothing_left(rr_client_channel(channel.client));
     }
@@ -245,7 +245,7 @@ static void a_server_that_leaves_hands_back_what_it_holds(void)
     uint64_t held = send_text(channel.client, "held");
     post_text(channel.client, "post");
     reply_text(leaving, take_text(leaving, "replied"), "reply");
-    EXPECT(rr_release(leaving, take_text(leaving, "dropped")), 0);
+    EXPECT(rr_dismiss(leaving, take_text(leaving, "dropped")), 0);
     take_text(leaving, "held");
     take_post(leaving, "post");
     expect_none_queued(channel.server);
@@ -258,8 +258,8 @@ static void a_server_that_leaves_hands_back_what_it_holds(void)
         rr_request request;
         CHECK(rr_recv(channel.server, buffer, sizeof buffer, &request) == 4);
         EXPECT(request.redeliveries, 1);
-        CHECK(memcmp(buffer, request.flags == RR_ONE_WAY ? "post" : "held", 4) == 0);
-        posts += request.flags == RR_ONE_WAY;
+        CHECK(memcmp(buffer, request.flags == RR_MSG_ONE_WAY ? "post" : "held", 4) == 0);
+        posts += request.flags == RR_MSG_ONE_WAY;
         EXPECT(rr_reply(channel.server, request.id, "late", 4), 0);
     }
     EXPECT(posts, 1);
@@ -357,7 +357,7 @@ static void a_handle_that_did_not_ask_for_it_keeps_what_the_channel_does(void)
 static void without_the_flag_a_request_fails_whoever_asked_for_it_later(void)
 {
     rr_options asking = RR_OPTIONS_INIT;
-    asking.flags = RR_REDELIVER;
+    asking.flags = RR_OPT_REDELIVER;
     pair channel = open_pair(1);
     rr_server *attached = another_server(&channel, &asking);
     rr_server_free(channel.server);

@@ -34,7 +34,7 @@ static void expect_among(const char *what, int code, const int *allowed, size_t 
 #define EXPECT_AMONG(call_of_library, allowed) \
     expect_among(#call_of_library, call_of_library, allowed, LENGTH(allowed), call, number)
 
-static void try_all(uint32_t call, int number, const rr_server *server)
+static void try_all(uint32_t call, int number, rr_server *server)
 {
     rr_server *another = NULL;
     rr_client *client = NULL;

@@ -1,11 +1,11 @@
 /*
- * A server that lets go of a request by rr_release tells its client so at once, and once.
+ * A server that lets go of a request by rr_dismiss tells its client so at once, and once.
  */
 #include "fixture.h"
 
 static void release_next(void *server)
 {
-    EXPECT(rr_release((rr_server *)server, take_any((rr_server *)server)), 0);
+    EXPECT(rr_dismiss((rr_server *)server, take_any((rr_server *)server)), 0);
 }
 
 static void expect_collected(rr_client *client, uint64_t id)
@@ -14,8 +14,8 @@ static void expect_collected(rr_client *client, uint64_t id)
     rr_view view;
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESTALE);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, FOREVER), -ESTALE);
-    EXPECT(rr_client_wait_any(client, &id, 1, FOREVER), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(rr_client_wait_any(client, &id, 1, NULL), -ESTALE);
     EXPECT(rr_client_cancel(client, id), -ESTALE);
     EXPECT(rr_client_release(client, id), -ESTALE);
     EXPECT(rr_client_pending(client), 0);
@@ -43,12 +43,12 @@ static int64_t by_get_wait(rr_client *client, uint64_t id)
 static int64_t by_view(rr_client *client, uint64_t id)
 {
     rr_view view;
-    return rr_client_view(client, id, &view, FOREVER);
+    return rr_client_view(client, id, &view, NULL);
 }
 
 static int64_t by_wait_any(rr_client *client, uint64_t id)
 {
-    EXPECT(rr_client_wait_any(client, &id, 1, FOREVER), 0);
+    EXPECT(rr_client_wait_any(client, &id, 1, NULL), 0);
     EXPECT(rr_client_pending(client), 1);
     return by_get(client, id);
 }
@@ -94,7 +94,7 @@ static void a_client_that_asks_later_gets_ecanceled_once(void)
     pair channel = open_pair(1);
     for (size_t k = 0; k < LENGTH(ASKS); k++) {
         uint64_t id = send_text(channel.client, "question"), next;
-        EXPECT(rr_release(channel.server, take_text(channel.server, "question")), 0);
+        EXPECT(rr_dismiss(channel.server, take_text(channel.server, "question")), 0);
         EXPECT(rr_client_pending(channel.client), 1);
         EXPECT(rr_client_cancel(channel.client, id), -EALREADY);
         EXPECT(rr_client_send(channel.client, "no", 2, &next), -ENOBUFS);
@@ -105,7 +105,7 @@ static void a_client_that_asks_later_gets_ecanceled_once(void)
     close_pair(&channel);
 }
 
-static void a_release_is_no_reply_and_no_error_reply(void)
+static void a_dismissal_is_no_reply_and_no_error_reply(void)
 {
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "question");
@@ -123,7 +123,7 @@ static void one_who_is_let_go_of_does_not_disturb_another(void)
     uint64_t third = send_text(channel.client, "third");
     take_text(channel.server, "first");
     take_text(channel.server, "second");
-    EXPECT(rr_release(channel.server, second), 0);
+    EXPECT(rr_dismiss(channel.server, second), 0);
     reply_text(channel.server, first, "one");
     EXPECT(by_get(channel.client, second), -ECANCELED);
     collect_text(channel.client, first, "one");
@@ -138,17 +138,17 @@ static void expect_not_held(rr_server *server, uint64_t id)
 {
     void *data;
     size_t room;
-    EXPECT(rr_release(server, id), -ESTALE);
+    EXPECT(rr_dismiss(server, id), -ESTALE);
     EXPECT(rr_reply(server, id, "late", 4), -ESTALE);
     EXPECT(rr_reply_error(server, id, 1, "late"), -ESTALE);
-    EXPECT(rr_reply_loan(server, id, &data, &room), -ESTALE);
+    EXPECT(loan_reply(server, id, &data, &room), -ESTALE);
 }
 
 static void a_request_is_let_go_of_once(void)
 {
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "question");
-    EXPECT(rr_release(channel.server, take_text(channel.server, "question")), 0);
+    EXPECT(rr_dismiss(channel.server, take_text(channel.server, "question")), 0);
     expect_not_held(channel.server, id);
     EXPECT(by_get(channel.client, id), -ECANCELED);
     expect_not_held(channel.server, id);
@@ -160,13 +160,13 @@ static void what_was_replied_to_is_not_let_go_of(void)
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "question");
     reply_text(channel.server, take_text(channel.server, "question"), "reply");
-    EXPECT(rr_release(channel.server, id), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, id), -ESTALE);
     collect_text(channel.client, id, "reply");
-    EXPECT(rr_release(channel.server, id), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, id), -ESTALE);
 
     id = send_text(channel.client, "question");
     EXPECT(rr_reply_error(channel.server, take_text(channel.server, "question"), 1, "text"), 0);
-    EXPECT(rr_release(channel.server, id), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, id), -ESTALE);
     EXPECT(by_get(channel.client, id), -EREMOTEIO);
     close_pair(&channel);
 }
@@ -174,19 +174,19 @@ static void what_was_replied_to_is_not_let_go_of(void)
 static void what_its_client_gave_up_is_stale_and_its_slot_free(void)
 {
     pair channel = open_pair(1);
-    const rr_channel *handle = rr_server_channel(channel.server);
+    rr_channel *handle = rr_server_channel(channel.server);
     for (int k = 0; k < 20; k++) {
         uint64_t id = send_text(channel.client, "question");
         take_text(channel.server, "question");
         EXPECT(rr_client_cancel(channel.client, id), 0);
-        EXPECT(rr_release(channel.server, id), -ESTALE);
+        EXPECT(rr_dismiss(channel.server, id), -ESTALE);
         CHECK(stats_of(handle).free == 1 && stats_of(handle).in_flight == 0);
     }
     rr_client *leaving = another_client(&channel);
     send_text(leaving, "question");
     uint64_t id = take_text(channel.server, "question");
     rr_client_free(leaving);
-    EXPECT(rr_release(channel.server, id), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, id), -ESTALE);
     expect_works(&channel);
     close_pair(&channel);
 }
@@ -196,13 +196,13 @@ static void what_was_not_taken_by_this_handle_is_stale_and_stays_as_it_is(void)
     pair channel = open_pair(2);
     rr_server *other;
     EXPECT(rr_server_from_fd(rr_channel_fd(rr_server_channel(channel.server)), NULL, &other, NULL), 0);
-    EXPECT(rr_release(channel.server, 0), -ESTALE);
-    EXPECT(rr_release(channel.server, UINT64_MAX), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, 0), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, UINT64_MAX), -ESTALE);
     uint64_t held = send_text(channel.client, "held"), queued = send_text(channel.client, "queued");
     take_text(channel.server, "held");
-    EXPECT(rr_release(other, held), -ESTALE);
-    EXPECT(rr_release(other, queued), -ESTALE);
-    EXPECT(rr_release(channel.server, queued), -ESTALE);
+    EXPECT(rr_dismiss(other, held), -ESTALE);
+    EXPECT(rr_dismiss(other, queued), -ESTALE);
+    EXPECT(rr_dismiss(channel.server, queued), -ESTALE);
     reply_text(channel.server, held, "reply");
     collect_text(channel.client, held, "reply");
     reply_text(other, take_text(other, "queued"), "reply");
@@ -218,10 +218,10 @@ static void what_was_taken_in_place_or_lent_room_is_let_go_of_too(void)
     void *data;
     size_t room;
     uint64_t id = send_text(channel.client, "question");
-    EXPECT(rr_recv_view(channel.server, &view, FOREVER), 8);
-    EXPECT(rr_reply_loan(channel.server, view.id, &data, &room), 0);
-    EXPECT(rr_release(channel.server, view.id), 0);
-    EXPECT(rr_reply_commit(channel.server, view.id, 1), -ESTALE);
+    EXPECT(rr_recv_view(channel.server, &view, NULL), 8);
+    EXPECT(loan_reply(channel.server, view.id, &data, &room), 0);
+    EXPECT(rr_dismiss(channel.server, view.id), 0);
+    EXPECT(commit_reply(channel.server, view.id, 1, 0, 0), -ESTALE);
     EXPECT(by_get(channel.client, id), -ECANCELED);
     expect_works(&channel);
     close_pair(&channel);
@@ -232,10 +232,51 @@ static void a_stopped_or_no_handle_lets_go_of_nothing(void)
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "question");
     take_text(channel.server, "question");
-    EXPECT(rr_release(NULL, id), -EINVAL);
+    EXPECT(rr_dismiss(NULL, id), -EINVAL);
     EXPECT(rr_server_stop(channel.server), 0);
-    EXPECT(rr_release(channel.server, id), -ESHUTDOWN);
+    EXPECT(rr_dismiss(channel.server, id), -ESHUTDOWN);
     EXPECT(by_get(channel.client, id), -EAGAIN);
+    close_pair(&channel);
+}
+
+static void what_a_client_waits_for_is_dismissed_and_not_released(void)
+{
+    pair channel = open_pair(1);
+    uint64_t id = send_text(channel.client, "question");
+    EXPECT(rr_release(channel.server, id), -ESTALE);
+    CHECK(take_text(channel.server, "question") == id);
+    EXPECT(rr_release(channel.server, id), -EINVAL);
+    EXPECT(by_get(channel.client, id), -EAGAIN);
+    reply_text(channel.server, id, "answer");
+    EXPECT(rr_release(channel.server, id), -ESTALE);
+    collect_text(channel.client, id, "answer");
+    EXPECT(rr_release(NULL, id), -EINVAL);
+    close_pair(&channel);
+}
+
+/* Its slot comes free, as by any other answer. */
+static void what_its_client_gave_up_can_be_released(void)
+{
+    pair channel = open_pair(1);
+    uint64_t id = send_text(channel.client, "given up");
+    take_text(channel.server, "given up");
+    EXPECT(rr_client_cancel(channel.client, id), 0);
+    EXPECT(rr_release(channel.server, id), -ESTALE);
+    expect_works(&channel);
+    close_pair(&channel);
+}
+
+static void a_one_way_message_is_dismissed_or_released_once(void)
+{
+    pair channel = open_pair(1);
+    for (int dismisses = 0; dismisses < 2; dismisses++) {
+        EXPECT(rr_client_post(channel.client, "one way", 7, 0), 0);
+        uint64_t id = take_text(channel.server, "one way");
+        EXPECT(dismisses ? rr_dismiss(channel.server, id) : rr_release(channel.server, id), 0);
+        EXPECT(rr_release(channel.server, id), -ESTALE);
+        EXPECT(rr_dismiss(channel.server, id), -ESTALE);
+        expect_works(&channel);
+    }
     close_pair(&channel);
 }
 
@@ -244,7 +285,7 @@ int main(void)
     RUN(a_client_that_waits_gets_ecanceled_once);
     RUN(a_whole_request_gets_ecanceled_and_leaves_nothing);
     RUN(a_client_that_asks_later_gets_ecanceled_once);
-    RUN(a_release_is_no_reply_and_no_error_reply);
+    RUN(a_dismissal_is_no_reply_and_no_error_reply);
     RUN(one_who_is_let_go_of_does_not_disturb_another);
     RUN(a_request_is_let_go_of_once);
     RUN(what_was_replied_to_is_not_let_go_of);
@@ -252,5 +293,8 @@ int main(void)
     RUN(what_was_not_taken_by_this_handle_is_stale_and_stays_as_it_is);
     RUN(what_was_taken_in_place_or_lent_room_is_let_go_of_too);
     RUN(a_stopped_or_no_handle_lets_go_of_nothing);
+    RUN(what_a_client_waits_for_is_dismissed_and_not_released);
+    RUN(what_its_client_gave_up_can_be_released);
+    RUN(a_one_way_message_is_dismissed_or_released_once);
     return 0;
 }

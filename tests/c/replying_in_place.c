@@ -12,7 +12,7 @@ typedef struct room {
 static room lend_reply(rr_server *server, uint64_t id)
 {
     room lent = {NULL, 0};
-    EXPECT(rr_reply_loan(server, id, &lent.start, &lent.capacity), 0);
+    EXPECT(loan_reply(server, id, &lent.start, &lent.capacity), 0);
     CHECK(lent.start != NULL);
     return lent;
 }
@@ -21,7 +21,7 @@ static void expect_no_loan(rr_server *server, uint64_t id, int code)
 {
     void *start = &start;
     size_t capacity = 77;
-    EXPECT(rr_reply_loan(server, id, &start, &capacity), code);
+    EXPECT(loan_reply(server, id, &start, &capacity), code);
     CHECK(start == &start && capacity == 77);
 }
 
@@ -30,7 +30,7 @@ static void expect_goes_on(const pair *channel, uint64_t id, uint64_t taken, con
 {
     EXPECT(rr_client_get(channel->client, id, NULL, 0), -EAGAIN);
     memcpy(lent->start, "reply", 5);
-    EXPECT(rr_reply_commit(channel->server, taken, 5), 0);
+    EXPECT(commit_reply(channel->server, taken, 5, 0, 0), 0);
     collect_text(channel->client, id, "reply");
 }
 
@@ -49,7 +49,7 @@ static void collect_copy(rr_client *client, uint64_t id, size_t length, uint32_t
 static void collect_view(rr_client *client, uint64_t id, size_t length, uint32_t type, uint32_t flags, unsigned seed)
 {
     rr_view view;
-    EXPECT(rr_client_view(client, id, &view, 0), length);
+    EXPECT(rr_client_view(client, id, &view, within(0)), length);
     expect_seen(&view, length, type, flags, seed);
     EXPECT(rr_client_release(client, id), 0);
 }
@@ -66,7 +66,7 @@ static void the_first_bytes_of_the_room_arrive(void)
         uint64_t taken = take_text(channel.server, "question");
         room lent = lend_reply(channel.server, taken);
         build(lent.start, lent.capacity, length, 0, k);
-        EXPECT(rr_reply_commit(channel.server, taken, length), 0);
+        EXPECT(commit_reply(channel.server, taken, length, 0, 0), 0);
         COLLECT[k % 2](channel.client, id, length, 0, 0, k);
     }
     close_pair(&channel);
@@ -77,12 +77,12 @@ static void with_type_and_flags_they_arrive_from_either_end(void)
     pair channel = open_odd_pair(2);
     for (unsigned k = 0; k < LENGTH(RESPONSE_LENGTHS) * LENGTH(ALIGNMENTS) * LENGTH(COLLECT); k++) {
         size_t length = RESPONSE_LENGTHS[k / 4];
-        uint32_t type = k % 3 ? 128 + k : 0, flags = ALIGNMENTS[k / 2 % 2] | (k % 3 == 1 ? RR_UTF8 : 0);
+        uint32_t type = k % 3 ? 128 + k : 0, flags = ALIGNMENTS[k / 2 % 2] | (k % 3 == 1 ? RR_MSG_UTF8 : 0);
         uint64_t id = send_text(channel.client, "question");
         uint64_t taken = take_text(channel.server, "question");
         room lent = lend_reply(channel.server, taken);
         build(lent.start, lent.capacity, length, flags, k);
-        EXPECT(rr_reply_commit_msg(channel.server, taken, length, type, flags), 0);
+        EXPECT(commit_reply(channel.server, taken, length, type, flags), 0);
         COLLECT[k % 2](channel.client, id, length, type, flags, k);
     }
     CHECK(stats_of(rr_client_channel(channel.client)).reply_bytes == 4 * (0 + 1 + 104 + 105 + RESPONSE_MAX));
@@ -97,12 +97,12 @@ static void the_request_may_be_read_while_its_reply_is_written(void)
     uint64_t id;
     fill(sent, sizeof sent, 3);
     EXPECT(rr_client_send(channel.client, sent, sizeof sent, &id), 0);
-    EXPECT(rr_recv_view(channel.server, &request, 0), sizeof sent);
+    EXPECT(rr_recv_view(channel.server, &request, within(0)), sizeof sent);
     room lent = lend_reply(channel.server, request.id);
     build(lent.start, lent.capacity, RESPONSE_MAX, 0, 4);
     expect_seen(&request, sizeof sent, 0, 0, 3);
-    EXPECT(rr_reply_commit(channel.server, request.id, RESPONSE_MAX), 0);
-    EXPECT(rr_client_view(channel.client, id, &reply, 0), RESPONSE_MAX);
+    EXPECT(commit_reply(channel.server, request.id, RESPONSE_MAX, 0, 0), 0);
+    EXPECT(rr_client_view(channel.client, id, &reply, within(0)), RESPONSE_MAX);
     expect_seen(&reply, RESPONSE_MAX, 0, 0, 4);
     close_pair(&channel);
 }
@@ -115,7 +115,7 @@ static void each_reply_has_aligned_room_of_its_own_for_the_longest_response(void
     room lent[4];
     for (int k = 0; k < 4; k++)
         ids[k] = send_text(channel.client, "question");
-    EXPECT(rr_drain(channel.server, requests, 4), 4);
+    EXPECT(rr_drain(channel.server, requests, sizeof(rr_view), 4), 4);
     for (unsigned k = 0; k < 4; k++) {
         lent[k] = lend_reply(channel.server, requests[k].id);
         CHECK(is_aligned(lent[k].start, 128) && lent[k].capacity == RESPONSE_MAX);
@@ -123,7 +123,7 @@ static void each_reply_has_aligned_room_of_its_own_for_the_longest_response(void
         fill(lent[k].start, RESPONSE_MAX, k);
     }
     for (unsigned k = 4; k-- > 0;)
-        EXPECT(rr_reply_commit(channel.server, requests[k].id, RESPONSE_MAX), 0);
+        EXPECT(commit_reply(channel.server, requests[k].id, RESPONSE_MAX, 0, 0), 0);
     for (unsigned k = 0; k < 4; k++)
         collect_view(channel.client, ids[k], RESPONSE_MAX, 0, 0, k);
     close_pair(&channel);
@@ -148,8 +148,8 @@ static void a_commit_without_a_loan_is_refused_and_the_request_still_waits(void)
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "question");
     uint64_t taken = take_text(channel.server, "question");
-    EXPECT(rr_reply_commit(channel.server, taken, 0), -EINVAL);
-    EXPECT(rr_reply_commit_msg(channel.server, taken, 4, 128, RR_UTF8), -EINVAL);
+    EXPECT(commit_reply(channel.server, taken, 0, 0, 0), -EINVAL);
+    EXPECT(commit_reply(channel.server, taken, 4, 128, RR_MSG_UTF8), -EINVAL);
     EXPECT(rr_client_get(channel.client, id, NULL, 0), -EAGAIN);
     reply_text(channel.server, taken, "reply");
     collect_text(channel.client, id, "reply");
@@ -161,7 +161,7 @@ static void a_commit_without_a_loan_is_refused_and_the_request_still_waits(void)
         if (k == 0)
             lend_reply(channel.server, taken);
         else
-            EXPECT(rr_reply_commit(channel.server, taken, 4), -EINVAL);
+            EXPECT(commit_reply(channel.server, taken, 4, 0, 0), -EINVAL);
         reply_text(channel.server, taken, "reply");
         collect_text(channel.client, id, "reply");
     }
@@ -177,11 +177,11 @@ static void a_commit_that_is_refused_leaves_the_loan_as_it_was(void)
     } refused[] = {
         {RESPONSE_MAX + 1, 0, 0, -EMSGSIZE},
         {SIZE_MAX, 0, 0, -EMSGSIZE},
-        {RESPONSE_MAX + 1, 128, RR_END_ALIGNED, -EMSGSIZE},
+        {RESPONSE_MAX + 1, 128, RR_MSG_END_ALIGNED, -EMSGSIZE},
         {5, 1, 0, -EINVAL},
         {5, 127, 0, -EINVAL},
-        {5, 0, RR_ONE_WAY, -EINVAL},
-        {5, 128, RR_UTF8 | 8, -EINVAL},
+        {5, 0, RR_MSG_ONE_WAY, -EINVAL},
+        {5, 128, RR_MSG_UTF8 | 8, -EINVAL},
         {5, 0, UINT32_C(1) << 31, -EINVAL},
     };
     pair channel = open_odd_pair(1);
@@ -189,10 +189,10 @@ static void a_commit_that_is_refused_leaves_the_loan_as_it_was(void)
         uint64_t id = send_text(channel.client, "question");
         uint64_t taken = take_text(channel.server, "question");
         room lent = lend_reply(channel.server, taken);
-        EXPECT(rr_reply_commit_msg(channel.server, taken, refused[k].length, refused[k].type, refused[k].flags),
+        EXPECT(commit_reply(channel.server, taken, refused[k].length, refused[k].type, refused[k].flags),
                refused[k].code);
         if (refused[k].code == -EMSGSIZE)
-            EXPECT(rr_reply_commit(channel.server, taken, refused[k].length), -EMSGSIZE);
+            EXPECT(commit_reply(channel.server, taken, refused[k].length, 0, 0), -EMSGSIZE);
         expect_goes_on(&channel, id, taken, &lent);
     }
     close_pair(&channel);
@@ -200,11 +200,11 @@ static void a_commit_that_is_refused_leaves_the_loan_as_it_was(void)
 
 static void expect_ended(rr_server *server, uint64_t taken)
 {
-    EXPECT(rr_reply_commit(server, taken, 5), -ESTALE);
-    EXPECT(rr_reply_commit_msg(server, taken, 5, 128, RR_END_ALIGNED), -ESTALE);
+    EXPECT(commit_reply(server, taken, 5, 0, 0), -ESTALE);
+    EXPECT(commit_reply(server, taken, 5, 128, RR_MSG_END_ALIGNED), -ESTALE);
     expect_no_loan(server, taken, -ESTALE);
     EXPECT(rr_reply(server, taken, "again", 5), -ESTALE);
-    EXPECT(rr_release(server, taken), -ESTALE);
+    EXPECT(rr_dismiss(server, taken), -ESTALE);
 }
 
 static void a_reply_is_committed_once(void)
@@ -214,7 +214,7 @@ static void a_reply_is_committed_once(void)
     uint64_t taken = take_text(channel.server, "question");
     room lent = lend_reply(channel.server, taken);
     memcpy(lent.start, "reply", 5);
-    EXPECT(rr_reply_commit(channel.server, taken, 5), 0);
+    EXPECT(commit_reply(channel.server, taken, 5, 0, 0), 0);
     expect_ended(channel.server, taken);
     collect_text(channel.client, id, "reply");
     expect_ended(channel.server, taken);
@@ -238,7 +238,7 @@ static void a_loan_may_be_left_and_the_request_ended_otherwise(void)
         else if (way == 1)
             EXPECT(rr_reply_error(channel.server, taken, 1, "failed"), 0);
         else
-            EXPECT(rr_release(channel.server, taken), 0);
+            EXPECT(rr_dismiss(channel.server, taken), 0);
         expect_ended(channel.server, taken);
         const int64_t outcomes[] = {6, -EREMOTEIO, -ECANCELED};
         EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), outcomes[way]);
@@ -258,11 +258,11 @@ static void after_the_client_gave_up_there_is_no_room_and_the_slot_is_free(void)
             lend_reply(channel.server, taken);
         EXPECT(rr_client_cancel(channel.client, id), 0);
         if (lent_before)
-            EXPECT(rr_reply_commit(channel.server, taken, 5), -ESTALE);
+            EXPECT(commit_reply(channel.server, taken, 5, 0, 0), -ESTALE);
         expect_ended(channel.server, taken);
         EXPECT(rr_client_get(channel.client, id, NULL, 0), -ESTALE);
         rr_participant all[2];
-        EXPECT(rr_channel_participants(rr_server_channel(channel.server), all, LENGTH(all)), 2);
+        EXPECT(rr_channel_participants(rr_server_channel(channel.server), all, sizeof(rr_participant), LENGTH(all)), 2);
         CHECK(all[0].held == 0 && all[1].held == 0);
         expect_works(&channel);
     }
@@ -293,7 +293,7 @@ static void the_reply_in_place_to_a_one_way_message_is_dropped(void)
     EXPECT(rr_client_post(channel.client, "posted", 6, 0), 0);
     uint64_t taken = take_text(channel.server, "posted");
     memcpy(lend_reply(channel.server, taken).start, "reply", 5);
-    EXPECT(rr_reply_commit(channel.server, taken, 5), 0);
+    EXPECT(commit_reply(channel.server, taken, 5, 0, 0), 0);
     expect_ended(channel.server, taken);
     expect_works(&channel);
     close_pair(&channel);
@@ -306,11 +306,10 @@ static void a_null_pointer_is_refused(void)
     size_t capacity;
     uint64_t id = send_text(channel.client, "question");
     uint64_t taken = take_text(channel.server, "question");
-    EXPECT(rr_reply_loan(NULL, taken, &start, &capacity), -EINVAL);
-    EXPECT(rr_reply_loan(channel.server, taken, NULL, &capacity), -EINVAL);
-    EXPECT(rr_reply_loan(channel.server, taken, &start, NULL), -EINVAL);
-    EXPECT(rr_reply_commit(NULL, taken, 0), -EINVAL);
-    EXPECT(rr_reply_commit_msg(NULL, taken, 0, 0, 0), -EINVAL);
+    EXPECT(loan_reply(NULL, taken, &start, &capacity), -EINVAL);
+    EXPECT(rr_reply_loan(channel.server, taken, NULL), -EINVAL);
+    EXPECT(commit_reply(NULL, taken, 0, 0, 0), -EINVAL);
+    EXPECT(commit_reply(NULL, taken, 0, 0, 0), -EINVAL);
     room lent = lend_reply(channel.server, taken);
     expect_goes_on(&channel, id, taken, &lent);
     close_pair(&channel);
@@ -324,8 +323,8 @@ static void a_stopped_handle_lends_and_sends_nothing(void)
     lend_reply(channel.server, taken);
     EXPECT(rr_server_stop(channel.server), 0);
     expect_no_loan(channel.server, taken, -ESHUTDOWN);
-    EXPECT(rr_reply_commit(channel.server, taken, 5), -ESHUTDOWN);
-    EXPECT(rr_reply_commit_msg(channel.server, taken, 5, 0, 0), -ESHUTDOWN);
+    EXPECT(commit_reply(channel.server, taken, 5, 0, 0), -ESHUTDOWN);
+    EXPECT(commit_reply(channel.server, taken, 5, 0, 0), -ESHUTDOWN);
     EXPECT(rr_client_get(channel.client, id, NULL, 0), -EAGAIN);
     close_pair(&channel);
 }

@@ -11,20 +11,20 @@ static inline int says(const rr_view *request, const char *text)
     return request->length == strlen(text) && memcmp(request->data, text, request->length) == 0;
 }
 
-static inline void write_text(rr_response *response, const char *text)
+static inline void write_text(rr_buffer *reply, const char *text)
 {
-    CHECK(strlen(text) <= response->capacity);
-    memcpy(response->data, text, strlen(text));
-    response->length = strlen(text);
+    CHECK(strlen(text) <= reply->capacity);
+    memcpy(reply->data, text, strlen(text));
+    reply->length = strlen(text);
 }
 
 /* Replies with what the request says, and ends the loop with the one that says "stop". */
-static inline int echo(void *ctx, const rr_view *request, rr_response *response)
+static inline int echo(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     (void)ctx;
-    CHECK(request->length <= response->capacity);
-    memcpy(response->data, request->data, request->length);
-    response->length = request->length;
+    CHECK(request->length <= reply->capacity);
+    memcpy(reply->data, request->data, request->length);
+    reply->length = request->length;
     return says(request, "stop") ? RR_SERVE_STOP : RR_SERVE_CONTINUE;
 }
 
@@ -33,10 +33,10 @@ typedef struct tested {
     void *ctx;
 } tested;
 
-static inline int until_stop(void *ctx, const rr_view *request, rr_response *response)
+static inline int until_stop(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     const tested *within = (const tested *)ctx;
-    return says(request, "stop") ? echo(NULL, request, response) : within->handler(within->ctx, request, response);
+    return says(request, "stop") ? echo(NULL, request, reply) : within->handler(within->ctx, request, reply);
 }
 
 /* Serves what is queued: the loop comes as far as to a request that is sent now. */
@@ -44,7 +44,7 @@ static inline void serve_queued(const pair *channel, rr_handler handler, void *c
 {
     tested within = {handler, ctx};
     uint64_t last = send_text(channel->client, "stop");
-    EXPECT(rr_serve(channel->server, until_stop, &within), 0);
+    EXPECT(rr_serve(channel->server, until_stop, &within, NULL), 0);
     char reply[8];
     EXPECT(rr_client_get(channel->client, last, reply, sizeof reply), 4);
 }

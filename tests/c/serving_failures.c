@@ -11,12 +11,12 @@ typedef struct failure {
     const char *text;
 } failure;
 
-static int fail(void *ctx, const rr_view *request, rr_response *response)
+static int fail(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     const failure *with = (const failure *)ctx;
     (void)request;
-    write_text(response, with->text);
-    response->type = 1; /* an error has no type: this is not looked at */
+    write_text(reply, with->text);
+    reply->msg_type = 1; /* an error has no type: this is not looked at */
     return with->code;
 }
 
@@ -71,13 +71,13 @@ typedef struct unsendable {
     const char *text;
 } unsendable;
 
-static int respond_unsendably(void *ctx, const rr_view *request, rr_response *response)
+static int respond_unsendably(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     const unsendable *with = (const unsendable *)ctx;
     (void)request;
-    response->length = with->length;
-    response->type = with->type;
-    response->flags = with->flags;
+    reply->length = with->length;
+    reply->msg_type = with->type;
+    reply->flags = with->flags;
     return with->returned;
 }
 
@@ -86,11 +86,11 @@ static void a_response_that_can_not_be_sent_fails_its_request_and_the_text_says_
     const unsendable all[] = {
         {4097, 0, 0, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the 4096 bytes"},
         {SIZE_MAX, 0, 0, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 18446744073709551615 bytes exceeds the 4096"},
-        {4097, 0, RR_END_ALIGNED, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the 4096 bytes"},
+        {4097, 0, RR_MSG_END_ALIGNED, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the 4096 bytes"},
         {0, 1, 0, RR_SERVE_CONTINUE, -EINVAL, "type: found 1, expected 0, or 128 and up"},
         {0, 127, 0, RR_SERVE_CONTINUE, -EINVAL, "type: found 127, expected 0, or 128 and up"},
-        {0, 128, RR_ONE_WAY, RR_SERVE_CONTINUE, -EINVAL, "flags: found 0x4"},
-        {0, 0, 0x80000000u | RR_UTF8, RR_SERVE_CONTINUE, -EINVAL, "flags: found 0x80000000"},
+        {0, 128, RR_MSG_ONE_WAY, RR_SERVE_CONTINUE, -EINVAL, "flags: found 0x4"},
+        {0, 0, 0x80000000u | RR_MSG_UTF8, RR_SERVE_CONTINUE, -EINVAL, "flags: found 0x80000000"},
         {5, 0, 0, 4, -EINVAL, "what the handler returned: found 4, expected RR_SERVE_"},
         {5, 0, 0, 4 | RR_SERVE_STOP, -EINVAL, "what the handler returned: found 5"},
         {5, 0, 0, 4 | RR_SERVE_LATER, -EINVAL, "what the handler returned: found 6"},
@@ -123,7 +123,7 @@ typedef struct unheard {
     uint64_t kept;
 } unheard;
 
-static int answer_nobody(void *ctx, const rr_view *request, rr_response *response)
+static int answer_nobody(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     unheard *scene = (unheard *)ctx;
     CHECK(says(request, "nobody waits"));
@@ -131,8 +131,8 @@ static int answer_nobody(void *ctx, const rr_view *request, rr_response *respons
     scene->kept = request->id;
     if (scene->to_cancel)
         EXPECT(rr_client_cancel(scene->channel.client, scene->to_cancel), 0);
-    memset(response->data, 'x', response->capacity);
-    response->length = scene->answer->length;
+    memset(reply->data, 'x', reply->capacity);
+    reply->length = scene->answer->length;
     return scene->answer->returned;
 }
 
@@ -167,7 +167,7 @@ static void one_way_messages_are_handled_and_their_answers_dropped(void)
     unheard scene;
     memset(&scene, 0, sizeof scene);
     scene.channel = open_pair(2);
-    scene.flags = RR_ONE_WAY;
+    scene.flags = RR_MSG_ONE_WAY;
     for (size_t k = 0; k < LENGTH(ANSWERS); k++) {
         scene.answer = &ANSWERS[k];
         scene.kept = 0;
@@ -187,7 +187,7 @@ static void a_one_way_message_for_later_holds_its_slot_until_it_is_released(void
     unheard scene;
     memset(&scene, 0, sizeof scene);
     scene.channel = open_pair(2);
-    scene.flags = RR_ONE_WAY;
+    scene.flags = RR_MSG_ONE_WAY;
     const struct answer later = {RR_SERVE_LATER, 0};
     scene.answer = &later;
     for (int by_reply = 0; by_reply < 2; by_reply++) {
@@ -197,7 +197,7 @@ static void a_one_way_message_for_later_holds_its_slot_until_it_is_released(void
         if (by_reply)
             reply_text(scene.channel.server, scene.kept, "dropped");
         else
-            EXPECT(rr_release(scene.channel.server, scene.kept), 0);
+            EXPECT(rr_dismiss(scene.channel.server, scene.kept), 0);
         expect_all_done(&scene.channel);
     }
     close_pair(&scene.channel);
@@ -208,9 +208,9 @@ static void a_one_way_message_may_be_the_last(void)
     pair channel = open_pair(2);
     post_text(channel.client, "stop");
     post_text(channel.client, "next");
-    EXPECT(rr_serve(channel.server, echo, NULL), 0);
+    EXPECT(rr_serve(channel.server, echo, NULL, NULL), 0);
     EXPECT(rr_channel_queued(rr_server_channel(channel.server)), 1);
-    EXPECT(rr_release(channel.server, take_text(channel.server, "next")), 0);
+    EXPECT(rr_dismiss(channel.server, take_text(channel.server, "next")), 0);
     expect_all_done(&channel);
     close_pair(&channel);
 }
@@ -223,27 +223,27 @@ typedef struct early {
     int end, returned;
 } early;
 
-static int end_by_itself(void *ctx, const rr_view *request, rr_response *response)
+static int end_by_itself(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     const early *how = (const early *)ctx;
-    void *room;
+    void *room = NULL;
     size_t capacity;
     switch (how->end) {
     case REPLIED:
         reply_text(how->server, request->id, "its own");
         break;
     case COMMITTED:
-        EXPECT(rr_reply_loan(how->server, request->id, &room, &capacity), 0);
+        EXPECT(loan_reply(how->server, request->id, &room, &capacity), 0);
         memcpy(room, "its own", 7);
-        EXPECT(rr_reply_commit(how->server, request->id, 7), 0);
+        EXPECT(commit_reply(how->server, request->id, 7, 0, 0), 0);
         break;
     case FAILED:
         EXPECT(rr_reply_error(how->server, request->id, 77, "its own"), 0);
         break;
     default:
-        EXPECT(rr_release(how->server, request->id), 0);
+        EXPECT(rr_dismiss(how->server, request->id), 0);
     }
-    response->length = 3;
+    reply->length = 3;
     return how->returned;
 }
 
@@ -286,15 +286,15 @@ typedef struct reuse {
 } reuse;
 
 /* The slot has its next request before the handler of the last one returns. */
-static int end_and_send_again(void *ctx, const rr_view *request, rr_response *response)
+static int end_and_send_again(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     reuse *scene = (reuse *)ctx;
     if (says(request, "stop"))
-        return echo(NULL, request, response);
+        return echo(NULL, request, reply);
     reply_text(scene->channel.server, request->id, "its own");
     collect_text(scene->channel.client, request->id, "its own");
     scene->next = send_text(scene->channel.client, "stop");
-    response->length = 3;
+    reply->length = 3;
     return scene->returned;
 }
 
@@ -305,7 +305,7 @@ static void what_a_handler_returns_too_late_does_not_concern_the_next_request_in
     for (size_t k = 0; k < LENGTH(returned); k++) {
         scene.returned = returned[k];
         send_text(scene.channel.client, "end");
-        EXPECT(rr_serve(scene.channel.server, end_and_send_again, &scene), 0);
+        EXPECT(rr_serve(scene.channel.server, end_and_send_again, &scene, NULL), 0);
         collect_text(scene.channel.client, scene.next, "stop");
         expect_all_done(&scene.channel);
     }

@@ -18,7 +18,7 @@ static void stop(void *server)
 /* The handle does nothing more; another serves what was left queued. */
 static void expect_served_by_another(const pair *channel, uint64_t left)
 {
-    EXPECT(rr_serve(channel->server, echo, NULL), -ESHUTDOWN);
+    EXPECT(rr_serve(channel->server, echo, NULL, NULL), -ESHUTDOWN);
     EXPECT(rr_channel_queued(rr_server_channel(channel->server)), 1);
     EXPECT(rr_client_get(channel->client, left, NULL, 0), -EAGAIN);
     pair rest = *channel;
@@ -35,12 +35,12 @@ typedef struct stopping {
     int returned;
 } stopping;
 
-static int stop_and_reply(void *ctx, const rr_view *request, rr_response *response)
+static int stop_and_reply(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     const stopping *how = (const stopping *)ctx;
     CHECK(says(request, "first"));
     how->by(how->server);
-    write_text(response, "its reply");
+    write_text(reply, "its reply");
     return how->returned;
 }
 
@@ -50,7 +50,7 @@ static void expect_reply_in_spite_of_stop(void (*by)(void *), int returned, int 
     pair channel = open_pair(3);
     stopping how = {channel.server, by, returned};
     uint64_t first = send_text(channel.client, "first"), left = send_text(channel.client, "left");
-    EXPECT(rr_serve(channel.server, stop_and_reply, &how), result);
+    EXPECT(rr_serve(channel.server, stop_and_reply, &how, NULL), result);
     char text[16];
     if (returned < 0) {
         expect_remote_error(channel.client, first, returned, text, sizeof text);
@@ -136,7 +136,7 @@ static void a_stop_ends_an_idle_loop(void)
             plan(&stopping, rr_server_channel(channel.server), send_signal, &self);
         else
             plan(&stopping, rr_server_channel(channel.server), stop, channel.server);
-        EXPECT(rr_serve(channel.server, echo, NULL), -ESHUTDOWN);
+        EXPECT(rr_serve(channel.server, echo, NULL, NULL), -ESHUTDOWN);
         CHECK(now() - done(&stopping) < 10 * SECOND);
         expect_served_by_another(&channel, send_text(channel.client, "left"));
         close_pair(&channel);
@@ -148,18 +148,18 @@ typedef struct crew {
     gate at_work, may_end;
 } crew;
 
-static int work(void *ctx, const rr_view *request, rr_response *response)
+static int work(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     crew *of = (crew *)ctx;
     open_gate(&of->at_work);
     pass_gate(&of->may_end);
-    return echo(NULL, request, response);
+    return echo(NULL, request, reply);
 }
 
 static void *serve_until_stopped(void *context)
 {
     crew *of = (crew *)context;
-    EXPECT(rr_serve(of->channel.server, work, of), -ESHUTDOWN);
+    EXPECT(rr_serve(of->channel.server, work, of, NULL), -ESHUTDOWN);
     return NULL;
 }
 
@@ -206,8 +206,8 @@ static void a_signal_handler_that_does_not_stop_ends_an_idle_loop_which_can_go_o
         pair channel = open_pair(1);
         on_signal(SIGALRM, ignore, flags[k]);
         interrupt_every(5000);
-        EXPECT(rr_serve(channel.server, echo, NULL), -EINTR);
-        EXPECT(rr_serve(channel.server, echo, NULL), -EINTR);
+        EXPECT(rr_serve(channel.server, echo, NULL, NULL), -EINTR);
+        EXPECT(rr_serve(channel.server, echo, NULL, NULL), -EINTR);
         interrupt_every(0);
         serve_queued(&channel, echo, NULL);
         close_pair(&channel);
@@ -219,12 +219,12 @@ typedef struct hail {
 } hail;
 
 /* Goes on until there was enough of both. */
-static int count_and_tell(void *ctx, const rr_view *request, rr_response *response)
+static int count_and_tell(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     hail *counted = (hail *)ctx;
     int enough = ++counted->served >= requests && counted->interrupted >= interruptions;
     (void)request;
-    write_text(response, enough ? "stop" : "go on");
+    write_text(reply, enough ? "stop" : "go on");
     return enough ? RR_SERVE_STOP : RR_SERVE_CONTINUE;
 }
 
@@ -255,7 +255,7 @@ static void under_a_hail_of_signals_every_request_is_served_once(void)
     interrupt_every(500);
     hail counted = {0, 0};
     int result;
-    while ((result = rr_serve(channel.server, count_and_tell, &counted)) == -EINTR)
+    while ((result = rr_serve(channel.server, count_and_tell, &counted, NULL)) == -EINTR)
         counted.interrupted++;
     interrupt_every(0);
     EXPECT(result, 0);

@@ -14,15 +14,15 @@ static void stop_client(void *client)
     EXPECT(rr_client_stop((rr_client *)client), 0);
 }
 
-static int never_called(void *context, const rr_view *request, rr_response *response)
+static int never_called(void *context, const rr_view *request, rr_buffer *reply)
 {
-    (void)context, (void)request, (void)response;
+    (void)context, (void)request, (void)reply;
     CHECK(!"called");
     return RR_SERVE_STOP;
 }
 
 /* What changes something about the channel has ended, and what only tells something goes on. */
-static void expect_channel_stopped(const rr_channel *channel)
+static void expect_channel_stopped(rr_channel *channel)
 {
     char path[128];
     EXPECT(rr_channel_recover(channel), -ESHUTDOWN);
@@ -30,11 +30,11 @@ static void expect_channel_stopped(const rr_channel *channel)
     EXPECT(rr_channel_slots(channel), 1);
     EXPECT(rr_channel_request_max(channel), 4096);
     EXPECT(rr_channel_response_max(channel), 4096);
-    EXPECT(rr_channel_kind(channel), RR_BYTES);
+    EXPECT(rr_channel_kind(channel), RR_KIND_BYTES);
     EXPECT(rr_channel_path(channel, path, sizeof path), 0);
     CHECK(rr_channel_queued(channel) >= 0 && rr_channel_fd(channel) >= 0);
     CHECK(stats_of(channel).slots == 1);
-    CHECK(rr_channel_participants(channel, NULL, 0) >= 2);
+    CHECK(rr_channel_participants(channel, NULL, sizeof(rr_participant), 0) >= 2);
     EXPECT(rr_channel_sync(channel), 0);
     CHECK(rr_channel_request_fd(channel) >= 0);
     EXPECT(rr_channel_notify_requests(channel), 0);
@@ -50,17 +50,17 @@ static void expect_server_stopped(rr_server *server, uint64_t id)
     size_t length;
     EXPECT(rr_recv(server, buffer, sizeof buffer, &request), -ESHUTDOWN);
     EXPECT(rr_recv_wait(server, buffer, sizeof buffer, &request, FOREVER), -ESHUTDOWN);
-    EXPECT(rr_recv_view(server, views, FOREVER), -ESHUTDOWN);
-    EXPECT(rr_recv_batch(server, views, LENGTH(views), FOREVER), -ESHUTDOWN);
-    EXPECT(rr_drain(server, views, LENGTH(views)), -ESHUTDOWN);
-    EXPECT(rr_serve(server, never_called, NULL), -ESHUTDOWN);
+    EXPECT(rr_recv_view(server, views, NULL), -ESHUTDOWN);
+    EXPECT(rr_recv_batch(server, views, sizeof(rr_view), LENGTH(views), NULL), -ESHUTDOWN);
+    EXPECT(rr_drain(server, views, sizeof(rr_view), LENGTH(views)), -ESHUTDOWN);
+    EXPECT(rr_serve(server, never_called, NULL, NULL), -ESHUTDOWN);
     EXPECT(rr_reply(server, id, "", 0), -ESHUTDOWN);
-    EXPECT(rr_reply_msg(server, id, "", 0, 128, RR_UTF8), -ESHUTDOWN);
+    EXPECT(reply_labelled(server, id, "", 0, 128, RR_MSG_UTF8), -ESHUTDOWN);
     EXPECT(rr_reply_error(server, id, 1, ""), -ESHUTDOWN);
-    EXPECT(rr_reply_loan(server, id, &room, &length), -ESHUTDOWN);
-    EXPECT(rr_reply_commit(server, id, 0), -ESHUTDOWN);
-    EXPECT(rr_reply_commit_msg(server, id, 0, 128, RR_UTF8), -ESHUTDOWN);
-    EXPECT(rr_release(server, id), -ESHUTDOWN);
+    EXPECT(loan_reply(server, id, &room, &length), -ESHUTDOWN);
+    EXPECT(commit_reply(server, id, 0, 0, 0), -ESHUTDOWN);
+    EXPECT(commit_reply(server, id, 0, 128, RR_MSG_UTF8), -ESHUTDOWN);
+    EXPECT(rr_dismiss(server, id), -ESHUTDOWN);
     expect_channel_stopped(rr_server_channel(server));
 }
 
@@ -69,20 +69,20 @@ static void expect_client_stopped(rr_client *client, uint64_t id)
     char buffer[8];
     uint64_t another;
     rr_view view;
-    rr_loan loan = {id, buffer, sizeof buffer, 0, 0};
+    rr_buffer loan = {sizeof loan, 0, id, buffer, sizeof buffer, 0, 0, 0};
     EXPECT(rr_client_req(client, "", 0, buffer, sizeof buffer, FOREVER), -ESHUTDOWN);
     EXPECT(rr_client_send(client, "", 0, &another), -ESHUTDOWN);
-    EXPECT(rr_client_send_wait(client, "", 0, FOREVER, &another), -ESHUTDOWN);
-    EXPECT(rr_client_send_msg(client, "", 0, 128, RR_UTF8, FOREVER, &another), -ESHUTDOWN);
+    EXPECT(rr_client_send_wait(client, "", 0, &another, FOREVER), -ESHUTDOWN);
+    EXPECT(send_labelled(client, "", 0, 128, RR_MSG_UTF8, &another, FOREVER), -ESHUTDOWN);
     EXPECT(rr_client_post(client, "", 0, FOREVER), -ESHUTDOWN);
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESHUTDOWN);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESHUTDOWN);
-    EXPECT(rr_client_view(client, id, &view, FOREVER), -ESHUTDOWN);
+    EXPECT(rr_client_view(client, id, &view, NULL), -ESHUTDOWN);
     EXPECT(rr_client_release(client, id), -ESHUTDOWN);
     const uint64_t one[] = {1};
-    EXPECT(rr_client_wait_any(client, one, 1, FOREVER), -ESHUTDOWN);
-    EXPECT(rr_client_loan(client, &loan, FOREVER), -ESHUTDOWN);
-    EXPECT(rr_client_commit(client, &loan, 0, &another), -ESHUTDOWN);
+    EXPECT(rr_client_wait_any(client, one, 1, NULL), -ESHUTDOWN);
+    EXPECT(rr_client_loan(client, &loan, NULL), -ESHUTDOWN);
+    EXPECT(commit_loan(client, &loan, 0, &another), -ESHUTDOWN);
     EXPECT(rr_client_abort(client, &loan), -ESHUTDOWN);
     EXPECT(rr_client_cancel(client, id), -ESHUTDOWN);
     CHECK(rr_client_pending(client) >= 0);
@@ -194,15 +194,15 @@ static void loans_and_views_of_a_stopped_handle_are_given_back_when_it_is_freed(
 {
     pair channel = open_pair(3);
     rr_client *stopped = another_client(&channel);
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     rr_view view;
     uint64_t id;
-    EXPECT(rr_client_loan(stopped, &loan, 0), 0);
+    EXPECT(rr_client_loan(stopped, &loan, within(0)), 0);
     id = send_text(stopped, "viewed");
     reply_text(channel.server, take_text(channel.server, "viewed"), "told");
-    EXPECT(rr_client_view(stopped, id, &view, 0), 4);
+    EXPECT(rr_client_view(stopped, id, &view, within(0)), 4);
     EXPECT(rr_client_stop(stopped), 0);
-    EXPECT(rr_client_commit(stopped, &loan, 0, &id), -ESHUTDOWN);
+    EXPECT(commit_loan(stopped, &loan, 0, &id), -ESHUTDOWN);
     CHECK(loan.data != NULL && memcmp(view.data, "told", 4) == 0);
     EXPECT(stats_of(rr_client_channel(channel.client)).in_flight, 2);
     rr_client_free(stopped);

@@ -90,7 +90,7 @@ static void *ask(void *context)
             continue;
         }
         uint64_t id;
-        EXPECT(rr_client_send_wait(client, &asked, size, FOREVER, &id), 0);
+        EXPECT(rr_client_send_wait(client, &asked, size, &id, FOREVER), 0);
         if (number % 3 == 1 && rr_client_cancel(client, id) == 0) {
             mine->cancelled++;
             continue;
@@ -101,14 +101,14 @@ static void *ask(void *context)
 }
 
 /* Clients don't wait for what they withdrew: only when that is over, too, may the servers be stopped. */
-static void until_servers_hold_nothing(const rr_channel *channel)
+static void until_servers_hold_nothing(rr_channel *channel)
 {
     uint32_t held = 1;
     while (held > 0) {
         rr_participant found[2];
         sched_yield();
-        EXPECT(rr_channel_participants(channel, found, LENGTH(found)), 2);
-        held = found[found[0].role == RR_SERVER ? 0 : 1].held;
+        EXPECT(rr_channel_participants(channel, found, sizeof(rr_participant), LENGTH(found)), 2);
+        held = found[found[0].role == RR_ROLE_SERVER ? 0 : 1].held;
     }
 }
 

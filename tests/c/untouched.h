@@ -11,12 +11,12 @@
 #define IMAGE_MAX (512 * 1024)
 
 typedef struct image {
-    const rr_channel *channel;
+    rr_channel *channel;
     size_t length;
     unsigned char bytes[IMAGE_MAX];
 } image;
 
-static inline size_t read_image(const rr_channel *channel, unsigned char *bytes)
+static inline size_t read_image(rr_channel *channel, unsigned char *bytes)
 {
     struct stat file;
     int fd = rr_channel_fd(channel);
@@ -26,7 +26,7 @@ static inline size_t read_image(const rr_channel *channel, unsigned char *bytes)
 }
 
 /* One at a time. */
-static inline image *image_of(const rr_channel *channel)
+static inline image *image_of(rr_channel *channel)
 {
     static image taken;
     taken.channel = channel;

@@ -32,7 +32,7 @@ static scene sent_and_taken(void)
 
 static int64_t wait_any(const scene *at, int64_t timeout_ns)
 {
-    return rr_client_wait_any(at->channel.client, at->ids, IDS, timeout_ns);
+    return rr_client_wait_any(at->channel.client, at->ids, IDS, within(timeout_ns));
 }
 
 static int64_t get(const scene *at, int k)
@@ -41,7 +41,7 @@ static int64_t get(const scene *at, int k)
     return rr_client_get(at->channel.client, at->ids[k], buffer, sizeof buffer);
 }
 
-static const rr_channel *channel_of(const scene *at)
+static rr_channel *channel_of(const scene *at)
 {
     return rr_client_channel(at->channel.client);
 }
@@ -95,11 +95,11 @@ static void ids_that_are_0_are_passed_over(void)
 {
     scene at = sent_and_taken();
     const uint64_t spread[] = {0, at.ids[0], 0, 0, at.ids[1], 0};
-    EXPECT(rr_client_wait_any(at.channel.client, spread, LENGTH(spread), 0), -EAGAIN);
+    EXPECT(rr_client_wait_any(at.channel.client, spread, LENGTH(spread), within(0)), -EAGAIN);
     reply_text(at.channel.server, at.ids[1], "");
-    EXPECT(rr_client_wait_any(at.channel.client, spread, LENGTH(spread), FOREVER), 4);
+    EXPECT(rr_client_wait_any(at.channel.client, spread, LENGTH(spread), NULL), 4);
     reply_text(at.channel.server, at.ids[0], "");
-    EXPECT(rr_client_wait_any(at.channel.client, spread, LENGTH(spread), FOREVER), 1);
+    EXPECT(rr_client_wait_any(at.channel.client, spread, LENGTH(spread), NULL), 1);
     close_pair(&at.channel);
 }
 
@@ -108,7 +108,7 @@ static void an_id_may_stand_there_twice(void)
     scene at = sent_and_taken();
     const uint64_t twice[] = {at.ids[0], at.ids[1], at.ids[1]};
     reply_text(at.channel.server, at.ids[1], "");
-    EXPECT(rr_client_wait_any(at.channel.client, twice, LENGTH(twice), FOREVER), 1);
+    EXPECT(rr_client_wait_any(at.channel.client, twice, LENGTH(twice), NULL), 1);
     close_pair(&at.channel);
 }
 
@@ -116,11 +116,11 @@ static void without_an_id_it_is_einval(void)
 {
     scene at = sent();
     const uint64_t none[] = {0, 0, 0};
-    EXPECT(rr_client_wait_any(at.channel.client, at.ids, 0, FOREVER), -EINVAL);
-    EXPECT(rr_client_wait_any(at.channel.client, NULL, 0, FOREVER), -EINVAL);
-    EXPECT(rr_client_wait_any(at.channel.client, NULL, 1, FOREVER), -EINVAL);
-    EXPECT(rr_client_wait_any(at.channel.client, none, LENGTH(none), FOREVER), -EINVAL);
-    EXPECT(rr_client_wait_any(NULL, at.ids, IDS, FOREVER), -EINVAL);
+    EXPECT(rr_client_wait_any(at.channel.client, at.ids, 0, NULL), -EINVAL);
+    EXPECT(rr_client_wait_any(at.channel.client, NULL, 0, NULL), -EINVAL);
+    EXPECT(rr_client_wait_any(at.channel.client, NULL, 1, NULL), -EINVAL);
+    EXPECT(rr_client_wait_any(at.channel.client, none, LENGTH(none), NULL), -EINVAL);
+    EXPECT(rr_client_wait_any(NULL, at.ids, IDS, NULL), -EINVAL);
     close_pair(&at.channel);
 }
 
@@ -135,15 +135,15 @@ static void an_id_that_is_stale_matters_only_if_none_has_an_outcome(void)
     const uint64_t stale[] = {collected, cancelled, send_text(other, "of another"), 12345678, UINT64_MAX};
     for (size_t k = 0; k < LENGTH(stale); k++) {
         const uint64_t alone[] = {stale[k]}, first[] = {stale[k], pending}, last[] = {pending, 0, stale[k]};
-        EXPECT(rr_client_wait_any(at.channel.client, alone, 1, FOREVER), -ESTALE);
-        EXPECT(rr_client_wait_any(at.channel.client, first, 2, FOREVER), -ESTALE);
-        EXPECT(rr_client_wait_any(at.channel.client, last, 3, 0), -ESTALE);
+        EXPECT(rr_client_wait_any(at.channel.client, alone, 1, NULL), -ESTALE);
+        EXPECT(rr_client_wait_any(at.channel.client, first, 2, NULL), -ESTALE);
+        EXPECT(rr_client_wait_any(at.channel.client, last, 3, within(0)), -ESTALE);
     }
     reply_text(at.channel.server, replied, "");
     for (size_t k = 0; k < LENGTH(stale); k++) {
         const uint64_t first[] = {stale[k], pending, replied}, last[] = {replied, pending, stale[k]};
-        EXPECT(rr_client_wait_any(at.channel.client, first, 3, FOREVER), 2);
-        EXPECT(rr_client_wait_any(at.channel.client, last, 3, 0), 0);
+        EXPECT(rr_client_wait_any(at.channel.client, first, 3, NULL), 2);
+        EXPECT(rr_client_wait_any(at.channel.client, last, 3, within(0)), 0);
     }
     rr_client_free(other);
     close_pair(&at.channel);
@@ -160,7 +160,7 @@ static void fail_third(void *context)
 static void release_third(void *context)
 {
     scene *at = (scene *)context;
-    EXPECT(rr_release(at->channel.server, at->ids[2]), 0);
+    EXPECT(rr_dismiss(at->channel.server, at->ids[2]), 0);
 }
 
 static void reply_to_third(void *context)

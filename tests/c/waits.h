@@ -22,13 +22,13 @@ static inline int64_t wait_to_receive(scene *at, int64_t timeout_ns)
 static inline int64_t wait_to_send(scene *at, int64_t timeout_ns)
 {
     uint64_t id;
-    return rr_client_send_wait(at->channel.client, "sent", 4, timeout_ns, &id);
+    return rr_client_send_wait(at->channel.client, "sent", 4, &id, timeout_ns);
 }
 
 static inline int64_t wait_to_send_with_a_type(scene *at, int64_t timeout_ns)
 {
     uint64_t id;
-    return rr_client_send_msg(at->channel.client, "sent", 4, 200, 0, timeout_ns, &id);
+    return send_labelled(at->channel.client, "sent", 4, 200, 0, &id, timeout_ns);
 }
 
 static inline int64_t wait_to_collect(scene *at, int64_t timeout_ns)
@@ -45,26 +45,26 @@ static inline int64_t wait_for_request(scene *at, int64_t timeout_ns)
 
 static inline int64_t wait_to_lend(scene *at, int64_t timeout_ns)
 {
-    rr_loan loan;
-    return rr_client_loan(at->channel.client, &loan, timeout_ns);
+    rr_buffer loan = RR_BUFFER_INIT;
+    return rr_client_loan(at->channel.client, &loan, within(timeout_ns));
 }
 
 static inline int64_t wait_to_view(scene *at, int64_t timeout_ns)
 {
     rr_view view;
-    return rr_client_view(at->channel.client, at->held, &view, timeout_ns);
+    return rr_client_view(at->channel.client, at->held, &view, within(timeout_ns));
 }
 
 static inline int64_t wait_to_receive_in_place(scene *at, int64_t timeout_ns)
 {
     rr_view view;
-    return rr_recv_view(at->channel.server, &view, timeout_ns);
+    return rr_recv_view(at->channel.server, &view, within(timeout_ns));
 }
 
 static inline int64_t wait_to_receive_several(scene *at, int64_t timeout_ns)
 {
     rr_view views[2];
-    return rr_recv_batch(at->channel.server, views, LENGTH(views), timeout_ns);
+    return rr_recv_batch(at->channel.server, views, sizeof(rr_view), LENGTH(views), within(timeout_ns));
 }
 
 /* Each wait, and whether a request that holds the slot belongs to its scene. */
@@ -93,7 +93,7 @@ static inline scene set_scene(const struct wait *wait)
     return at;
 }
 
-static inline const rr_channel *channel_of(const scene *at)
+static inline rr_channel *channel_of(const scene *at)
 {
     return rr_server_channel(at->channel.server);
 }

@@ -30,14 +30,14 @@ static void the_last_of_200_is_found_asleep_or_awake(void)
     reply to = {channel.server, ids[MANY - 1]};
     deed replying;
     plan(&replying, rr_client_channel(channel.client), reply_to_it, &to);
-    EXPECT(rr_client_wait_any(channel.client, ids, MANY, FOREVER), MANY - 1);
+    EXPECT(rr_client_wait_any(channel.client, ids, MANY, NULL), MANY - 1);
     CHECK(now() - done(&replying) < 10 * SECOND);
-    EXPECT(rr_client_wait_any(channel.client, ids, MANY, 0), MANY - 1);
+    EXPECT(rr_client_wait_any(channel.client, ids, MANY, within(0)), MANY - 1);
     collect_text(channel.client, ids[MANY - 1], "reply");
-    EXPECT(rr_client_wait_any(channel.client, ids, MANY - 1, 0), -EAGAIN);
+    EXPECT(rr_client_wait_any(channel.client, ids, MANY - 1, within(0)), -EAGAIN);
     for (int k = 0; k < MANY - 1; k++) {
         reply_text(channel.server, ids[k], "reply");
-        EXPECT(rr_client_wait_any(channel.client, ids + k, (size_t)(MANY - k), FOREVER), 0);
+        EXPECT(rr_client_wait_any(channel.client, ids + k, (size_t)(MANY - k), NULL), 0);
         collect_text(channel.client, ids[k], "reply");
     }
     close_pair(&channel);
@@ -60,7 +60,7 @@ static void *wait_for_any(void *context)
 {
     sleeper *self = (sleeper *)context;
     __atomic_store_n(&self->number, thread_id(), __ATOMIC_RELEASE);
-    self->found = rr_client_wait_any(self->client, self->ids, 2, FOREVER);
+    self->found = rr_client_wait_any(self->client, self->ids, 2, NULL);
     return NULL;
 }
 
@@ -78,7 +78,7 @@ static void begin(sleeper *self, void *(*wait)(void *))
 }
 
 /* Returns once each has slept. */
-static void until_all_sleep(const rr_channel *channel, const sleeper *sleepers, size_t count)
+static void until_all_sleep(rr_channel *channel, const sleeper *sleepers, size_t count)
 {
     while (stats_of(channel).sleeps < count)
         sched_yield();
@@ -218,7 +218,7 @@ static void replies_that_race_with_falling_asleep_are_found(int64_t spin_ns)
         for (int k = 0; k < 2; k++)
             ids[k] = send_text(client, "question");
         for (int left = 2; left > 0; left--) {
-            int64_t found = rr_client_wait_any(client, ids, 2, FOREVER);
+            int64_t found = rr_client_wait_any(client, ids, 2, NULL);
             CHECK(found == 0 || found == 1);
             EXPECT(rr_client_get(client, ids[found], &number, sizeof number), sizeof number);
             EXPECT(number, 2 * round + (uint32_t)found);

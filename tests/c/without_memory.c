@@ -224,24 +224,24 @@ static int64_t trial_requests(void)
 {
     uint64_t id;
     rr_request request;
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     rr_view view;
     rr_view views[4];
     STEP(rr_client_send(client, "ping", 4, &id), 0);
     STEP(rr_recv(server, buffer, sizeof buffer, &request), 4);
     STEP(rr_reply(server, request.id, buffer, 4), 0);
-    STEP(rr_client_wait_any(client, &id, 1, 0), 0);
+    STEP(rr_client_wait_any(client, &id, 1, within(0)), 0);
     STEP(rr_client_get(client, id, buffer, sizeof buffer), 4);
     STEP(rr_client_req(client, "ping", 4, buffer, sizeof buffer, 0), -EAGAIN);
     STEP(rr_client_req(client, "ping", 4, buffer, sizeof buffer, MS), -ETIMEDOUT);
     STEP(rr_client_post(client, "post", 4, 0), 0);
-    STEP(rr_recv_batch(server, views, 4, 0), 1);
-    STEP(rr_release(server, views[0].id), 0);
-    STEP(rr_client_loan(client, &loan, 0), 0);
+    STEP(rr_recv_batch(server, views, sizeof(rr_view), 4, within(0)), 1);
+    STEP(rr_dismiss(server, views[0].id), 0);
+    STEP(rr_client_loan(client, &loan, within(0)), 0);
     memcpy(loan.data, "lent", 4);
-    STEP(rr_client_commit(client, &loan, 4, &id), 0);
-    STEP(rr_recv_view(server, &view, 0), 4);
-    STEP(rr_release(server, view.id), 0);
+    STEP(commit_loan(client, &loan, 4, &id), 0);
+    STEP(rr_recv_view(server, &view, within(0)), 4);
+    STEP(rr_dismiss(server, view.id), 0);
     STEP(rr_client_get(client, id, buffer, sizeof buffer), -ECANCELED);
     STEP(rr_recv_wait(server, buffer, sizeof buffer, &request, MS), -ETIMEDOUT);
     return 0;
@@ -263,13 +263,13 @@ static int64_t trial_error_replies(void)
     return 0;
 }
 
-static int fail_then_stop(void *ctx, const rr_view *request, rr_response *response)
+static int fail_then_stop(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     (void)request;
     if ((*(int *)ctx)++)
         return RR_SERVE_STOP;
-    memset(response->data, 'e', response->capacity);
-    response->length = response->capacity;
+    memset(reply->data, 'e', reply->capacity);
+    reply->length = reply->capacity;
     return -7;
 }
 
@@ -279,7 +279,7 @@ static int64_t trial_serving(void)
     int served = 0;
     for (int k = 0; k < 2; k++)
         STEP(rr_client_send(client, "ping", 4, &ids[k]), 0);
-    STEP(rr_serve(server, fail_then_stop, &served), 0);
+    STEP(rr_serve(server, fail_then_stop, &served, NULL), 0);
     STEP(rr_client_get(client, ids[0], buffer, sizeof buffer), -EREMOTEIO);
     STEP(rr_client_get(client, ids[1], buffer, sizeof buffer), 0);
     return 0;
@@ -287,11 +287,11 @@ static int64_t trial_serving(void)
 
 static int64_t trial_administration(void)
 {
-    const rr_channel *channel = rr_client_channel(client);
+    rr_channel *channel = rr_client_channel(client);
     rr_participant participants[4];
     rr_stats stats = RR_STATS_INIT;
     uint64_t id;
-    STEP(rr_channel_participants(channel, participants, 4), 2);
+    STEP(rr_channel_participants(channel, participants, sizeof(rr_participant), 4), 2);
     STEP(rr_client_send(client, "ping", 4, &id), 0);
     STEP(rr_channel_clear(channel), 1);
     STEP(rr_channel_recover(channel), 0);
@@ -303,8 +303,8 @@ static int64_t trial_administration(void)
 
 static int64_t trial_eventfds(void)
 {
-    const rr_channel *channel = rr_client_channel(client);
-    const rr_channel *other = rr_server_channel(server);
+    rr_channel *channel = rr_client_channel(client);
+    rr_channel *other = rr_server_channel(server);
     STEP(rr_channel_notify_requests(channel), -ENXIO);
     int fd = rr_channel_request_fd(channel);
     if (fd < 0)

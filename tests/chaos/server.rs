@@ -156,7 +156,7 @@ impl Serving<'_> {
     fn answer(&self, id: u64, payload: &Payload, is_one_way: bool, way: u64) -> Result<u32> {
         match answer_to(payload) {
             _ if is_one_way && way == 0 => self.release(id),
-            Answer::None => self.release(id),
+            Answer::None => self.dismiss(id),
             Answer::Error(code, text) => {
                 let reply = || self.server.reply_error(id, code, &text);
                 self.watch.call("reply_error", Limit::Now, reply).0.map(|()| ledger::REPLIED)
@@ -168,6 +168,11 @@ impl Serving<'_> {
     fn release(&self, id: u64) -> Result<u32> {
         let released = self.watch.call("release", Limit::Now, || self.server.release(id)).0;
         released.map(|()| ledger::RELEASED)
+    }
+
+    fn dismiss(&self, id: u64) -> Result<u32> {
+        let dismissed = self.watch.call("dismiss", Limit::Now, || self.server.dismiss(id)).0;
+        dismissed.map(|()| ledger::RELEASED)
     }
 
     fn reply(&self, id: u64, payload: &Payload, way: u64) -> Result<()> {

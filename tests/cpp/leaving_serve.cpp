@@ -26,7 +26,7 @@ struct witness {
     ~witness() { ++*count; }
 };
 
-static int handle(void *ctx, const rr_view *request, rr_response *response)
+static int handle(void *ctx, const rr_view *request, rr_buffer *reply)
 {
     order *now = static_cast<order *>(ctx);
     witness seen = {&now->unwound};
@@ -44,8 +44,8 @@ static int handle(void *ctx, const rr_view *request, rr_response *response)
     case leave::nothing:
         break;
     }
-    memcpy(response->data, "done", 4);
-    response->length = 4;
+    memcpy(reply->data, "done", 4);
+    reply->length = 4;
     return RR_SERVE_STOP;
 }
 
@@ -55,7 +55,7 @@ static void *serve(void *ctx)
     order *now = static_cast<order *>(ctx);
     witness seen = {&now->unwound};
     try {
-        EXPECT(rr_serve(now->server, handle, now), 0);
+        EXPECT(rr_serve(now->server, handle, now, NULL), 0);
         CHECK(now->how == leave::nothing);
     } catch (const std::exception &error) {
         CHECK(now->how == leave::exception && std::string(error.what()) == "a bad request");

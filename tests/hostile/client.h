@@ -7,7 +7,7 @@
 #define LOANS 4
 
 /* What the present handle lent; those whose data is null have ended. */
-static rr_loan loans[LOANS];
+static rr_buffer loans[LOANS];
 
 static inline void request_and_wait(rr_client *client)
 {
@@ -15,6 +15,12 @@ static inline void request_and_wait(rr_client *client)
     received(WATCH(rr_client_req, TIMEOUT, client, last(&outgoing, length), length, last(&incoming, capacity), capacity,
                    some_timeout()),
              capacity);
+}
+
+static inline void send_message(rr_client *client, const void *data, size_t length, uint64_t *id)
+{
+    const rr_msg msg = some_msg(data, length);
+    WATCH(rr_client_send_msg, TIMEOUT, client, &msg, id, within(some_timeout()));
 }
 
 static inline void send_one(rr_client *client)
@@ -27,10 +33,10 @@ static inline void send_one(rr_client *client)
         WATCH(rr_client_send, AT_ONCE, client, data, length, id);
         break;
     case 1:
-        WATCH(rr_client_send_wait, TIMEOUT, client, data, length, some_timeout(), id);
+        WATCH(rr_client_send_wait, TIMEOUT, client, data, length, id, some_timeout());
         break;
     case 2:
-        WATCH(rr_client_send_msg, TIMEOUT, client, data, length, some_type(), some_flags(), some_timeout(), id);
+        send_message(client, data, length, id);
         break;
     default:
         WATCH(rr_client_post, TIMEOUT, client, data, length, some_timeout());
@@ -40,19 +46,22 @@ static inline void send_one(rr_client *client)
 
 static inline void send_in_place(rr_client *client)
 {
-    rr_loan *loan = &loans[below(LOANS)];
+    rr_buffer *loan = &loans[below(LOANS)];
     if (!loan->data) {
-        if (WATCH(rr_client_loan, TIMEOUT, client, loan, some_timeout()) == 0)
+        const rr_buffer fresh = RR_BUFFER_INIT;
+        *loan = fresh;
+        if (WATCH(rr_client_loan, TIMEOUT, client, loan, within(some_timeout())) == 0)
             write_all(loan->data, loan->capacity, request_max);
         return;
     }
     write_all(loan->data, loan->capacity, request_max);
-    rr_loan before = *loan;
+    rr_buffer before = *loan;
     int ended;
     if (below(4)) {
-        loan->type = some_type();
+        loan->length = some_length(request_max + 1);
+        loan->msg_type = some_type();
         loan->flags = some_flags();
-        int64_t result = WATCH(rr_client_commit, AT_ONCE, client, loan, some_length(request_max + 1), next_id());
+        int64_t result = WATCH(rr_client_commit, AT_ONCE, client, loan, next_id());
         ended = result != -EMSGSIZE && result != -EINVAL && result != -ECONNREFUSED;
     } else {
         WATCH(rr_client_abort, AT_ONCE, client, loan);
@@ -64,7 +73,7 @@ static inline void send_in_place(rr_client *client)
     if (below(2))
         WATCH(rr_client_abort, AT_ONCE, client, &before);
     else
-        WATCH(rr_client_commit, AT_ONCE, client, &before, 0, next_id());
+        WATCH(rr_client_commit, AT_ONCE, client, &before, next_id());
     memset(loan, 0, sizeof *loan);
 }
 
@@ -82,7 +91,7 @@ static inline void collect_in_place(rr_client *client)
 {
     uint64_t id = some_id();
     rr_view view;
-    int64_t result = WATCH(rr_client_view, TIMEOUT, client, id, &view, some_timeout());
+    int64_t result = WATCH(rr_client_view, TIMEOUT, client, id, &view, within(some_timeout()));
     if (result >= 0) {
         CHECK(view.length == (size_t)result && view.length <= response_max && view.id == id);
         read_all(view.data, view.length, view.flags);
@@ -97,7 +106,7 @@ static inline void wait_for_any(rr_client *client)
     size_t count = below(IDS + 1);
     for (size_t at = 0; at < count; at++)
         some[at] = below(4) ? some_id() : 0;
-    int64_t index = WATCH(rr_client_wait_any, TIMEOUT, client, some, count, some_timeout());
+    int64_t index = WATCH(rr_client_wait_any, TIMEOUT, client, some, count, within(some_timeout()));
     CHECK(index < (int64_t)count && (index < 0 || some[index] != 0));
 }
 
@@ -189,7 +198,7 @@ static inline void be_client(void)
             continue;
         WATCH_VOID(rr_client_free, AT_ONCE, client);
         memset(loans, 0, sizeof loans);
-        rr_options options = some_options(RR_BYTES);
+        rr_options options = some_options(RR_KIND_BYTES);
         while (WATCH(rr_client_new, AT_ONCE, channel, &options, &client, NULL) != 0 && goes_on())
             continue;
         if (!client)

@@ -14,8 +14,8 @@ pub fn documented() -> Codes {
     let mut codes = Codes::new();
     let mut comment = String::new();
     for line in header.lines() {
-        if let Some(text) = line.strip_prefix("//") {
-            comment.push_str(text);
+        if let Some(text) = line.strip_prefix("/**").or_else(|| line.strip_prefix(" *")) {
+            comment.push_str(text.trim_end_matches("*/").trim_end_matches('/'));
             continue;
         }
         if let Some(name) = declared(line) {

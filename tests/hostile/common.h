@@ -116,6 +116,11 @@ static inline uint32_t some_flags(void)
     return (uint32_t)below(below(8) == 0 ? 16 : 4);
 }
 
+static inline rr_msg some_msg(const void *data, size_t length)
+{
+    return msg_of(data, length, some_type(), some_flags());
+}
+
 static inline void received(int64_t result, size_t capacity)
 {
     CHECK(result < 0 || (uint64_t)result <= capacity);
@@ -134,8 +139,8 @@ static inline void check_place(const void *data, size_t length)
 static inline void read_all(const void *data, size_t length, uint32_t flags)
 {
     check_place(data, length);
-    CHECK((flags & RR_END_ALIGNED) || (uintptr_t)data % 8 == 0);
-    CHECK((flags & ~(uint32_t)(RR_UTF8 | RR_END_ALIGNED | RR_ONE_WAY)) == 0);
+    CHECK((flags & RR_MSG_END_ALIGNED) || (uintptr_t)data % 8 == 0);
+    CHECK((flags & ~(uint32_t)(RR_MSG_UTF8 | RR_MSG_END_ALIGNED | RR_MSG_ONE_WAY)) == 0);
     const volatile unsigned char *bytes = (const volatile unsigned char *)data;
     for (size_t at = 0; at < length; at++)
         (void)bytes[at];
@@ -158,7 +163,7 @@ static inline void read_request(const rr_view *view)
 
 /* ---- the channel itself ---- */
 
-static inline void learn(const rr_channel *which)
+static inline void learn(rr_channel *which)
 {
     request_max = (size_t)rr_channel_request_max(which);
     response_max = (size_t)rr_channel_response_max(which);
@@ -168,35 +173,35 @@ static inline void learn(const rr_channel *which)
     mapped = mapping_of(rr_channel_fd(which));
 }
 
-static inline void ask_who_is_there(const rr_channel *which)
+static inline void ask_who_is_there(rr_channel *which)
 {
     rr_participant all[8];
     memset(all, 0, sizeof all);
     CHECK(WATCH(rr_channel_servers, AT_ONCE, which) <= PARTICIPANTS_MAX);
     size_t room = below(LENGTH(all) + 1);
-    int64_t count = WATCH(rr_channel_participants, AT_ONCE, which, room ? all : NULL, room);
+    int64_t count = WATCH(rr_channel_participants, AT_ONCE, which, room ? all : NULL, sizeof(rr_participant), room);
     CHECK(count >= 0 && count <= PARTICIPANTS_MAX);
     for (size_t at = 0; at < room && (int64_t)at < count; at++) {
         CHECK(all[at].number > (at ? all[at - 1].number : 0) && all[at].number <= PARTICIPANTS_MAX);
-        CHECK(all[at].role <= RR_CLIENT && all[at].alive <= 1 && all[at].reserved == 0);
+        CHECK(all[at].role <= RR_ROLE_CLIENT && all[at].alive <= 1 && all[at].reserved == 0);
         CHECK(all[at].held <= 2 * total_slots);
     }
 }
 
-static inline void ask_what_it_is(const rr_channel *which)
+static inline void ask_what_it_is(rr_channel *which)
 {
     char path[512];
     CHECK((size_t)WATCH(rr_channel_request_max, AT_ONCE, which) == request_max);
     CHECK((size_t)WATCH(rr_channel_response_max, AT_ONCE, which) == response_max);
     CHECK(WATCH(rr_channel_slots, AT_ONCE, which) <= total_slots);
-    CHECK(WATCH(rr_channel_kind, AT_ONCE, which) <= RR_INT);
+    CHECK(WATCH(rr_channel_kind, AT_ONCE, which) <= RR_KIND_INT);
     CHECK(WATCH(rr_channel_fd, AT_ONCE, which) >= 0);
     CHECK(WATCH(rr_channel_path, AT_ONCE, which, path, sizeof path) == (int64_t)strlen(channel));
     CHECK(WATCH(rr_channel_is_current, AT_ONCE, which) == 1);
     WATCH(rr_channel_sync, AT_ONCE, which);
 }
 
-static inline void notify(const rr_channel *which)
+static inline void notify(rr_channel *which)
 {
     switch (below(10)) {
     case 0:
@@ -227,7 +232,7 @@ static inline void notify(const rr_channel *which)
     }
 }
 
-static inline void ask_channel(const rr_channel *which)
+static inline void ask_channel(rr_channel *which)
 {
     rr_stats stats = RR_STATS_INIT;
     switch (below(8)) {
@@ -261,7 +266,7 @@ static inline rr_options some_options(uint32_t kind)
 {
     rr_options options = RR_OPTIONS_INIT;
     options.kind = kind;
-    options.flags = (below(2) ? RR_NOTIFY : 0) | (below(2) ? RR_NEED_SERVER : 0);
+    options.flags = (below(2) ? RR_OPT_NOTIFY : 0) | (below(2) ? RR_OPT_NEED_SERVER : 0);
     return options;
 }
 

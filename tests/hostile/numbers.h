@@ -24,7 +24,7 @@ static inline void number_client_step(rr_client *client)
         WATCH(rr_client_get_wait_i64, TIMEOUT, client, some_id(), &value, some_timeout());
         break;
     case 6:
-        WATCH(rr_client_wait_any, TIMEOUT, client, ids, IDS, some_timeout());
+        WATCH(rr_client_wait_any, TIMEOUT, client, ids, IDS, within(some_timeout()));
         break;
     case 7:
         WATCH(rr_client_cancel, AT_ONCE, client, some_id());
@@ -62,7 +62,7 @@ static inline void number_server_step(rr_server *server)
         WATCH(rr_reply_error, AT_ONCE, server, some_id(), 7, "seven");
         break;
     case 6:
-        WATCH(rr_release, AT_ONCE, server, some_id());
+        WATCH(rr_dismiss, AT_ONCE, server, some_id());
         break;
     default:
         ask_channel(rr_server_channel(server));
@@ -70,9 +70,9 @@ static inline void number_server_step(rr_server *server)
     }
 }
 
-static int never_called(void *ctx, const rr_view *request, rr_response *response)
+static int never_called(void *ctx, const rr_view *request, rr_buffer *reply)
 {
-    (void)ctx, (void)request, (void)response;
+    (void)ctx, (void)request, (void)reply;
     CHECK(0);
     return 0;
 }
@@ -82,28 +82,26 @@ static inline void try_bytes(rr_client *client, rr_server *server)
 {
     char bytes[8] = {0};
     uint64_t id;
-    rr_loan loan;
+    rr_buffer loan = RR_BUFFER_INIT;
     rr_view view;
     rr_request request;
-    void *data;
-    size_t capacity;
     CHECK(WATCH(rr_client_req, TIMEOUT, client, bytes, 8, bytes, 8, TIMEOUT) == -EINVAL);
     CHECK(WATCH(rr_client_send, AT_ONCE, client, bytes, 8, &id) == -EINVAL);
     CHECK(WATCH(rr_client_post, TIMEOUT, client, bytes, 8, TIMEOUT) == -EINVAL);
     CHECK(WATCH(rr_client_get, AT_ONCE, client, some_id(), bytes, 8) == -EINVAL);
-    CHECK(WATCH(rr_client_loan, TIMEOUT, client, &loan, TIMEOUT) == -EINVAL);
-    CHECK(WATCH(rr_client_view, TIMEOUT, client, some_id(), &view, TIMEOUT) == -EINVAL);
+    CHECK(WATCH(rr_client_loan, TIMEOUT, client, &loan, within(TIMEOUT)) == -EINVAL);
+    CHECK(WATCH(rr_client_view, TIMEOUT, client, some_id(), &view, within(TIMEOUT)) == -EINVAL);
     CHECK(WATCH(rr_recv, AT_ONCE, server, bytes, 8, &request) == -EINVAL);
-    CHECK(WATCH(rr_recv_view, TIMEOUT, server, &view, TIMEOUT) == -EINVAL);
-    CHECK(WATCH(rr_drain, AT_ONCE, server, &view, 1) == -EINVAL);
+    CHECK(WATCH(rr_recv_view, TIMEOUT, server, &view, within(TIMEOUT)) == -EINVAL);
+    CHECK(WATCH(rr_drain, AT_ONCE, server, &view, sizeof(rr_view), 1) == -EINVAL);
     CHECK(WATCH(rr_reply, AT_ONCE, server, some_id(), bytes, 8) == -EINVAL);
-    CHECK(WATCH(rr_reply_loan, AT_ONCE, server, some_id(), &data, &capacity) == -EINVAL);
-    CHECK(WATCH(rr_serve, AT_ONCE, server, never_called, NULL) == -EINVAL);
+    CHECK(WATCH(rr_reply_loan, AT_ONCE, server, some_id(), &loan) == -EINVAL);
+    CHECK(WATCH(rr_serve, AT_ONCE, server, never_called, NULL, NULL) == -EINVAL);
 }
 
 static inline void be_number(void)
 {
-    rr_options options = some_options(RR_INT);
+    rr_options options = some_options(RR_KIND_INT);
     rr_client *client = NULL;
     rr_server *server = NULL;
     EXPECT(rr_client_new(channel, &options, &client, NULL), 0);

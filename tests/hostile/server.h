@@ -15,7 +15,7 @@ static inline void receive_one(rr_server *server)
 {
     size_t capacity = some_length(request_max);
     void *buffer = last(&incoming, capacity);
-    rr_request request = {0, 0, 0, 0, 0, 0};
+    rr_request request = {0, 0, 0, 0, 0, 0, {0, 0}};
     int64_t result = below(3) ? WATCH(rr_recv_wait, TIMEOUT, server, buffer, capacity, &request, some_timeout())
                               : WATCH(rr_recv, AT_ONCE, server, buffer, capacity, &request);
     received(result, capacity);
@@ -34,16 +34,16 @@ static inline void receive_in_place(rr_server *server)
     int64_t count;
     switch (below(3)) {
     case 0: {
-        int64_t length = WATCH(rr_recv_view, TIMEOUT, server, views, some_timeout());
+        int64_t length = WATCH(rr_recv_view, TIMEOUT, server, views, within(some_timeout()));
         CHECK(length < 0 || views[0].length == (size_t)length);
         count = length < 0 ? length : 1;
         break;
     }
     case 1:
-        count = WATCH(rr_recv_batch, TIMEOUT, server, views, most, some_timeout());
+        count = WATCH(rr_recv_batch, TIMEOUT, server, views, sizeof(rr_view), most, within(some_timeout()));
         break;
     default:
-        count = WATCH(rr_drain, AT_ONCE, server, views, most);
+        count = WATCH(rr_drain, AT_ONCE, server, views, sizeof(rr_view), most);
         break;
     }
     CHECK(count != 0 && count <= (int64_t)most);
@@ -57,26 +57,29 @@ static inline void reply_with_copy(rr_server *server)
 {
     size_t length = some_length(response_max + 1);
     void *data = last(&outgoing, length);
-    if (below(2))
+    if (below(2)) {
         WATCH(rr_reply, AT_ONCE, server, some_id(), data, length);
-    else
-        WATCH(rr_reply_msg, AT_ONCE, server, some_id(), data, length, some_type(), some_flags());
+    } else {
+        const rr_msg msg = some_msg(data, length);
+        WATCH(rr_reply_msg, AT_ONCE, server, some_id(), &msg);
+    }
 }
 
 static inline void reply_in_place(rr_server *server)
 {
-    uint64_t id = some_id();
-    void *data;
-    size_t capacity;
-    if (WATCH(rr_reply_loan, AT_ONCE, server, id, &data, &capacity) == 0)
-        write_all(data, capacity, response_max);
+    rr_buffer buffer = RR_BUFFER_INIT;
+    if (WATCH(rr_reply_loan, AT_ONCE, server, some_id(), &buffer) == 0)
+        write_all(buffer.data, buffer.capacity, response_max);
     else if (below(2))
         return;
-    size_t length = some_length(response_max + 1);
-    if (below(2))
-        WATCH(rr_reply_commit, AT_ONCE, server, id, length);
-    else
-        WATCH(rr_reply_commit_msg, AT_ONCE, server, id, length, some_type(), some_flags());
+    if (!buffer.data)
+        buffer.id = some_id();
+    buffer.length = some_length(response_max + 1);
+    if (below(2)) {
+        buffer.msg_type = some_type();
+        buffer.flags = some_flags();
+    }
+    WATCH(rr_reply_commit, AT_ONCE, server, &buffer);
 }
 
 static inline void reply_with_error(rr_server *server)
@@ -101,15 +104,15 @@ static void stop_serving(int number)
     was_stopped = 1;
 }
 
-static int handle(void *ctx, const rr_view *request, rr_response *response)
+static int handle(void *ctx, const rr_view *request, rr_buffer *reply)
 {
-    CHECK(ctx == &served && response->length == 0);
+    CHECK(ctx == &served && reply->length == 0);
     read_request(request);
     *next_id() = request->id;
-    write_all(response->data, response->capacity, response_max);
-    response->length = some_length(response_max + 1);
-    response->type = below(4) ? 0 : some_type();
-    response->flags = below(4) ? 0 : some_flags();
+    write_all(reply->data, reply->capacity, response_max);
+    reply->length = some_length(response_max + 1);
+    reply->msg_type = below(4) ? 0 : some_type();
+    reply->flags = below(4) ? 0 : some_flags();
     if (++served >= SERVED_MAX)
         return RR_SERVE_STOP;
     switch (below(6)) {
@@ -142,7 +145,7 @@ static inline void serve_some(rr_server *server)
     serving = server;
     served = 0;
     set_alarm(TIMEOUT);
-    int64_t result = WATCH(rr_serve, TIMEOUT, server, handle, &served);
+    int64_t result = WATCH(rr_serve, TIMEOUT, server, handle, &served, NULL);
     set_alarm(0);
     CHECK(result != -ESHUTDOWN || was_stopped);
 }
@@ -182,7 +185,10 @@ static inline void server_step(rr_server *server)
         reply_with_error(server);
         break;
     case 11:
-        WATCH(rr_release, AT_ONCE, server, some_id());
+        if (below(2))
+            WATCH(rr_dismiss, AT_ONCE, server, some_id());
+        else
+            WATCH(rr_release, AT_ONCE, server, some_id());
         break;
     case 12:
         /* Seldom: it mostly costs the handle. */
@@ -226,7 +232,7 @@ static inline void be_server(void)
             continue;
         WATCH_VOID(rr_server_free, AT_ONCE, server);
         was_stopped = 0;
-        rr_options options = some_options(RR_BYTES);
+        rr_options options = some_options(RR_KIND_BYTES);
         while (WATCH(rr_server_new, AT_ONCE, channel, &options, &server, NULL) != 0 && goes_on())
             continue;
         if (!server)

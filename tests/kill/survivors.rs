@@ -25,7 +25,7 @@ const SURVIVORS: u32 = 2;
 pub enum Meeting {
     /// One of bytes.
     Plain,
-    /// The same; victims have RR_NOTIFY.
+    /// The same; victims have RR_OPT_NOTIFY.
     Notifying,
     /// One of bytes that redelivers.
     Redelivering,

@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 
-#include "shmrr.h"
+#include "../c/forms.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ static rr_client *client;
 /* Requests that were sent, the newest first. */
 static uint64_t sent[MANY];
 static rr_request taken;
-static rr_loan loan;
+static rr_buffer loan = RR_BUFFER_INIT;
 static rr_view view, views[MANY];
 static void *room;
 static int number;
@@ -129,13 +129,13 @@ static int64_t act_send(void)
 static int64_t act_send_wait(void)
 {
     compose(request, LENGTH);
-    return sending(rr_client_send_wait(client, request, LENGTH, PATIENCE, next_sent()));
+    return sending(rr_client_send_wait(client, request, LENGTH, next_sent(), PATIENCE));
 }
 
 static int64_t act_send_msg(void)
 {
     compose(request, LENGTH);
-    return sending(rr_client_send_msg(client, request, LENGTH, 128, RR_END_ALIGNED, 0, next_sent()));
+    return sending(send_labelled(client, request, LENGTH, 128, RR_MSG_END_ALIGNED, next_sent(), 0));
 }
 
 static int64_t act_req(void)
@@ -162,7 +162,7 @@ static int64_t act_get_wait(void) { return get_within(PATIENCE); }
 /* Looks after the request at the end of its time, if not before. */
 static int64_t act_get_briefly(void) { return get_within(BRIEFLY); }
 
-static int64_t act_wait_any(void) { return rr_client_wait_any(client, sent, MANY, PATIENCE); }
+static int64_t act_wait_any(void) { return rr_client_wait_any(client, sent, MANY, within(PATIENCE)); }
 
 static int64_t act_cancel(void)
 {
@@ -170,18 +170,18 @@ static int64_t act_cancel(void)
     return rr_client_cancel(client, sent[0]);
 }
 
-static int64_t act_loan(void) { return rr_client_loan(client, &loan, 0); }
+static int64_t act_loan(void) { return rr_client_loan(client, &loan, within(0)); }
 static int64_t act_abort(void) { return rr_client_abort(client, &loan); }
 
 static int64_t act_commit(void)
 {
     compose(loan.data, LENGTH);
-    return sending(rr_client_commit(client, &loan, LENGTH, next_sent()));
+    return sending(commit_loan(client, &loan, LENGTH, next_sent()));
 }
 
 static int64_t act_view(void)
 {
-    int64_t length = rr_client_view(client, sent[0], &view, 0);
+    int64_t length = rr_client_view(client, sent[0], &view, within(0));
     return got(view.data, length);
 }
 
@@ -211,7 +211,7 @@ static int64_t act_recv_briefly(void) { return recv_within(sizeof buffer, BRIEFL
 
 static int64_t act_recv_view(void)
 {
-    int64_t length = rr_recv_view(server, &view, 0);
+    int64_t length = rr_recv_view(server, &view, within(0));
     taken.id = view.id;
     return took(view.data, view.length, length);
 }
@@ -225,8 +225,8 @@ static int64_t took_several(int64_t count)
     return took(heads, count < 0 ? 0 : (uint64_t)count * HEAD, count);
 }
 
-static int64_t act_recv_batch(void) { return took_several(rr_recv_batch(server, views, MANY, 0)); }
-static int64_t act_drain(void) { return took_several(rr_drain(server, views, MANY)); }
+static int64_t act_recv_batch(void) { return took_several(rr_recv_batch(server, views, sizeof(rr_view), MANY, within(0))); }
+static int64_t act_drain(void) { return took_several(rr_drain(server, views, sizeof(rr_view), MANY)); }
 
 static int64_t act_reply(void)
 {
@@ -239,7 +239,7 @@ static int64_t act_reply_msg(void)
 {
     report.id = taken.id;
     answer(buffer, buffer, taken.length);
-    return rr_reply_msg(server, taken.id, buffer, taken.length, 128, RR_END_ALIGNED);
+    return reply_labelled(server, taken.id, buffer, taken.length, 128, RR_MSG_END_ALIGNED);
 }
 
 static int64_t act_reply_error(void)
@@ -252,14 +252,20 @@ static int64_t act_reply_loan(void)
 {
     size_t capacity;
     report.id = taken.id;
-    return rr_reply_loan(server, taken.id, &room, &capacity);
+    return loan_reply(server, taken.id, &room, &capacity);
 }
 
 static int64_t act_reply_commit(void)
 {
     report.id = taken.id;
     answer(room, buffer, taken.length);
-    return rr_reply_commit(server, taken.id, taken.length);
+    return commit_reply(server, taken.id, taken.length, 0, 0);
+}
+
+static int64_t act_dismiss(void)
+{
+    report.id = taken.id;
+    return rr_dismiss(server, taken.id);
 }
 
 static int64_t act_release(void)
@@ -268,18 +274,18 @@ static int64_t act_release(void)
     return rr_release(server, taken.id);
 }
 
-static int handle(void *ctx, const rr_view *asked, rr_response *response)
+static int handle(void *ctx, const rr_view *asked, rr_buffer *reply)
 {
     (void)ctx;
     taken.id = asked->id;
     memcpy(buffer, asked->data, asked->length);
     took(buffer, asked->length, 0);
-    answer(response->data, asked->data, asked->length);
-    response->length = asked->length;
+    answer(reply->data, asked->data, asked->length);
+    reply->length = asked->length;
     return RR_SERVE_STOP;
 }
 
-static int64_t act_serve(void) { return rr_serve(server, handle, NULL); }
+static int64_t act_serve(void) { return rr_serve(server, handle, NULL, NULL); }
 
 /* Integers. */
 
@@ -337,7 +343,7 @@ static void on_signal(int number_of_signal)
         rr_server_stop(server);
 }
 
-static const rr_channel *channel(void) { return client ? rr_client_channel(client) : rr_server_channel(server); }
+static rr_channel *channel(void) { return client ? rr_client_channel(client) : rr_server_channel(server); }
 
 static int64_t act_recover(void) { return rr_channel_recover(channel()); }
 static int64_t act_clear(void) { return rr_channel_clear(channel()); }
@@ -358,7 +364,7 @@ static int64_t act_stats(void)
 static int64_t act_participants(void)
 {
     rr_participant found[MANY];
-    return rr_channel_participants(channel(), found, MANY);
+    return rr_channel_participants(channel(), found, sizeof(rr_participant), MANY);
 }
 
 static int64_t act_request_fd(void) { return rr_channel_request_fd(channel()); }
@@ -405,6 +411,7 @@ static const struct {
     {"reply in vain", act_reply},
     {"reply_loan", act_reply_loan},
     {"reply_commit", act_reply_commit},
+    {"dismiss", act_dismiss},
     {"release", act_release},
     {"serve", act_serve},
     {"send_i64", act_send_i64},
@@ -458,11 +465,11 @@ int main(int count, char **arguments)
     options.slots = 4;
     options.participants = 8;
     if (strcmp(arguments[2], "integers") == 0)
-        options.kind = RR_INT;
+        options.kind = RR_KIND_INT;
     else
         options.request_max = options.response_max = LENGTH;
     if (strcmp(arguments[2], "notifying") == 0)
-        options.flags = RR_NOTIFY;
+        options.flags = RR_OPT_NOTIFY;
     /* Polling would be the same instructions over and over again. */
     options.spin_ns = -1;
     for (int k = 3; k < count; k++) {

@@ -114,7 +114,7 @@ impl Scene<'_> {
             "recv short" => is(libc::EMSGSIZE),
             "recv_wait" => self.codes_of_signals.contains(&report.result),
             "reply" | "reply_i64" | "reply_msg" | "reply_error" | "reply_loan" | "reply_commit"
-            | "release" => {
+            | "dismiss" | "release" => {
                 // What another victim asked it may have given up, or died with.
                 let is_others = self.victims.iter().any(|victim| victim.payload_of(report.id).is_some());
                 is(libc::ESTALE) && (is_others || self.given_up.contains(&report.id))
@@ -159,7 +159,7 @@ fn may_come_to_where_cleared(act: &str, report: &Report) -> bool {
     let is = |code: i32| report.result == -i64::from(code);
     match act {
         "req" | "get" | "wait_any" => is(libc::ECANCELED) || is(libc::ESTALE),
-        "cancel" | "reply" | "release" | "reply_loan" | "reply_commit" => is(libc::ESTALE),
+        "cancel" | "reply" | "dismiss" | "release" | "reply_loan" | "reply_commit" => is(libc::ESTALE),
         _ => false,
     }
 }
@@ -171,7 +171,7 @@ pub fn acts_after(operation: &str) -> &'static [&'static str] {
         "send_i64" => &["get_i64"],
         "recv" | "recv_wait" => &["reply"],
         "recv_i64" | "recv_wait_i64" => &["reply_i64"],
-        "recv_view" => &["release"],
+        "recv_view" => &["dismiss"],
         "loan" => &["commit", "get"],
         "reply_loan" => &["reply_commit"],
         "view" => &["collect"],

@@ -11,8 +11,8 @@ pub const ALL: &[&Operation] = &[
     &REPLY_ASLEEP,
     &REPLY_WATCHED,
     &REPLY_IN_VAIN,
-    &RELEASE,
-    &RELEASE_ASLEEP,
+    &DISMISS,
+    &DISMISS_ASLEEP,
     &SERVE,
     &SERVE_ASLEEP,
     &DRAIN,
@@ -93,11 +93,11 @@ pub const REPLY_IN_VAIN: Operation = Operation {
     ..ORDINARY
 };
 
-pub const RELEASE: Operation =
-    Operation { name: "release, of a call", acts: &["server", "recv", "release"], ..REPLY };
+pub const DISMISS: Operation =
+    Operation { name: "dismiss, of a call", acts: &["server", "recv", "dismiss"], ..REPLY };
 
-pub const RELEASE_ASLEEP: Operation =
-    Operation { name: "release, of a sleeper's call", prepare: taken_from_a_sleeper, ..RELEASE };
+pub const DISMISS_ASLEEP: Operation =
+    Operation { name: "dismiss, of a sleeper's call", prepare: taken_from_a_sleeper, ..DISMISS };
 
 pub const SERVE: Operation = Operation { name: "serve, one request", acts: &["server", "serve"], ..RECV };
 
