@@ -45,9 +45,19 @@ fn words(answer: &str) -> Vec<String> {
     words
 }
 
-/// An error means that there is no compiler.
-pub fn by_pkg_config(prefix: &Prefix, linked: Linked, language: Language) -> Result<(), String> {
-    let libraries = prefix.path().join("lib");
+/// Programs in both languages, linked in each of the three ways. An error means that a tool is missing.
+pub fn by_pkg_config(prefix: &Prefix) -> Result<(), String> {
+    tool("pkg-config")?;
+    for language in [Language::C, Language::Cpp] {
+        for linked in [Linked::Shared, Linked::WithArchive, Linked::Statically] {
+            linked_by_pkg_config(prefix, linked, language)?;
+        }
+    }
+    Ok(())
+}
+
+fn linked_by_pkg_config(prefix: &Prefix, linked: Linked, language: Language) -> Result<(), String> {
+    let libraries = prefix.libraries();
     let ask = |what: &[&str]| {
         let mut command = clean(command("pkg-config"));
         run(command.env("PKG_CONFIG_LIBDIR", libraries.join("pkgconfig")).args(what).args(linked.arguments()))
@@ -116,10 +126,11 @@ impl Project {
 }
 
 pub fn by_find_package(prefix: &Prefix) {
-    let libraries = prefix.path().join("lib");
+    let libraries = prefix.libraries();
+    // The directory that holds `lib`.
+    let path = libraries.ancestors().find(|path| path.ends_with("lib")).unwrap().parent().unwrap();
     for (value, main_is_static) in [("OFF", false), ("ON", true)] {
         let project = Project::new();
-        let path = prefix.path();
         let variables = [
             ("HOW", "find_package"),
             ("CMAKE_PREFIX_PATH", path.to_str().unwrap()),

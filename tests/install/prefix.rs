@@ -57,15 +57,17 @@ pub fn clean(mut command: Command) -> Command {
 
 pub struct Prefix {
     directory: TempDir,
+    /// With a space, which other tools must quote.
     name: &'static str,
+    /// Where the libraries are in it.
+    libraries: String,
 }
 
 impl Prefix {
     fn fresh() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), name: "first place" }
+        Self { directory: tempfile::tempdir().unwrap(), name: "first place", libraries: "lib".to_owned() }
     }
 
-    /// With a space in its name, which other tools must quote.
     pub fn path(&self) -> PathBuf {
         self.directory.path().join(self.name)
     }
@@ -92,6 +94,25 @@ impl Prefix {
         let mut script = clean(command(root().join("install.sh")));
         run(script.arg("--prefix").arg(prefix.path()).env("CARGO_TARGET_DIR", cargo_target()));
         prefix
+    }
+
+    /// From packages for Debian; an error means that they can't be made here.
+    pub fn by_packages() -> Result<Self, String> {
+        tool("dpkg-deb")?;
+        let packages = tempfile::tempdir().unwrap();
+        let _alone = building();
+        let mut script = clean(command(root().join("packaging/deb.sh")));
+        run(script.arg("--out").arg(packages.path()).env("CARGO_TARGET_DIR", cargo_target()));
+        let prefix =
+            Self { libraries: format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH), ..Self::fresh() };
+        for entry in fs::read_dir(packages.path()).unwrap() {
+            run(command("dpkg-deb").arg("-x").arg(entry.unwrap().path()).arg(prefix.path()));
+        }
+        Ok(prefix)
+    }
+
+    pub fn libraries(&self) -> PathBuf {
+        self.path().join(&self.libraries)
     }
 
     /// The same files in another place.
