@@ -39,10 +39,19 @@
 //! | `region` | files, memfds, descriptors, locks, mappings, forks |
 //! | `memory` | allocation that can fail |
 //! | [`error`] | every way to fail |
+//!
+//! # Features
+//!
+//! `capi`, which is on by default: the C interface, `rr_*`. A Rust program that wants no C symbols in its library leaves it
+//! out by `default-features = false`.
+
+// What only the C interface calls stays in all builds.
+#![cfg_attr(not(feature = "capi"), allow(dead_code))]
 
 #[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
 compile_error!("shmrr is for Linux on 64-bit little-endian machines");
 
+#[cfg(feature = "capi")]
 mod capi;
 mod channel;
 pub mod client;

@@ -61,6 +61,24 @@ fn the_functions_of_the_header_are_exported_and_no_others() {
     assert_eq!(declared(), exported());
 }
 
+/// The names in a library for Rust programs that C programs could use.
+fn names_for_c(rlib: &Path) -> BTreeSet<String> {
+    let listed = command("nm").args(["--extern-only", "--defined-only"]).arg(rlib).output().unwrap();
+    assert!(listed.status.success(), "nm {}: {listed:?}", rlib.display());
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let names = listed.lines().filter_map(|line| line.rsplit(' ').next()).filter(|name| !name.is_empty());
+    let is_for_c = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_rusts = |name: &&str| name.starts_with("_R") || name.starts_with("_ZN");
+    names.filter(is_for_c).filter(|name| !is_rusts(name)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_rust_library_without_the_c_interface_exports_no_c_symbols() {
+    let complete = library::directory(Platform::Here).join("libshmrr.rlib");
+    assert!(names_for_c(&complete).is_superset(&exported()), "with the default features");
+    assert_eq!(names_for_c(&library::without_c_interface()), BTreeSet::new());
+}
+
 /// Nothing is installed: the program is linked with the file that `cargo build` makes, and told the directory only.
 #[test]
 fn a_program_runs_with_the_library_where_cargo_puts_it() {

@@ -59,6 +59,22 @@ fn build(platform: Platform) -> Vec<PathBuf> {
     messages.lines().filter(|line| line.contains(r#""cdylib""#)).flat_map(file_names).collect()
 }
 
+/// The library that a Rust program links which depends on it without default features.
+pub fn without_c_interface() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without_c_interface");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let status = command(cargo)
+        .args(["rustc", "--lib", "--crate-type", "rlib", "--no-default-features", "--quiet", "--target-dir"])
+        .arg(&target)
+        // Nobody runs it.
+        .envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "false")])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "cargo rustc --lib: {status}");
+    target.join("debug/libshmrr.rlib")
+}
+
 /// The `filenames` of one of cargo's messages.
 fn file_names(message: &str) -> Vec<PathBuf> {
     let names = message.split_once(r#""filenames":["#).and_then(|(_, rest)| rest.split_once(']'));
