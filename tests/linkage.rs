@@ -48,12 +48,32 @@ fn the_soname_carries_the_abi_version() {
     assert_eq!(soname.string(endian, strings).unwrap(), library::SONAME.as_bytes());
 }
 
+/// It is the version's first number, from which the files' names, what CMake takes for compatible, and `cargo cinstall`
+/// have it.
+#[test]
+fn the_soname_has_the_first_number_of_the_version() {
+    assert_eq!(library::SONAME, concat!("libshmrr.so.", env!("CARGO_PKG_VERSION_MAJOR")));
+    let header = fs::read_to_string(in_tests("../include/shmrr.h")).unwrap();
+    assert!(header.contains(concat!("#define RR_ABI_VERSION ", env!("CARGO_PKG_VERSION_MAJOR"), "\n")));
+}
+
+/// A name of which the list says no more was there in the first release; else its version follows.
 #[test]
 fn the_functions_of_the_list_are_exported_and_nothing_else() {
     let list = fs::read_to_string(in_tests("symbols.txt")).unwrap();
-    let listed: Vec<&str> = list.lines().collect();
-    assert!(listed.is_sorted(), "tests/symbols.txt is not sorted");
+    assert!(list.lines().is_sorted(), "tests/symbols.txt is not sorted");
+    let mut listed = Vec::new();
+    for line in list.lines() {
+        let (name, since) = line.split_once(' ').unwrap_or((line, "0.1.0"));
+        let known = numbers(since) <= numbers(env!("CARGO_PKG_VERSION"));
+        assert!(known, "tests/symbols.txt: {name} is of a version to come: {since}");
+        listed.push(name);
+    }
     assert_eq!(exported().iter().collect::<Vec<_>>(), listed);
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map(|number| number.parse().expect(version)).collect()
 }
 
 #[test]

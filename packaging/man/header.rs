@@ -123,8 +123,11 @@ impl Item {
         if self.code.starts_with('}') || self.code.contains('{') {
             return self.code.clone();
         }
-        let joined = self.code.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Some(open) = joined.find('(') else { return joined };
+        // What is said to compilers only is left out.
+        let words = self.code.split_whitespace().filter(|word| *word != "RR_MUST_CHECK");
+        let joined = words.collect::<Vec<_>>().join(" ");
+        let callback = joined.find(")(").map(|end| end + 1);
+        let Some(open) = callback.or_else(|| joined.find('(')) else { return joined };
         let mut lines = vec![String::new()];
         for part in joined.split_inclusive(", ") {
             let line = lines.last_mut().unwrap();

@@ -66,15 +66,17 @@ fn every_function_is_played_or_need_not_be() {
             row.split_once('}').expect("a row of the table").0
         })
         .collect();
-    for function in list.lines() {
+    // A version may follow the name.
+    let functions: Vec<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
+    for function in &functions {
         let is_played = callers(&program, function).iter().any(|caller| played.contains(caller));
-        let reason = NOT_PLAYED.iter().find(|(name, _)| *name == function);
+        let reason = NOT_PLAYED.iter().find(|(name, _)| name == function);
         assert!(
             is_played != reason.is_some(),
             "{function}: is it played? {is_played}. Need it not be? {reason:?}"
         );
     }
     for (name, _) in NOT_PLAYED {
-        assert!(list.lines().any(|function| function == *name), "{name} is no function");
+        assert!(functions.contains(name), "{name} is no function");
     }
 }
