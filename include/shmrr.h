@@ -197,6 +197,9 @@ extern "C" {
  */
 #define RR_OPT_NEED_SERVER 0x100000
 
+/** Option: all waits of this handle go on after signal handlers, as one with RR_WAIT_RESTART does. */
+#define RR_OPT_RESTART 0x200000
+
 /** Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that. */
 #define RR_MSG_UTF8 0x1
 
@@ -219,6 +222,15 @@ extern "C" {
 /** What a handler returns if it, or somebody, will reply later by the request's id. */
 #define RR_SERVE_LATER 2
 
+/** Wait flag: timeout_ns is a time of CLOCK_MONOTONIC, in nanoseconds. */
+#define RR_WAIT_ABSOLUTE 0x1000000
+
+/** Wait flag: when a signal handler has run the wait goes on, under its one deadline, instead of ending with -EINTR. */
+#define RR_WAIT_RESTART 0x2000000
+
+/** What had been asked for and taken when a call began. */
+typedef struct Begun Begun;
+
 /** The channel behind a handle. It belongs to that handle and is valid until the handle is freed. */
 typedef struct rr_channel rr_channel;
 
@@ -228,15 +240,24 @@ typedef struct rr_client rr_client;
 /** A handle that takes requests and replies to them. Any number of threads may use it at once. */
 typedef struct rr_server rr_server;
 
-/** How to wait, for the calls that take one; NULL waits for ever. */
+/**
+ * How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as well.
+ */
 typedef struct {
     /** sizeof(rr_wait) of the caller. */
     uint32_t size;
-    /** 0. */
+    /** RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, both or 0. */
     uint32_t flags;
-    /** Nanoseconds: negative waits for ever, 0 tries once. */
+    /**
+     * How long to wait, in nanoseconds: negative waits for ever, 0 tries once. With RR_WAIT_ABSOLUTE, until when: negative
+     * waits for ever; if the time has passed, the call tries once and fails with -ETIMEDOUT.
+     */
     int64_t timeout_ns;
-    /** NULL. */
+    /**
+     * A word of the caller's, or NULL. When it is not 0 the wait ends with -ECANCELED: at once if rr_server_wake or
+     * rr_client_wake is called after it was set, else at the next look. If it is set when the call begins, the call does
+     * nothing. A word that other threads set is an atomic one, or set with __atomic_store_n.
+     */
     const uint32_t *cancel;
     /** Zeros. */
     uint64_t reserved[2];
@@ -269,7 +290,8 @@ typedef struct {
      */
     uint32_t mode;
     /**
-     * RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, or any of them together.
+     * RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any of them
+     * together.
      */
     uint32_t flags;
     /** How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls. */
@@ -524,13 +546,14 @@ RR_MUST_CHECK int rr_server_from_fd(int fd, const rr_options *opts, rr_server **
  * Attaches a client handle to an existing channel; never creates one.
  *
  * path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
- * opts->connect_timeout_ns says how long to wait for it. The handle is stored in cli and must be freed with
+ * opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must be freed with
  * rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
  *
  * Return value: 0, or
  * -ENOENT: there is no such channel, or it did not appear in time;
  * -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
  * again and again;
+ * -ECANCELED: the cancel word of opts->connect is set; it is looked at every 2 ms;
  * -EINVAL: path or cli is null, or an option is out of range or unknown;
  * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
  * -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
@@ -608,6 +631,18 @@ int rr_server_stop(rr_server *srv) RR_NONNULL(1);
 int rr_server_interrupt(rr_server *srv) RR_NONNULL(1);
 
 /**
+ * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
+ * A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
+ * handles are not concerned.
+ *
+ * Async-signal-safe: a signal handler may call it.
+ *
+ * Return value: 0, or
+ * -EINVAL: srv is null.
+ */
+int rr_server_wake(rr_server *srv) RR_NONNULL(1);
+
+/**
  * Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
  * rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
  * rr_client_remote_error and those about the channel. Other handles are not concerned.
@@ -631,6 +666,18 @@ int rr_client_stop(rr_client *cli) RR_NONNULL(1);
  * -EINVAL: cli is null.
  */
 int rr_client_interrupt(rr_client *cli) RR_NONNULL(1);
+
+/**
+ * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
+ * A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
+ * handles are not concerned.
+ *
+ * Async-signal-safe: a signal handler may call it.
+ *
+ * Return value: 0, or
+ * -EINVAL: cli is null.
+ */
+int rr_client_wake(rr_client *cli) RR_NONNULL(1);
 
 /**
  * Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.

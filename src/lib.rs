@@ -78,4 +78,4 @@ pub use layout::lines::{END_ALIGNED, ONE_WAY, UTF8};
 pub use region::name::unlink;
 pub use server::serve::{Failure, Response};
 pub use server::{Request, Server};
-pub use wait::Timeout;
+pub use wait::{Timeout, Wait};

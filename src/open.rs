@@ -3,7 +3,7 @@
 use crate::channel::attach;
 use crate::channel::membership::Role;
 use crate::error::Result;
-use crate::{Client, Options, Server};
+use crate::{Client, Options, Server, Wait};
 use rustix::fd::AsFd;
 use std::path::Path;
 
@@ -47,7 +47,15 @@ impl Options {
     /// # Errors
     /// As [`Options::server`], and [`crate::Error::System`] with `ENOENT` if it does not appear in time.
     pub fn client(&self, name: impl AsRef<Path>) -> Result<Client> {
-        attach::open_when_there(name.as_ref(), self).and_then(Client::new)
+        self.client_wait(name, self.connect_timeout)
+    }
+
+    /// As [`Options::client`], and says how to wait for the channel to appear, whatever [`Options::connect_timeout`] is.
+    ///
+    /// # Errors
+    /// As [`Options::client`], and [`crate::Error::Interrupted`], [`crate::Error::Canceled`].
+    pub fn client_wait<'w>(&self, name: impl AsRef<Path>, wait: impl Into<Wait<'w>>) -> Result<Client> {
+        attach::open_when_there(name.as_ref(), self, &wait.into()).and_then(Client::new)
     }
 
     /// Attaches as a client to a descriptor that was passed or inherited; it is duplicated.

@@ -1,7 +1,7 @@
 //! Sending requests, collecting replies.
 
 use super::convert::{buffer, copy_text, count, handle, numbers, payload, place, status};
-use super::structures::{message, wait as as_timeout};
+use super::structures::{message, wait as as_wait};
 use super::types::{rr_client, rr_msg, rr_wait};
 use crate::error::Result;
 use crate::{Kind, Timeout};
@@ -45,8 +45,9 @@ pub unsafe extern "C" fn rr_client_req(
         // SAFETY: as above.
         let data = unsafe { payload(data, len) }?;
         let buf = buffer(buf, cap)?;
+        let deadline = client.0.channel().deadline(&Timeout::from_nanos(timeout_ns).into())?;
         // SAFETY: the caller's buffer has room for `cap` bytes.
-        unsafe { client.0.req_into(Kind::Bytes, data, buf, cap, Timeout::from_nanos(timeout_ns)) }
+        unsafe { client.0.req_into(Kind::Bytes, data, buf, cap, &deadline) }
     })
 }
 
@@ -119,7 +120,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
         // SAFETY: as above.
         let id = unsafe { place("id", id) }?;
         // SAFETY: as above.
-        *id = client.0.send_msg(&message, unsafe { as_timeout(wait) }?)?;
+        *id = client.0.send_msg(&message, unsafe { as_wait(wait) }?)?;
         Ok(())
     })
 }
@@ -230,7 +231,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
     let client = unsafe { handle(cli) }?;
     let buf = buffer(buf, cap)?;
     // SAFETY: the caller's buffer has room for `cap` bytes.
-    unsafe { client.0.get_into(Kind::Bytes, id, buf, cap, timeout) }
+    unsafe { client.0.get_into(Kind::Bytes, id, buf, cap, &client.0.channel().deadline(&timeout.into())?) }
 }
 
 /// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
@@ -263,7 +264,7 @@ pub unsafe extern "C" fn rr_client_wait_any(
         // SAFETY: as above.
         let ids = unsafe { numbers("ids", ids, n) }?;
         // SAFETY: as above.
-        client.0.wait_any(ids, unsafe { as_timeout(wait) }?)
+        client.0.wait_any(ids, unsafe { as_wait(wait) }?)
     })
 }
 

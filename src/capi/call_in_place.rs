@@ -1,7 +1,7 @@
 //! Sending requests and collecting replies without copies.
 
 use super::convert::{count, describe_view, handle, null, place, status};
-use super::structures::{end_buffer, fill, read, size_of_place, wait as as_timeout};
+use super::structures::{end_buffer, fill, read, size_of_place, wait as as_wait};
 use super::types::{rr_buffer, rr_client, rr_view, rr_wait};
 use std::ffi::c_int;
 
@@ -35,7 +35,8 @@ pub unsafe extern "C" fn rr_client_loan(
         // SAFETY: as above.
         unsafe { size_of_place(buffer) }?;
         // SAFETY: as above.
-        let (id, mut lent_buffer) = client.0.take_loan(unsafe { as_timeout(wait) }?)?;
+        let (id, mut lent_buffer) =
+            client.0.take_loan(&client.0.channel().deadline(&unsafe { as_wait(wait) }?)?)?;
         let lent = rr_buffer {
             id,
             data: lent_buffer.as_mut_ptr().cast(),
@@ -138,7 +139,7 @@ pub unsafe extern "C" fn rr_client_view(
             return Err(null("view"));
         }
         // SAFETY: as above.
-        let reply = client.0.look_at(id, unsafe { as_timeout(wait) }?)?;
+        let reply = client.0.look_at(id, &client.0.channel().deadline(&unsafe { as_wait(wait) }?)?)?;
         let described = rr_view {
             id,
             data: reply.bytes.cast(),

@@ -1,16 +1,16 @@
 //! Arguments in, codes out.
 
 use super::handler::AbortPanics;
-use super::structures::{read, unknown_flags};
+use super::structures::{read, unknown_flags, wait};
 use super::types::{
     RR_KIND_BYTES, RR_KIND_INT, RR_OPT_EXCLUSIVE, RR_OPT_NEED_SERVER, RR_OPT_NOTIFY, RR_OPT_REDELIVER,
-    RR_OPT_SPARSE, rr_channel, rr_error, rr_options, rr_request, rr_view,
+    RR_OPT_RESTART, RR_OPT_SPARSE, rr_channel, rr_error, rr_options, rr_request, rr_view,
 };
 use crate::channel::message::check_length;
 use crate::error::text::{Page, cut};
 use crate::error::{Error, Result, Text};
 use crate::memory;
-use crate::{Bytes, Channel, Kind, Options, Request, Timeout};
+use crate::{Bytes, Channel, Kind, Options, Request, Timeout, Wait};
 use rustix::fd::BorrowedFd;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::fmt::Write;
@@ -233,19 +233,43 @@ pub(super) unsafe fn options(pointer: *const rr_options) -> Result<Options> {
     checked(&unsafe { read(pointer) }?)
 }
 
+/// As [`options`], with how a client waits for the channel to appear.
+///
+/// # Safety
+/// As [`options`], and the wait that it names must be null or valid for as long as the result is used.
+pub(super) unsafe fn options_to_connect<'a>(pointer: *const rr_options) -> Result<(Options, Wait<'a>)> {
+    if pointer.is_null() {
+        return Ok((checked(&rr_options::DEFAULT)?, Wait::NOW));
+    }
+    // SAFETY: the caller's.
+    let given = unsafe { read(pointer) }?;
+    let wait = if given.connect.is_null() {
+        Timeout::from_nanos(given.connect_timeout_ns).into()
+    } else {
+        // SAFETY: the caller's.
+        unsafe { wait(given.connect) }?
+    };
+    Ok((checked(&given)?, wait))
+}
+
 fn checked(given: &rr_options) -> Result<Options> {
     let kind = match given.kind {
         RR_KIND_BYTES => Kind::Bytes,
         RR_KIND_INT => Kind::Int,
         other => return Err(Error::bad_argument("kind", other, "RR_KIND_BYTES (0) or RR_KIND_INT (1)")),
     };
-    let unknown = given.flags
-        & !(RR_OPT_EXCLUSIVE | RR_OPT_SPARSE | RR_OPT_REDELIVER | RR_OPT_NOTIFY | RR_OPT_NEED_SERVER);
+    let known = RR_OPT_EXCLUSIVE
+        | RR_OPT_SPARSE
+        | RR_OPT_REDELIVER
+        | RR_OPT_NOTIFY
+        | RR_OPT_NEED_SERVER
+        | RR_OPT_RESTART;
+    let unknown = given.flags & !known;
     if unknown != 0 {
         return Err(unknown_flags(
             unknown,
             "RR_OPT_EXCLUSIVE (0x10000), RR_OPT_SPARSE (0x20000), RR_OPT_REDELIVER (0x40000), \
-             RR_OPT_NOTIFY (0x80000), RR_OPT_NEED_SERVER (0x100000)",
+             RR_OPT_NOTIFY (0x80000), RR_OPT_NEED_SERVER (0x100000), RR_OPT_RESTART (0x200000)",
         ));
     }
     Ok(Options::new()
@@ -260,6 +284,7 @@ fn checked(given: &rr_options) -> Result<Options> {
         .redeliver(given.flags & RR_OPT_REDELIVER != 0)
         .notify(given.flags & RR_OPT_NOTIFY != 0)
         .need_server(given.flags & RR_OPT_NEED_SERVER != 0)
+        .restart(given.flags & RR_OPT_RESTART != 0)
         .spin_ns(given.spin_ns)
         .connect_timeout(Timeout::from_nanos(given.connect_timeout_ns)))
 }

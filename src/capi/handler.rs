@@ -2,7 +2,7 @@
 
 use super::convert::{handle, null, request_view, status};
 use super::library::sentence;
-use super::structures::wait as as_timeout;
+use super::structures::wait as as_wait;
 use super::types::{
     RR_SERVE_CONTINUE, RR_SERVE_LATER, RR_SERVE_STOP, rr_buffer, rr_handler, rr_server, rr_wait,
 };
@@ -48,8 +48,8 @@ pub unsafe extern "C-unwind" fn rr_serve(
         let server = unsafe { handle(srv) }?;
         let handler = handler.ok_or_else(|| null("handler"))?;
         // SAFETY: the caller's pointer is null or valid.
-        let timeout = unsafe { as_timeout(wait) }?;
-        server.0.serve(timeout, |request, response| {
+        let wait = unsafe { as_wait(wait) }?;
+        server.0.serve(wait, |request, response| {
             let request = request_view(&request.request(), request.bytes());
             let mut written = rr_buffer {
                 id: request.id,

@@ -1,6 +1,8 @@
 //! Opening, stopping, freeing.
 
-use super::convert::{borrow, handle, null, opening, options, path as as_path, status, string};
+use super::convert::{
+    borrow, handle, null, opening, options, options_to_connect, path as as_path, status, string,
+};
 use super::types::{rr_client, rr_error, rr_options, rr_server};
 use crate::error::Error;
 use std::ffi::{c_char, c_int};
@@ -113,13 +115,14 @@ pub unsafe extern "C-unwind" fn rr_server_from_fd(
 /// Attaches a client handle to an existing channel; never creates one.
 ///
 /// path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
-/// opts->connect_timeout_ns says how long to wait for it. The handle is stored in cli and must be freed with
+/// opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must be freed with
 /// rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
 ///
 /// Return value: 0, or
 /// -ENOENT: there is no such channel, or it did not appear in time;
 /// -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
 /// again and again;
+/// -ECANCELED: the cancel word of opts->connect is set; it is looked at every 2 ms;
 /// -EINVAL: path or cli is null, or an option is out of range or unknown;
 /// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
 /// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
@@ -135,8 +138,8 @@ pub unsafe extern "C-unwind" fn rr_client_new(
         // SAFETY: the caller's pointers are null or valid.
         let name = unsafe { string("path", path) }?;
         // SAFETY: as above.
-        let options = unsafe { options(opts) }?;
-        options.client(as_path(name)).map(rr_client)
+        let (options, wait) = unsafe { options_to_connect(opts) }?;
+        options.client_wait(as_path(name), wait).map(rr_client)
     };
     // SAFETY: as above.
     unsafe { opening(cli, err, open) }
@@ -246,6 +249,20 @@ pub unsafe extern "C" fn rr_server_interrupt(srv: *mut rr_server) -> c_int {
     status(|| unsafe { handle(srv) }.map(|server| server.0.interrupt()))
 }
 
+/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
+/// A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
+/// handles are not concerned.
+///
+/// Async-signal-safe: a signal handler may call it.
+///
+/// Return value: 0, or
+/// -EINVAL: srv is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_server_wake(srv: *mut rr_server) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(srv) }.map(|server| server.0.wake()))
+}
+
 /// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
 /// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
 /// rr_client_remote_error and those about the channel. Other handles are not concerned.
@@ -273,6 +290,20 @@ pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
 pub unsafe extern "C" fn rr_client_interrupt(cli: *mut rr_client) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(cli) }.map(|client| client.0.interrupt()))
+}
+
+/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
+/// A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
+/// handles are not concerned.
+///
+/// Async-signal-safe: a signal handler may call it.
+///
+/// Return value: 0, or
+/// -EINVAL: cli is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_client_wake(cli: *mut rr_client) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(cli) }.map(|client| client.0.wake()))
 }
 
 /// Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.

@@ -67,7 +67,9 @@ unsafe fn recv(
     let described = unsafe { place("req", req) }?;
     let buf = buffer(buf, cap)?;
     // SAFETY: the caller's buffer has room for `cap` bytes.
-    match unsafe { server.0.recv_into(Kind::Bytes, buf, cap, timeout) }? {
+    match unsafe {
+        server.0.recv_into(Kind::Bytes, buf, cap, &server.0.channel().deadline(&timeout.into())?)
+    }? {
         Received::Taken(request) => {
             describe_request(described, &request);
             Ok(request.length)

@@ -1,10 +1,10 @@
 //! Taking requests and replying without copies.
 
 use super::convert::{count, describe_view, handle, null, request_view, status};
-use super::structures::{Elements, end_buffer, fill, read, size_of_place, wait as as_timeout};
+use super::structures::{Elements, end_buffer, fill, read, size_of_place, wait as as_wait};
 use super::types::{rr_buffer, rr_server, rr_view, rr_wait};
 use crate::error::Result;
-use crate::{Request, Server, Timeout};
+use crate::{Request, Server, Wait};
 use std::ffi::c_int;
 use std::mem::offset_of;
 
@@ -32,8 +32,8 @@ pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, w
             return Err(null("view"));
         }
         // SAFETY: as above.
-        let timeout = unsafe { as_timeout(wait) }?;
-        let request = server.0.take_next(&server.0.channel().deadline(timeout))?;
+        let deadline = server.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
+        let request = server.0.take_next(&deadline)?;
         // SAFETY: as above.
         unsafe { describe_view(view, &view_of(&server.0, &request)) };
         Ok(request.length)
@@ -65,9 +65,9 @@ pub unsafe extern "C" fn rr_recv_batch(
 ) -> i64 {
     count(|| {
         // SAFETY: the caller's pointer is null or valid.
-        let timeout = unsafe { as_timeout(wait) }?;
+        let wait = unsafe { as_wait(wait) }?;
         // SAFETY: as above.
-        unsafe { batch(srv, views, view_size, n, timeout) }
+        unsafe { batch(srv, views, view_size, n, &wait) }
     })
 }
 
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn rr_drain(
     n: usize,
 ) -> i64 {
     // SAFETY: the caller's pointers are null or valid.
-    count(|| unsafe { batch(srv, views, view_size, n, Timeout::NOW) })
+    count(|| unsafe { batch(srv, views, view_size, n, &Wait::NOW) })
 }
 
 /// # Safety
@@ -97,7 +97,7 @@ unsafe fn batch(
     views: *mut rr_view,
     size: usize,
     n: usize,
-    timeout: Timeout,
+    wait: &Wait<'_>,
 ) -> Result<usize> {
     // SAFETY: the caller's.
     let server = unsafe { handle(srv) }?;
@@ -105,7 +105,8 @@ unsafe fn batch(
         return Err(null("views"));
     }
     let views = Elements::new("views", views, size, n, offset_of!(rr_view, reserved))?;
-    server.0.take_batch(n, timeout, |index, request| {
+    let deadline = server.0.channel().deadline(wait)?;
+    server.0.take_batch(n, &deadline, |index, request| {
         // SAFETY: the index is less than n.
         let view = unsafe { views.at(index) };
         // SAFETY: as above.

@@ -2,11 +2,12 @@
 //! array of them.
 
 use super::convert::{null, payload};
-use super::types::{rr_buffer, rr_msg, rr_options, rr_stats, rr_wait};
+use super::types::{RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, rr_buffer, rr_msg, rr_options, rr_stats, rr_wait};
 use crate::error::{Error, Result, Text};
-use crate::{Message, Timeout};
+use crate::{Message, Timeout, Wait};
 use std::mem::{align_of, offset_of, size_of};
 use std::slice;
+use std::sync::atomic::AtomicU32;
 
 /// A longer structure than this comes from no header of any version.
 const STRUCT_MAX: usize = 4096;
@@ -201,18 +202,43 @@ impl<T> Elements<T> {
 /// How a call waits; null is for ever.
 ///
 /// # Safety
-/// A pointer that is not null must be valid.
+/// A pointer that is not null must be valid, and so must the cancel word for as long as the result is used.
 #[inline]
-pub(super) unsafe fn wait(pointer: *const rr_wait) -> Result<Timeout> {
+pub(super) unsafe fn wait<'a>(pointer: *const rr_wait) -> Result<Wait<'a>> {
     if pointer.is_null() {
-        return Ok(Timeout::FOREVER);
+        return Ok(Wait::FOREVER);
     }
     // SAFETY: the caller's.
-    let wait = unsafe { read(pointer) }?;
-    if wait.flags != 0 {
-        return Err(unknown_flags(wait.flags, "none"));
+    let given = unsafe { read(pointer) }?;
+    let unknown = given.flags & !(RR_WAIT_ABSOLUTE | RR_WAIT_RESTART);
+    if unknown != 0 {
+        return Err(unknown_flags(unknown, "RR_WAIT_ABSOLUTE (0x1000000), RR_WAIT_RESTART (0x2000000)"));
     }
-    Ok(Timeout::from_nanos(wait.timeout_ns))
+    if given.reserved != [0; 2] {
+        return Err(reserved("wait"));
+    }
+    let mut wait = match given.flags & RR_WAIT_ABSOLUTE {
+        0 => Wait::from(Timeout::from_nanos(given.timeout_ns)),
+        _ => Wait::until_nanos(given.timeout_ns),
+    };
+    if given.flags & RR_WAIT_RESTART != 0 {
+        wait = wait.restart();
+    }
+    if given.cancel.is_null() {
+        return Ok(wait);
+    }
+    if !given.cancel.is_aligned() {
+        return Err(Error::bad_argument("wait: cancel", "an odd address", "that of a uint32_t"));
+    }
+    // SAFETY: aligned; the caller's. It is only read.
+    Ok(wait.cancel(unsafe { AtomicU32::from_ptr(given.cancel.cast_mut()) }))
+}
+
+#[cold]
+fn reserved(name: &str) -> Error {
+    Error::TooNew(Text::of(format_args!(
+        "{name}: reserved: found fields set that this version does not know, expected 0"
+    )))
 }
 
 /// Marks a buffer as one that was committed or given back.

@@ -54,6 +54,8 @@ pub const RR_OPT_NOTIFY: u32 = 0x8_0000;
 /// one has gone. A server that died counts as attached until the first call that waits, for a reply or for a slot. A
 /// server handle ignores this flag.
 pub const RR_OPT_NEED_SERVER: u32 = 0x10_0000;
+/// Option: all waits of this handle go on after signal handlers, as one with RR_WAIT_RESTART does.
+pub const RR_OPT_RESTART: u32 = 0x20_0000;
 
 /// Message flag: the sender says that the payload is text in UTF-8. shmrr does not check that.
 pub const RR_MSG_UTF8: u32 = 1;
@@ -77,17 +79,25 @@ pub const RR_SERVE_STOP: i32 = 1;
 /// What a handler returns if it, or somebody, will reply later by the request's id.
 pub const RR_SERVE_LATER: i32 = 2;
 
-/// How to wait, for the calls that take one; NULL waits for ever.
+/// Wait flag: timeout_ns is a time of CLOCK_MONOTONIC, in nanoseconds.
+pub const RR_WAIT_ABSOLUTE: u32 = 0x100_0000;
+/// Wait flag: when a signal handler has run the wait goes on, under its one deadline, instead of ending with -EINTR.
+pub const RR_WAIT_RESTART: u32 = 0x200_0000;
+
+/// How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as well.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_wait {
     /// sizeof(rr_wait) of the caller.
     pub size: u32,
-    /// 0.
+    /// RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, both or 0.
     pub flags: u32,
-    /// Nanoseconds: negative waits for ever, 0 tries once.
+    /// How long to wait, in nanoseconds: negative waits for ever, 0 tries once. With RR_WAIT_ABSOLUTE, until when: negative
+    /// waits for ever; if the time has passed, the call tries once and fails with -ETIMEDOUT.
     pub timeout_ns: i64,
-    /// NULL.
+    /// A word of the caller's, or NULL. When it is not 0 the wait ends with -ECANCELED: at once if rr_server_wake or
+    /// rr_client_wake is called after it was set, else at the next look. If it is set when the call begins, the call does
+    /// nothing. A word that other threads set is an atomic one, or set with __atomic_store_n.
     pub cancel: *const u32,
     /// Zeros.
     pub reserved: [u64; 2],
@@ -127,7 +137,8 @@ pub struct rr_options {
     /// be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
     /// participants prove that they live.
     pub mode: u32,
-    /// RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, or any of them together.
+    /// RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any of them
+    /// together.
     pub flags: u32,
     /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     pub spin_ns: i64,

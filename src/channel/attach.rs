@@ -14,7 +14,7 @@ use crate::region::create::{self, Draft, Plan};
 use crate::region::fd::Fd;
 use crate::region::name::{self, Name};
 use crate::region::{Region, open};
-use crate::wait::{Deadline, Interrupts, Spinners, deadline};
+use crate::wait::{Interrupts, Spinners, Wait, deadline};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
@@ -26,6 +26,8 @@ const RACES_MAX: u32 = 100;
 
 /// Longest time between two looks for a channel that is not there yet, in nanoseconds.
 const LOOK_FOR_CHANNEL: i64 = 10_000_000;
+/// The same if the wait can be cancelled.
+const LOOK_FOR_CANCEL: i64 = 2_000_000;
 
 /// `finish` makes the handle: before a new channel has its name, so that what can fail leaves nothing behind.
 pub(crate) fn create_or_open<H>(
@@ -82,11 +84,15 @@ pub(crate) fn memfd(name: Option<&str>, options: &Options) -> Result<Channel> {
     map(fd, geometry, None, subject, Role::Server, options)
 }
 
-pub(crate) fn open_when_there(given: &Path, options: &Options) -> Result<Channel> {
+pub(crate) fn open_when_there(given: &Path, options: &Options, wait: &Wait<'_>) -> Result<Channel> {
     let path = name::resolve(given)?;
-    let deadline = Deadline::without_handle(options.connect_timeout);
+    let interrupts = Interrupts::new(options.restart);
+    let deadline = interrupts.begin(wait);
     let mut pause = LOOK_FOR_CHANNEL / 10;
     loop {
+        if deadline.is_canceled() {
+            return Err(Error::Canceled);
+        }
         if let Some(fd) = open::path(&path)? {
             return existing(fd, path, Role::Client, options);
         }
@@ -95,10 +101,13 @@ pub(crate) fn open_when_there(given: &Path, options: &Options) -> Result<Channel
             return Err(Error::system(format_args!("{path}: cannot open"), Errno::NOENT));
         }
         let left = deadline.at(now) - now;
-        if let NanosleepRelativeResult::Interrupted(_) = nanosleep(&deadline::timespec(pause.min(left))) {
+        let slept = nanosleep(&deadline::timespec(pause.min(left)));
+        if matches!(slept, NanosleepRelativeResult::Interrupted(_)) && !interrupts.restarts(&deadline) {
             return Err(Error::Interrupted);
         }
-        pause = (pause * 2).min(LOOK_FOR_CHANNEL);
+        // Nobody can wake it: there is no handle yet.
+        let longest = if deadline.has_cancel() { LOOK_FOR_CANCEL } else { LOOK_FOR_CHANNEL };
+        pause = (pause * 2).min(longest);
     }
 }
 
@@ -158,7 +167,7 @@ fn map(
         membership,
         known,
         spinners: Spinners::new(options.spin_ns),
-        interrupts: Interrupts::default(),
+        interrupts: Interrupts::new(options.restart),
         looks: AtomicU32::new(0),
         looks_for_slot_from: AtomicI64::new(0),
         notifier: Notifier::new(role, options.notify),

@@ -35,7 +35,7 @@ use crate::protocol::{Memory, Participant, doorbell, ring, slot};
 use crate::region::Region;
 use crate::region::name::Name;
 use crate::wait::interrupts::Ended;
-use crate::wait::{Deadline, Interrupts, Spinners, Timeout, futex};
+use crate::wait::{Deadline, Interrupts, Spinners, Wait, futex};
 use membership::{Membership, Why};
 use notify::Notifier;
 use rustix::fd::BorrowedFd;
@@ -162,21 +162,22 @@ impl Channel {
         if self.interrupts.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// What a call of this handle may wait.
+    /// What a call of this handle may wait that begins now: nothing if its cancel word is set already.
     #[inline]
-    pub(crate) fn deadline(&self, timeout: Timeout) -> Deadline {
-        Deadline::new(timeout, &self.interrupts)
+    pub(crate) fn deadline<'w>(&self, wait: &Wait<'w>) -> Result<Deadline<'w>> {
+        let deadline = self.interrupts.begin(wait);
+        if deadline.is_canceled() { Err(Error::Canceled) } else { Ok(deadline) }
     }
 
     /// Whether a thread may sleep that has just announced in a shared word that it will.
-    pub(crate) fn check_before_sleep(&self, deadline: &Deadline) -> Result<()> {
-        self.interrupts.check_before_sleep(deadline.begun()).map_err(error_of)
+    pub(crate) fn check_before_sleep(&self, deadline: &Deadline<'_>) -> Result<()> {
+        self.interrupts.check_before_sleep(deadline).map_err(error_of)
     }
 
     /// What a signal handler that ran during a wait means: it may have stopped the handle.
     #[cold]
-    pub(crate) fn interrupted(&self, deadline: &Deadline) -> Error {
-        self.interrupts.check(deadline.begun()).map_or_else(error_of, |()| Error::Interrupted)
+    pub(crate) fn interrupted(&self, deadline: &Deadline<'_>) -> Error {
+        self.interrupts.check(deadline).map_or_else(error_of, |()| Error::Interrupted)
     }
 
     /// Ends all waits of this handle. Async-signal-safe, as [`Channel::interrupt`]: loads, stores and futex calls only.
@@ -188,6 +189,12 @@ impl Channel {
     /// Ends the waits of this handle that have begun, or the next: those on this doorbell, and those for replies.
     pub(crate) fn interrupt(&self, name: Doorbell) {
         self.interrupts.ask();
+        self.rouse(&[name]);
+    }
+
+    /// Has the waits of this handle look at their cancel words: those on this doorbell, and those for replies.
+    pub(crate) fn wake(&self, name: Doorbell) {
+        self.interrupts.look_again();
         self.rouse(&[name]);
     }
 
@@ -212,6 +219,7 @@ impl Channel {
 fn error_of(ended: Ended) -> Error {
     match ended {
         Ended::Stopped => Error::Stopped,
+        Ended::Canceled => Error::Canceled,
         Ended::Interrupted => Error::Interrupted,
     }
 }

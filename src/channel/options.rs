@@ -39,6 +39,7 @@ pub struct Options {
     pub(crate) redeliver: bool,
     pub(crate) notify: bool,
     pub(crate) need_server: bool,
+    pub(crate) restart: bool,
     pub(crate) spin_ns: i64,
     pub(crate) connect_timeout: Timeout,
 }
@@ -69,6 +70,7 @@ impl Options {
             redeliver: false,
             notify: false,
             need_server: false,
+            restart: false,
             spin_ns: 0,
             connect_timeout: Timeout::NOW,
         }
@@ -156,6 +158,13 @@ impl Options {
     #[must_use]
     pub fn need_server(mut self, need_server: bool) -> Self {
         self.need_server = need_server;
+        self
+    }
+
+    /// All waits of this handle go on after signal handlers, under their one deadline; see [`crate::Wait::restart`].
+    #[must_use]
+    pub fn restart(mut self, restart: bool) -> Self {
+        self.restart = restart;
         self
     }
 

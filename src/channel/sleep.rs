@@ -93,7 +93,7 @@ impl Channel {
         &self,
         me: Participant,
         expected: u32,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
         pending: impl Iterator<Item = Id>,
     ) -> Result<()> {
         self.sleep_a_look(&self.mapping.participant(me).watch, expected, deadline, pending)
@@ -116,7 +116,7 @@ impl Channel {
     pub(crate) fn sleep_on<T>(
         &self,
         name: Doorbell,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
         mut ready: impl FnMut(bool) -> Option<T>,
         mut meanwhile: impl FnMut(),
     ) -> Result<(T, bool)> {
@@ -158,6 +158,7 @@ impl Channel {
             match slept {
                 futex::Slept::Woken | futex::Slept::Changed => {}
                 futex::Slept::Until => meanwhile(),
+                futex::Slept::Interrupted if self.interrupts.restarts(deadline) => {}
                 futex::Slept::Interrupted => {
                     return ready(is_due)
                         .map_or_else(|| Err(self.interrupted(deadline)), |found| Ok((found, true)));
@@ -169,7 +170,7 @@ impl Channel {
 
     /// Sleeps until the reply word of `id` is no longer `expected`, for one look's time at most; then looks after the
     /// request.
-    pub(crate) fn sleep_on_reply(&self, id: Id, expected: u64, deadline: &Deadline) -> Result<()> {
+    pub(crate) fn sleep_on_reply(&self, id: Id, expected: u64, deadline: &Deadline<'_>) -> Result<()> {
         self.sleep_a_look(self.mapping.reply(id.slot), expected as u32, deadline, std::iter::once(id))
     }
 
@@ -177,7 +178,7 @@ impl Channel {
         &self,
         word: &AtomicU64,
         expected: u32,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
         pending: impl Iterator<Item = Id>,
     ) -> Result<()> {
         let now = deadline::now();
@@ -192,6 +193,7 @@ impl Channel {
                 self.look_after(pending);
                 Ok(())
             }
+            futex::Slept::Interrupted if self.interrupts.restarts(deadline) => Ok(()),
             futex::Slept::Interrupted => Err(self.interrupted(deadline)),
             futex::Slept::Refused(errno) => Err(sleepless(errno)),
         }

@@ -4,19 +4,26 @@ use super::Client;
 use crate::channel::message::Message;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
-use crate::wait::Timeout;
+use crate::wait::{Deadline, NOW, Wait};
 
 impl Client {
     /// As [`Client::req`], with one number each way.
     ///
     /// # Errors
     /// As [`Client::req`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn req_i64(&self, value: i64, timeout: impl Into<Timeout>) -> Result<i64> {
+    pub fn req_i64<'w>(&self, value: i64, wait: impl Into<Wait<'w>>) -> Result<i64> {
         let mut reply = [0; 8];
         let sent = value.to_ne_bytes();
         // SAFETY: the buffer is writable for its length.
-        let length =
-            unsafe { self.req_into(Kind::Int, &sent, reply.as_mut_ptr(), reply.len(), timeout.into()) }?;
+        let length = unsafe {
+            self.req_into(
+                Kind::Int,
+                &sent,
+                reply.as_mut_ptr(),
+                reply.len(),
+                &self.channel.deadline(&wait.into())?,
+            )
+        }?;
         number(reply, length)
     }
 
@@ -25,7 +32,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send`]; [`Error::WrongKind`] in a channel of bytes.
     pub fn send_i64(&self, value: i64) -> Result<u64> {
-        self.send_of_kind(Kind::Int, &Message::of(&value.to_ne_bytes()), Timeout::NOW)
+        self.send_of_kind(Kind::Int, &Message::of(&value.to_ne_bytes()), &NOW)
     }
 
     /// As [`Client::get`], of a number.
@@ -33,18 +40,21 @@ impl Client {
     /// # Errors
     /// As [`Client::get`]; [`Error::WrongKind`] in a channel of bytes.
     pub fn get_i64(&self, id: u64) -> Result<i64> {
-        self.get_wait_i64(id, Timeout::NOW)
+        self.get_i64_by(id, &NOW)
     }
 
     /// As [`Client::get_wait`], of a number.
     ///
     /// # Errors
     /// As [`Client::get_wait`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn get_wait_i64(&self, id: u64, timeout: impl Into<Timeout>) -> Result<i64> {
+    pub fn get_wait_i64<'w>(&self, id: u64, wait: impl Into<Wait<'w>>) -> Result<i64> {
+        self.get_i64_by(id, &self.channel.deadline(&wait.into())?)
+    }
+
+    fn get_i64_by(&self, id: u64, deadline: &Deadline<'_>) -> Result<i64> {
         let mut reply = [0; 8];
         // SAFETY: the buffer is writable for its length.
-        let length =
-            unsafe { self.get_into(Kind::Int, id, reply.as_mut_ptr(), reply.len(), timeout.into()) }?;
+        let length = unsafe { self.get_into(Kind::Int, id, reply.as_mut_ptr(), reply.len(), deadline) }?;
         number(reply, length)
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Id;
 use crate::protocol::slot::{self, Purpose, Stale};
-use crate::wait::Timeout;
+use crate::wait::{Deadline, Wait};
 
 /// A slot that a client has taken, with its buffer for a request to be written in place. Dropping it gives the slot back.
 ///
@@ -81,13 +81,13 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send_wait`], except for the length.
-    pub fn loan(&self, timeout: impl Into<Timeout>) -> Result<RequestLoan<'_>> {
-        let (id, buffer) = self.take_loan(timeout.into())?;
+    pub fn loan<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<RequestLoan<'_>> {
+        let (id, buffer) = self.take_loan(&self.channel.deadline(&wait.into())?)?;
         Ok(RequestLoan { client: self, id, buffer })
     }
 
-    pub(crate) fn take_loan(&self, timeout: Timeout) -> Result<(u64, Buffer<'_>)> {
-        let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, &self.channel.deadline(timeout))?;
+    pub(crate) fn take_loan(&self, deadline: &Deadline<'_>) -> Result<(u64, Buffer<'_>)> {
+        let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, deadline)?;
         let start = self.channel.mapping().request_buffer(id.slot);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
         let buffer = unsafe { Buffer::new(start, self.channel.request_max()) };

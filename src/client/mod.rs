@@ -29,7 +29,7 @@ use crate::memory;
 use crate::protocol::Memory;
 use crate::protocol::slot::{self, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
-use crate::wait::Timeout;
+use crate::wait::{Deadline, NOW, Wait};
 use remote_errors::RemoteErrors;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicI64, AtomicU32, fence};
@@ -86,9 +86,17 @@ impl Client {
     /// [`Error::Remote`] if it replied with an error; [`Error::Canceled`] if it let go of the request without a reply,
     /// or somebody cleared the channel; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of
     /// these that come after the sending the server may have acted on the request.
-    pub fn req(&self, data: &[u8], buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
+    pub fn req<'w>(&self, data: &[u8], buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
-        unsafe { self.req_into(Kind::Bytes, data, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
+        unsafe {
+            self.req_into(
+                Kind::Bytes,
+                data,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &self.channel.deadline(&wait.into())?,
+            )
+        }
     }
 
     /// # Safety
@@ -99,11 +107,10 @@ impl Client {
         data: &[u8],
         buffer: *mut u8,
         capacity: usize,
-        timeout: Timeout,
+        deadline: &Deadline<'_>,
     ) -> Result<usize> {
-        let deadline = self.channel.deadline(timeout);
-        let (me, id) = self.begin(kind, &Message::of(data), &deadline)?;
-        let mut outcome = self.wait(me, id, &deadline);
+        let (me, id) = self.begin(kind, &Message::of(data), deadline)?;
+        let mut outcome = self.wait(me, id, deadline);
         if let Err(error) = outcome {
             outcome = self.withdraw_unless_done(me, id, error);
         }
@@ -124,29 +131,29 @@ impl Client {
     /// is longer than the channel allows; [`Error::NoServer`] if the handle needs a server and none is there;
     /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn send(&self, data: &[u8]) -> Result<u64> {
-        self.send_wait(data, Timeout::NOW)
+        self.send_of_kind(Kind::Bytes, &Message::of(data), &NOW)
     }
 
     /// As [`Client::send`], except that it waits for a free slot.
     ///
     /// # Errors
     /// As [`Client::send`], and [`Error::TimedOut`], [`Error::Interrupted`].
-    pub fn send_wait(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<u64> {
-        self.send_of_kind(Kind::Bytes, &Message::of(data), timeout.into())
+    pub fn send_wait<'w>(&self, data: &[u8], wait: impl Into<Wait<'w>>) -> Result<u64> {
+        self.send_of_kind(Kind::Bytes, &Message::of(data), &self.channel.deadline(&wait.into())?)
     }
 
     /// As [`Client::send_wait`], with a type and flags.
     ///
     /// # Errors
     /// As [`Client::send_wait`], and [`Error::Invalid`] for a type or flags that no sender may give.
-    pub fn send_msg(&self, message: &Message<'_>, timeout: impl Into<Timeout>) -> Result<u64> {
+    pub fn send_msg<'w>(&self, message: &Message<'_>, wait: impl Into<Wait<'w>>) -> Result<u64> {
         message.check()?;
-        self.send_of_kind(Kind::Bytes, message, timeout.into())
+        self.send_of_kind(Kind::Bytes, message, &self.channel.deadline(&wait.into())?)
     }
 
     #[inline]
-    fn send_of_kind(&self, kind: Kind, message: &Message<'_>, timeout: Timeout) -> Result<u64> {
-        let (_, id) = self.begin(kind, message, &self.channel.deadline(timeout))?;
+    fn send_of_kind(&self, kind: Kind, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<u64> {
+        let (_, id) = self.begin(kind, message, deadline)?;
         Ok(id.to_u64())
     }
 
@@ -156,8 +163,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send_wait`].
-    pub fn post(&self, data: &[u8], timeout: impl Into<Timeout>) -> Result<()> {
-        self.begin_post(&Message::of(data), &self.channel.deadline(timeout.into()))
+    pub fn post<'w>(&self, data: &[u8], wait: impl Into<Wait<'w>>) -> Result<()> {
+        self.begin_post(&Message::of(data), &self.channel.deadline(&wait.into())?)
     }
 
     /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.
@@ -169,7 +176,8 @@ impl Client {
     /// [`Error::Canceled`] if it let go of the request without a reply; [`Error::WrongKind`] in a channel of integers;
     /// [`Error::Stopped`].
     pub fn get(&self, id: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.get_wait(id, buffer, Timeout::NOW)
+        // SAFETY: the buffer is writable for its length.
+        unsafe { self.get_into(Kind::Bytes, id, buffer.as_mut_ptr(), buffer.len(), &NOW) }
     }
 
     /// As [`Client::get`], except that it waits for the reply.
@@ -178,9 +186,17 @@ impl Client {
     /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], and, if the handle needs a server,
     /// [`Error::NoServer`], after all of which the request is still pending; [`Error::Canceled`] if another thread
     /// cancelled it meanwhile, or somebody cleared the channel.
-    pub fn get_wait(&self, id: u64, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<usize> {
+    pub fn get_wait<'w>(&self, id: u64, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
-        unsafe { self.get_into(Kind::Bytes, id, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }
+        unsafe {
+            self.get_into(
+                Kind::Bytes,
+                id,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &self.channel.deadline(&wait.into())?,
+            )
+        }
     }
 
     /// # Safety
@@ -191,7 +207,7 @@ impl Client {
         number: u64,
         buffer: *mut u8,
         capacity: usize,
-        timeout: Timeout,
+        deadline: &Deadline<'_>,
     ) -> Result<usize> {
         self.channel.check_running()?;
         self.channel.check_kind(kind)?;
@@ -199,7 +215,7 @@ impl Client {
         let id = self.id(number)?;
         self.channel.mapping().prefetch_request(id.slot);
         self.channel.mapping().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
-        let progress = self.wait(me, id, &self.channel.deadline(timeout))?;
+        let progress = self.wait(me, id, deadline)?;
         // SAFETY: the caller's.
         let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
         if let Err(Error::MessageSize { .. }) = result {
@@ -267,5 +283,10 @@ impl Client {
     /// ends the wait of its thread even if it runs before that sleeps.
     pub fn interrupt(&self) {
         self.channel.interrupt(Doorbell::FreeSlot);
+    }
+    /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go on.
+    /// Async-signal-safe.
+    pub fn wake(&self) {
+        self.channel.wake(Doorbell::FreeSlot);
     }
 }

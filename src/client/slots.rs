@@ -23,7 +23,7 @@ impl Client {
         &self,
         kind: Kind,
         purpose: Purpose,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
     ) -> Result<(Participant, Id)> {
         let channel = &self.channel;
         channel.check_running()?;
@@ -49,7 +49,7 @@ impl Client {
     }
 
     #[cold]
-    fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline) -> Result<Id> {
+    fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline<'_>) -> Result<Id> {
         let channel = &self.channel;
         let mapping = channel.mapping();
         // Whoever was refused a slot because of one that this call held for a moment may have it now.

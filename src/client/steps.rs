@@ -24,13 +24,13 @@ impl Client {
         &self,
         kind: Kind,
         message: &Message<'_>,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
     ) -> Result<(Participant, Id)> {
         self.begin_for(Purpose::Call, kind, message, deadline)
     }
 
     /// As [`Client::begin`], for a one-way message.
-    pub(super) fn begin_post(&self, message: &Message<'_>, deadline: &Deadline) -> Result<()> {
+    pub(super) fn begin_post(&self, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<()> {
         self.begin_for(Purpose::Post, Kind::Bytes, message, deadline).map(|_| ())
     }
 
@@ -40,7 +40,7 @@ impl Client {
         purpose: Purpose,
         kind: Kind,
         message: &Message<'_>,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
     ) -> Result<(Participant, Id)> {
         let length = message.data.len();
         let limit = self.channel.request_max();
@@ -120,7 +120,7 @@ impl Client {
     }
 
     /// Waits until the request is no longer pending.
-    pub(super) fn wait(&self, me: Participant, id: Id, deadline: &Deadline) -> Result<Progress> {
+    pub(super) fn wait(&self, me: Participant, id: Id, deadline: &Deadline<'_>) -> Result<Progress> {
         let channel = &self.channel;
         let mapping = channel.mapping();
         let done = || match slot::progress(mapping, id, me) {
@@ -134,7 +134,7 @@ impl Client {
     }
 
     #[inline(never)]
-    fn poll_and_sleep(&self, me: Participant, id: Id, deadline: &Deadline) -> Result<Progress> {
+    fn poll_and_sleep(&self, me: Participant, id: Id, deadline: &Deadline<'_>) -> Result<Progress> {
         let channel = &self.channel;
         if deadline.is_now() {
             return Err(Error::WouldBlock);
@@ -152,7 +152,7 @@ impl Client {
     }
 
     #[cold]
-    fn sleep_until_done(&self, me: Participant, id: Id, deadline: &Deadline) -> Result<Progress> {
+    fn sleep_until_done(&self, me: Participant, id: Id, deadline: &Deadline<'_>) -> Result<Progress> {
         let channel = &self.channel;
         let mut ended = Ok(());
         let begun = deadline::now();

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 impl Client {
     /// Whether a call that comes now leaves the slots to those who have waited for long. One that may wait sleeps behind
     /// them; this handle's others are refused for as long as those had waited.
-    pub(super) fn gives_way(&self, deadline: &Deadline) -> bool {
+    pub(super) fn gives_way(&self, deadline: &Deadline<'_>) -> bool {
         let doorbell = self.channel.mapping().doorbell(Doorbell::FreeSlot);
         if !doorbell::is_starving(doorbell) {
             return false;

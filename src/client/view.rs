@@ -6,7 +6,7 @@ use crate::channel::message::Bytes;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::slot::{self, Progress, Stale};
-use crate::wait::Timeout;
+use crate::wait::{Deadline, Wait};
 
 /// A reply, in place. Dropping it collects the reply: its slot is free then. Its bytes can't be kept longer than it:
 ///
@@ -64,8 +64,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_wait`], except for the buffer.
-    pub fn view(&self, id: u64, timeout: impl Into<Timeout>) -> Result<ReplyView<'_>> {
-        let reply = self.look_at(id, timeout.into())?;
+    pub fn view<'w>(&self, id: u64, wait: impl Into<Wait<'w>>) -> Result<ReplyView<'_>> {
+        let reply = self.look_at(id, &self.channel.deadline(&wait.into())?)?;
         // SAFETY: the reply stays where it is until it is collected, which the view does when it is dropped; it can't
         // outlive the handle.
         let bytes = unsafe { Bytes::new(reply.bytes, reply.length) };
@@ -73,12 +73,12 @@ impl Client {
     }
 
     /// Where the reply lies; it stays there until it is released. Any other outcome is collected at once.
-    pub(crate) fn look_at(&self, number: u64, timeout: Timeout) -> Result<Reply> {
+    pub(crate) fn look_at(&self, number: u64, deadline: &Deadline<'_>) -> Result<Reply> {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
-        let progress = self.wait(me, id, &self.channel.deadline(timeout))?;
+        let progress = self.wait(me, id, deadline)?;
         let result = self.outcome(id, progress);
         if result.is_err() {
             self.collect(id, progress)?;

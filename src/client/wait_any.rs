@@ -5,7 +5,7 @@ use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::protocol::slot::{self, Progress, Stale};
 use crate::protocol::{Id, Participant};
-use crate::wait::{Deadline, Polled, Timeout, deadline};
+use crate::wait::{Deadline, Polled, Wait, deadline};
 
 impl Client {
     /// Waits until one of several requests has its outcome; returns the index of the first that has. Collecting it
@@ -16,10 +16,10 @@ impl Client {
     /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled before;
     /// [`Error::Canceled`] if one was cancelled or collected during the wait; [`Error::Invalid`] if there is no id;
     /// [`Error::NoServer`] if the handle needs a server and none is there; [`Error::Stopped`].
-    pub fn wait_any(&self, ids: &[u64], timeout: impl Into<Timeout>) -> Result<usize> {
+    pub fn wait_any<'w>(&self, ids: &[u64], wait: impl Into<Wait<'w>>) -> Result<usize> {
         self.channel.check_running()?;
         let me = self.channel.me()?;
-        let deadline = self.channel.deadline(timeout.into());
+        let deadline = self.channel.deadline(&wait.into())?;
         if ids.iter().all(|id| *id == 0) {
             return Err(Error::bad_argument("ids", "none", "one at least"));
         }
@@ -57,7 +57,12 @@ impl Client {
     }
 
     #[cold]
-    fn sleep_until_any_is_done(&self, me: Participant, ids: &[u64], deadline: &Deadline) -> Result<usize> {
+    fn sleep_until_any_is_done(
+        &self,
+        me: Participant,
+        ids: &[u64],
+        deadline: &Deadline<'_>,
+    ) -> Result<usize> {
         let channel = &self.channel;
         let begun = deadline::now();
         let mut ended = Ok(());

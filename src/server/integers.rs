@@ -4,7 +4,7 @@ use super::{Received, Request, Server};
 use crate::channel::message::Message;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
-use crate::wait::Timeout;
+use crate::wait::{Deadline, NOW, Wait};
 
 impl Server {
     /// As [`Server::recv`], of a number.
@@ -12,17 +12,21 @@ impl Server {
     /// # Errors
     /// As [`Server::recv`]; [`Error::WrongKind`] in a channel of bytes.
     pub fn recv_i64(&self) -> Result<(Request, i64)> {
-        self.recv_wait_i64(Timeout::NOW)
+        self.recv_i64_by(&NOW)
     }
 
     /// As [`Server::recv_wait`], of a number.
     ///
     /// # Errors
     /// As [`Server::recv_wait`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn recv_wait_i64(&self, timeout: impl Into<Timeout>) -> Result<(Request, i64)> {
+    pub fn recv_wait_i64<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<(Request, i64)> {
+        self.recv_i64_by(&self.channel.deadline(&wait.into())?)
+    }
+
+    fn recv_i64_by(&self, deadline: &Deadline<'_>) -> Result<(Request, i64)> {
         let mut bytes = [0; 8];
         // SAFETY: the buffer is writable for its length.
-        match unsafe { self.recv_into(Kind::Int, bytes.as_mut_ptr(), bytes.len(), timeout.into()) }? {
+        match unsafe { self.recv_into(Kind::Int, bytes.as_mut_ptr(), bytes.len(), deadline) }? {
             Received::Taken(request) if request.length == bytes.len() => {
                 Ok((request, i64::from_ne_bytes(bytes)))
             }

@@ -23,7 +23,7 @@ use crate::layout::lines::{Doorbell, INLINE, REPLY_IS_ERROR};
 use crate::memory;
 use crate::protocol::slot::{self, Replied};
 use crate::protocol::{Id, Memory, Participant};
-use crate::wait::Timeout;
+use crate::wait::{Deadline, NOW, Wait};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 pub(crate) use take::Received;
@@ -75,16 +75,21 @@ impl Server {
     /// [`Error::WouldBlock`] if there is none; [`Error::MessageSize`] if it is longer than the buffer, and it stays
     /// queued; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn recv(&self, buffer: &mut [u8]) -> Result<Request> {
-        self.recv_wait(buffer, Timeout::NOW)
+        self.recv_by(buffer, &NOW)
     }
 
     /// Takes the oldest request and copies it into `buffer`; waits for one.
     ///
     /// # Errors
     /// As [`Server::recv`], and [`Error::TimedOut`], [`Error::Interrupted`].
-    pub fn recv_wait(&self, buffer: &mut [u8], timeout: impl Into<Timeout>) -> Result<Request> {
+    pub fn recv_wait<'w>(&self, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<Request> {
+        self.recv_by(buffer, &self.channel.deadline(&wait.into())?)
+    }
+
+    #[inline]
+    fn recv_by(&self, buffer: &mut [u8], deadline: &Deadline<'_>) -> Result<Request> {
         // SAFETY: the buffer is writable for its length.
-        match unsafe { self.recv_into(Kind::Bytes, buffer.as_mut_ptr(), buffer.len(), timeout.into()) }? {
+        match unsafe { self.recv_into(Kind::Bytes, buffer.as_mut_ptr(), buffer.len(), deadline) }? {
             Received::Taken(request) => Ok(request),
             Received::TooLong(request) => {
                 Err(Error::MessageSize { length: request.length, limit: buffer.len() })
@@ -100,9 +105,9 @@ impl Server {
         kind: Kind,
         buffer: *mut u8,
         capacity: usize,
-        timeout: Timeout,
+        deadline: &Deadline<'_>,
     ) -> Result<Received> {
-        let received = self.take(kind, capacity, &self.channel.deadline(timeout))?;
+        let received = self.take(kind, capacity, deadline)?;
         if let Received::Taken(request) = &received {
             let bytes = self.payload(request);
             // SAFETY: the length is within the slot's bytes and, checked when it was taken, within the buffer.
@@ -277,5 +282,10 @@ impl Server {
     /// ends the wait of its thread even if it runs before that sleeps.
     pub fn interrupt(&self) {
         self.channel.interrupt(Doorbell::Request);
+    }
+    /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go on.
+    /// Async-signal-safe.
+    pub fn wake(&self) {
+        self.channel.wake(Doorbell::Request);
     }
 }

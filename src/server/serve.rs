@@ -4,9 +4,9 @@ use super::Server;
 use super::view::RequestView;
 use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::text::cut;
-use crate::error::{Result, Text};
+use crate::error::{Error, Result, Text};
 use crate::layout::lines::INLINE;
-use crate::wait::Timeout;
+use crate::wait::Wait;
 
 /// Why a request failed, for its client to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,13 +122,17 @@ impl Server {
     /// # Errors
     /// [`crate::Error::Stopped`] when the handle was stopped; [`crate::Error::Interrupted`] when a signal handler ran
     /// while the call waited: no request is lost, call again; [`crate::Error::WrongKind`] in a channel of integers.
-    pub fn serve(
+    pub fn serve<'w>(
         &self,
-        timeout: impl Into<Timeout>,
+        wait: impl Into<Wait<'w>>,
         mut handler: impl FnMut(&RequestView<'_>, &mut Response<'_>) -> Result<(), Failure>,
     ) -> Result<()> {
-        let deadline = self.channel.deadline(timeout.into());
+        let deadline = self.channel.deadline(&wait.into())?;
         loop {
+            // Between any two requests, even if there always is another.
+            if deadline.is_canceled() {
+                return Err(Error::Canceled);
+            }
             let request = self.view_next(&deadline)?;
             let id = request.request().id;
             let Ok(buffer) = self.lend_reply_of_taken(id) else { continue };

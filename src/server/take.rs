@@ -24,7 +24,7 @@ pub(crate) enum Received {
 impl Server {
     /// Takes the oldest request, if it is no longer than `capacity`.
     #[inline]
-    pub(super) fn take(&self, kind: Kind, capacity: usize, deadline: &Deadline) -> Result<Received> {
+    pub(super) fn take(&self, kind: Kind, capacity: usize, deadline: &Deadline<'_>) -> Result<Received> {
         self.channel.check_running()?;
         self.channel.check_kind(kind)?;
         let me = self.channel.me()?;
@@ -91,7 +91,7 @@ impl Server {
 
     /// Before one more attempt: whether there is time for it.
     #[cold]
-    fn check_time(deadline: &Deadline) -> Result<()> {
+    fn check_time(deadline: &Deadline<'_>) -> Result<()> {
         if deadline.is_now() {
             Err(Error::WouldBlock)
         } else if deadline.has_passed(deadline::now()) {
@@ -105,7 +105,7 @@ impl Server {
     ///
     /// Always inlined, for the reason that [`ring::find`] is.
     #[inline(always)]
-    fn next_request(&self, deadline: &Deadline) -> Result<(Found, bool)> {
+    fn next_request(&self, deadline: &Deadline<'_>) -> Result<(Found, bool)> {
         let channel = &self.channel;
         let find = || ring::find(channel.mapping(), &channel.known);
         let glance = || ring::glance(channel.mapping(), &channel.known);

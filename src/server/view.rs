@@ -6,7 +6,7 @@ use crate::channel::message::{Buffer, Bytes, Message};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Memory;
-use crate::wait::{Deadline, Timeout};
+use crate::wait::{Deadline, NOW, Wait};
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
 /// [`crate::Error::Canceled`]. A view that was replied by is gone, for its bytes may be another request's then:
@@ -139,8 +139,8 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::recv_wait`], except for the buffer.
-    pub fn recv_view(&self, timeout: impl Into<Timeout>) -> Result<RequestView<'_>> {
-        self.view_next(&self.channel.deadline(timeout.into()))
+    pub fn recv_view<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<RequestView<'_>> {
+        self.view_next(&self.channel.deadline(&wait.into())?)
     }
 
     /// Takes up to `most` requests in their order, and appends them to `views`; waits for the first only. Returns how
@@ -149,16 +149,25 @@ impl Server {
     /// # Errors
     /// As [`Server::recv_view`]; [`crate::Error::Invalid`] if `most` is 0; [`crate::Error::NoMemory`] if `views` can't
     /// grow, and nothing is taken.
-    pub fn recv_batch<'s>(
+    pub fn recv_batch<'s, 'w>(
         &'s self,
         views: &mut Vec<RequestView<'s>>,
         most: usize,
-        timeout: impl Into<Timeout>,
+        wait: impl Into<Wait<'w>>,
+    ) -> Result<usize> {
+        self.batch_by(views, most, &self.channel.deadline(&wait.into())?)
+    }
+
+    fn batch_by<'s>(
+        &'s self,
+        views: &mut Vec<RequestView<'s>>,
+        most: usize,
+        deadline: &Deadline<'_>,
     ) -> Result<usize> {
         // Before any is taken. More than there are slots are never there at once.
         let room = most.min(self.channel.mapping().total_slots() as usize);
         views.try_reserve(room).map_err(|_| Error::NoMemory)?;
-        self.take_batch(room, timeout.into(), |_, request| views.push(self.view_of(request)))
+        self.take_batch(room, deadline, |_, request| views.push(self.view_of(request)))
     }
 
     /// As [`Server::recv_batch`], except that it never waits.
@@ -166,23 +175,22 @@ impl Server {
     /// # Errors
     /// As [`Server::recv_batch`]; [`crate::Error::WouldBlock`] if there is no request.
     pub fn drain<'s>(&'s self, views: &mut Vec<RequestView<'s>>, most: usize) -> Result<usize> {
-        self.recv_batch(views, most, Timeout::NOW)
+        self.batch_by(views, most, &NOW)
     }
 
     /// Takes up to `most` requests and gives each, with its place in the batch, to `keep`.
     pub(crate) fn take_batch(
         &self,
         most: usize,
-        timeout: Timeout,
+        deadline: &Deadline<'_>,
         mut keep: impl FnMut(usize, Request),
     ) -> Result<usize> {
         if most == 0 {
             return Err(crate::Error::bad_argument("n", 0, "1 or more"));
         }
-        keep(0, self.take_next(&self.channel.deadline(timeout))?);
-        let now = Deadline::without_handle(Timeout::NOW);
+        keep(0, self.take_next(deadline)?);
         for index in 1..most {
-            match self.take_next(&now) {
+            match self.take_next(&NOW) {
                 Ok(request) => keep(index, request),
                 // None is left, or the handle was stopped: what was taken is the caller's all the same.
                 Err(_) => return Ok(index),
@@ -191,7 +199,7 @@ impl Server {
         Ok(most)
     }
 
-    pub(crate) fn take_next(&self, deadline: &Deadline) -> Result<Request> {
+    pub(crate) fn take_next(&self, deadline: &Deadline<'_>) -> Result<Request> {
         // Any request that passes is as long as the channel allows at most.
         match self.take(Kind::Bytes, usize::MAX, deadline)? {
             Received::Taken(request) | Received::TooLong(request) => Ok(request),
@@ -204,7 +212,7 @@ impl Server {
         unsafe { Bytes::new(self.payload(request), request.length) }
     }
 
-    pub(super) fn view_next(&self, deadline: &Deadline) -> Result<RequestView<'_>> {
+    pub(super) fn view_next(&self, deadline: &Deadline<'_>) -> Result<RequestView<'_>> {
         self.take_next(deadline).map(|request| self.view_of(request))
     }
 

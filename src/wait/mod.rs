@@ -2,7 +2,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`deadline`] | how long a call may take; the monotonic clock |
+//! | [`terms`] | what a caller says of how a call waits |
+//! | [`deadline`] | what a call on its way has left; the monotonic clock |
 //! | [`spin`] | polling |
 //! | [`habit`] | whether that pays, and for how long |
 //! | [`signals`] | signals during a poll |
@@ -17,8 +18,9 @@ pub(crate) mod habit;
 pub(crate) mod interrupts;
 mod signals;
 pub(crate) mod spin;
+mod terms;
 
-pub(crate) use deadline::Deadline;
-pub use deadline::Timeout;
+pub(crate) use deadline::{Deadline, NOW};
 pub(crate) use interrupts::Interrupts;
 pub(crate) use spin::{Polled, Spinners};
+pub use terms::{Timeout, Wait};

@@ -78,7 +78,7 @@ impl Spinner {
     #[inline]
     pub fn until<T>(
         &self,
-        deadline: &Deadline,
+        deadline: &Deadline<'_>,
         interrupts: &Interrupts,
         words: u32,
         mut poll: impl FnMut() -> Option<T>,
@@ -160,7 +160,7 @@ struct AtTheClock {
 
 impl Looks {
     #[inline]
-    fn none(spinner: &Spinner, deadline: &Deadline) -> Self {
+    fn none(spinner: &Spinner, deadline: &Deadline<'_>) -> Self {
         let (budget, has_lessons) = match spinner.mode {
             _ if deadline.is_now() => (0, false),
             Mode::Fixed(budget) => (budget.into(), false),
@@ -170,12 +170,12 @@ impl Looks {
     }
 
     #[cold]
-    fn again(&mut self, spinner: &Spinner, deadline: &Deadline, interrupts: &Interrupts) -> Next {
+    fn again(&mut self, spinner: &Spinner, deadline: &Deadline<'_>, interrupts: &Interrupts) -> Next {
         if self.budget == 0 {
             return Next::GiveUp;
         }
         let now = now();
-        let ends = |end: i64| now >= end || interrupts.is_asked(deadline.begun());
+        let ends = |end: i64| now >= end || interrupts.is_asked(deadline);
         let Some(looks) = &mut self.at_the_clock else {
             let budget = match spinner.mode {
                 Mode::Fixed(_) => self.budget,
@@ -203,7 +203,8 @@ impl Looks {
         if ends(looks.end) || looks.was_preempted && spinner.mode == Mode::Automatic {
             return looks.give_up(spinner);
         }
-        if !looks.is_glance {
+        // One that goes on after handlers need not know of them.
+        if !looks.is_glance && !interrupts.restarts(deadline) {
             looks.hold_signals(now);
         }
         Next::Poll
@@ -239,12 +240,12 @@ impl AtTheClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wait::Timeout;
+    use crate::wait::Wait;
 
     fn polls_until(spinner: &Spinner, most: u32) -> u32 {
         let interrupts = Interrupts::default();
         let mut polls = 0;
-        spinner.until(&Deadline::new(Timeout::FOREVER, &interrupts), &interrupts, 1, || {
+        spinner.until(&interrupts.begin(&Wait::FOREVER), &interrupts, 1, || {
             polls += 1;
             (polls == most).then_some(())
         });
@@ -290,7 +291,7 @@ mod tests {
         let interrupts = Interrupts::default();
         let spinner = Spinner::new(i64::MAX);
         let mut polls = 0;
-        let polled = spinner.until(&Deadline::new(Timeout::FOREVER, &interrupts), &interrupts, 1, || {
+        let polled = spinner.until(&interrupts.begin(&Wait::FOREVER), &interrupts, 1, || {
             polls += 1;
             if polls == 1_000 {
                 interrupts.ask();

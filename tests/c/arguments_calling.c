@@ -18,6 +18,7 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     memset(&view, 0xAA, sizeof view);
     EXPECT(rr_client_stop(NULL), -EINVAL);
     EXPECT(rr_client_interrupt(NULL), -EINVAL);
+    EXPECT(rr_client_wake(NULL), -EINVAL);
     EXPECT(rr_client_req(NULL, "", 0, buffer, sizeof buffer, FOREVER), -EINVAL);
     EXPECT(rr_client_send(NULL, "", 0, &id), -EINVAL);
     EXPECT(rr_client_send_wait(NULL, "", 0, &id, FOREVER), -EINVAL);

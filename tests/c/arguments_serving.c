@@ -24,6 +24,7 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     memset(views, 0xAA, sizeof views);
     EXPECT(rr_server_stop(NULL), -EINVAL);
     EXPECT(rr_server_interrupt(NULL), -EINVAL);
+    EXPECT(rr_server_wake(NULL), -EINVAL);
     EXPECT(rr_recv(NULL, buffer, sizeof buffer, &request), -EINVAL);
     EXPECT(rr_recv_wait(NULL, buffer, sizeof buffer, &request, FOREVER), -EINVAL);
     EXPECT(rr_recv_view(NULL, views, NULL), -EINVAL);

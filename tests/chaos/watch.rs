@@ -5,7 +5,7 @@
 //! while the whole machine stood still, which a thread of the parent notes. All are read around each call.
 
 use crate::ledger::{Ledger, Seat, now};
-use shmrr::Timeout;
+use shmrr::Wait;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub enum Limit {
     Forever,
 }
 
-impl From<Limit> for Timeout {
+impl From<Limit> for Wait<'_> {
     fn from(limit: Limit) -> Self {
         match limit {
             Limit::Now => Self::NOW,

@@ -6,7 +6,7 @@
 
 use crate::format::Geometry;
 use crate::words::{Reply, Words};
-use shmrr::{Client, Error, Kind, ONE_WAY, Options, Request, Server, Timeout};
+use shmrr::{Client, Error, Kind, ONE_WAY, Options, Request, Server, Timeout, Wait};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,7 +144,7 @@ impl Survivors {
     }
 
     /// Takes the oldest request, and waits for one.
-    pub fn receive_within(&self, timeout: impl Into<Timeout>) -> Option<Received> {
+    pub fn receive_within<'w>(&self, timeout: impl Into<Wait<'w>>) -> Option<Received> {
         let mut buffer = [0; LENGTH];
         let taken = match self.meeting {
             Meeting::Integers => self.server.recv_wait_i64(timeout).map(|(request, value)| {
