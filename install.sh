@@ -90,4 +90,8 @@ put "$(place "$includedir")" "$root"/include/*
 for section in man3 man7; do
   put "$(place "$mandir")/$section" "$out/man/$section"/*
 done
+# The loader looks there, once its cache is made anew.
+case $prefix in
+  /usr | /usr/local) [ -n "${DESTDIR:-}" ] || [ ! -w /etc/ld.so.cache ] || ldconfig ;;
+esac
 printf 'shmrr is installed in %s\n' "$(place "$libdir")"

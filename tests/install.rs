@@ -3,12 +3,15 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `page` | the commands of docs/INSTALL.md |
 //! | `prefix` | prefixes that the library is installed in |
 //! | `consumer` | programs built against one |
 //! | `program.c`, `consumer/` | the program and its CMake project |
 
 #[path = "install/consumer.rs"]
 mod consumer;
+#[path = "install/page.rs"]
+mod page;
 #[path = "install/prefix.rs"]
 mod prefix;
 mod support;
