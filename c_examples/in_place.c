@@ -60,7 +60,7 @@ static size_t ask(rr_client *client)
     check("rr_client_commit", rr_client_commit(client, &request, &id));
 
     rr_view reply;
-    check("rr_client_view", rr_client_view(client, id, &reply, &patience));
+    check("rr_client_view", rr_client_view(client, id, &reply, NULL, &patience));
     const uint64_t *sums = reply.data;
     size_t right = 0;
     for (size_t n = 1; n <= reply.length / sizeof *sums; n++)

@@ -59,7 +59,7 @@
  *
  * LEAVING A CALL SIDEWAYS. Only rr_serve calls back, so only rr_serve can be left by unwinding, from its handler: by a
  * C++ exception, and with glibc by pthread_exit and by cancellation. On the way the request is let go of, unless the
- * handler has replied to it: its client's call fails with -ECANCELED at once. With musl threads end without unwinding,
+ * handler has replied to it: its client's call fails with -ENOMSG at once. With musl threads end without unwinding,
  * and the request stays taken, as after a jump.
  *
  * A jump (longjmp, siglongjmp) runs nothing on its way. The library keeps no lock, so what a jump leaves is this:
@@ -83,10 +83,12 @@
  *   -EAGAIN        nothing is ready now, and the call does not wait
  *   -ETIMEDOUT     the deadline passed
  *   -EINTR         a signal handler ran, or the handle was interrupted, and the call was given up
- *   -ESTALE        the id is no longer a request of this handle: cancelled, collected or recycled
- *   -ECANCELED     the request was cancelled, or its server let go of it without a reply
+ *   -ESTALE        the id is no request of this handle any more: cancelled, cleared, collected, replied to or recycled
+ *   -ECANCELED     the wait was cancelled by its cancel word
+ *   -ENOMSG        the server dismissed the request: no reply will come
  *   -EALREADY      the reply, or another outcome, is there already: collect it
- *   -EMSGSIZE      the payload is larger than the channel's limit or than the buffer
+ *   -EMSGSIZE      the payload is larger than the channel's limit: nothing was sent
+ *   -EOVERFLOW     the payload is longer than the buffer
  *   -ENOBUFS       no slot is free, or those that are go to clients that have waited for long
  *   -EOWNERDEAD    the server died with the request
  *   -EREMOTEIO     the server replied with an error
@@ -213,6 +215,9 @@ extern "C" {
 /** Message flag that receivers see: nobody waits for a reply. Set by rr_client_post and its like only. */
 #define RR_MSG_ONE_WAY 0x4
 
+/** Message flag that results have: the reply is an error reply. */
+#define RR_MSG_ERROR 0x8
+
 /** What a handler returns to have its reply sent. */
 #define RR_SERVE_CONTINUE 0
 
@@ -241,7 +246,8 @@ typedef struct rr_client rr_client;
 typedef struct rr_server rr_server;
 
 /**
- * How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as well.
+ * How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as
+ * well.
  */
 typedef struct {
     /** sizeof(rr_wait) of the caller. */
@@ -249,14 +255,14 @@ typedef struct {
     /** RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, both or 0. */
     uint32_t flags;
     /**
-     * How long to wait, in nanoseconds: negative waits for ever, 0 tries once. With RR_WAIT_ABSOLUTE, until when: negative
-     * waits for ever; if the time has passed, the call tries once and fails with -ETIMEDOUT.
+     * How long to wait, in nanoseconds: negative waits for ever, 0 tries once. With RR_WAIT_ABSOLUTE, until when:
+     * negative waits for ever; if the time has passed, the call tries once and fails with -ETIMEDOUT.
      */
     int64_t timeout_ns;
     /**
      * A word of the caller's, or NULL. When it is not 0 the wait ends with -ECANCELED: at once if rr_server_wake or
-     * rr_client_wake is called after it was set, else at the next look. If it is set when the call begins, the call does
-     * nothing. A word that other threads set is an atomic one, or set with __atomic_store_n.
+     * rr_client_wake is called after it was set, else at the next look. If it is set when the call begins, the call
+     * does nothing. A word that other threads set is an atomic one, or set with __atomic_store_n.
      */
     const uint32_t *cancel;
     /** Zeros. */
@@ -290,8 +296,8 @@ typedef struct {
      */
     uint32_t mode;
     /**
-     * RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any of them
-     * together.
+     * RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any
+     * of them together.
      */
     uint32_t flags;
     /** How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls. */
@@ -422,6 +428,33 @@ typedef struct {
 typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_buffer *reply);
 
 /**
+ * What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if the text of an error reply is
+ * wanted.
+ */
+typedef struct {
+    /** sizeof(rr_result) of the caller. */
+    uint32_t size;
+    /** Told: the reply's RR_MSG_UTF8, RR_MSG_END_ALIGNED, or both; or RR_MSG_ERROR alone. */
+    uint32_t flags;
+    /** Told: the id of a request that is left to be collected, cancelled or released; else 0. */
+    uint64_t id;
+    /** Told: length of the reply in bytes, even if it did not fit. */
+    size_t length;
+    /** Told: the reply's type, 128 and up, or 0 if the server gave none. */
+    uint32_t msg_type;
+    /** Told: of an error reply (-EREMOTEIO), the application's code. */
+    int32_t code;
+    /** To be set: where the text of an error reply is stored, with a NUL; or NULL. */
+    char *text;
+    /** To be set: bytes that text has room for. A longer text is cut. */
+    size_t text_cap;
+    /** Told: length of the whole text without the NUL. */
+    size_t text_length;
+    /** Zeros. */
+    uint64_t reserved[2];
+} rr_result;
+
+/**
  * A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others
  * work, so they need not add up. Threads that share a handle may lose counts to each other.
  */
@@ -546,8 +579,8 @@ RR_MUST_CHECK int rr_server_from_fd(int fd, const rr_options *opts, rr_server **
  * Attaches a client handle to an existing channel; never creates one.
  *
  * path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
- * opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must be freed with
- * rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
+ * opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must
+ * be freed with rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
  *
  * Return value: 0, or
  * -ENOENT: there is no such channel, or it did not appear in time;
@@ -631,9 +664,9 @@ int rr_server_stop(rr_server *srv) RR_NONNULL(1);
 int rr_server_interrupt(rr_server *srv) RR_NONNULL(1);
 
 /**
- * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
- * A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
- * handles are not concerned.
+ * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
+ * asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
+ * others go on. Other handles are not concerned.
  *
  * Async-signal-safe: a signal handler may call it.
  *
@@ -644,8 +677,8 @@ int rr_server_wake(rr_server *srv) RR_NONNULL(1);
 
 /**
  * Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
- * rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
- * rr_client_remote_error and those about the channel. Other handles are not concerned.
+ * rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending
+ * and those about the channel. Other handles are not concerned.
  *
  * Async-signal-safe: a signal handler may call it.
  *
@@ -668,9 +701,9 @@ int rr_client_stop(rr_client *cli) RR_NONNULL(1);
 int rr_client_interrupt(rr_client *cli) RR_NONNULL(1);
 
 /**
- * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
- * A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
- * handles are not concerned.
+ * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
+ * asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
+ * others go on. Other handles are not concerned.
  *
  * Async-signal-safe: a signal handler may call it.
  *
@@ -700,7 +733,7 @@ int rr_unlink(const char *path);
  *
  * Return value: the request's length, 0 for an empty one, or
  * -EAGAIN: there is none;
- * -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
+ * -EOVERFLOW: it is longer than cap; req says how long, and the request stays queued;
  * -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
  * -ESHUTDOWN: the handle was stopped.
@@ -721,6 +754,17 @@ RR_MUST_CHECK int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_req
                                    int64_t timeout_ns) RR_NONNULL(1);
 
 /**
+ * Takes the oldest request and waits for one, in a channel of either kind: in one of integers, buf gets the 8 bytes
+ * of an int64_t.
+ *
+ * Return value: as rr_recv_wait, and
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -E2BIG: wait has fields set that this version does not know.
+ */
+RR_MUST_CHECK int64_t rr_recv_msg(rr_server *srv, void *buf, size_t cap, rr_request *req,
+                                  const rr_wait *wait) RR_NONNULL(1);
+
+/**
  * Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
  *
  * One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
@@ -736,17 +780,17 @@ RR_MUST_CHECK int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_req
 int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len) RR_NONNULL(1);
 
 /**
- * Replies as rr_reply does, with a message.
+ * Replies as rr_reply does, with a message, in a channel of either kind.
  *
  * Return value: as rr_reply, and
  * -E2BIG: msg has fields set that this version does not know;
  * -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
- * RR_MSG_UTF8 and RR_MSG_END_ALIGNED.
+ * RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or its length is not 8 in a channel of integers.
  */
 int rr_reply_msg(rr_server *srv, uint64_t id, const rr_msg *msg) RR_NONNULL(1);
 
 /**
- * Ends a request without a reply: no reply will come, and its client's call fails with -ECANCELED at once. A one-way
+ * Ends a request without a reply: no reply will come, and its client's call fails with -ENOMSG at once. A one-way
  * message is released.
  *
  * Return value: 0, or
@@ -769,9 +813,8 @@ int rr_dismiss(rr_server *srv, uint64_t id) RR_NONNULL(1);
 int rr_release(rr_server *srv, uint64_t id) RR_NONNULL(1);
 
 /**
- * Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it
- * the code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of
- * either kind have error replies.
+ * Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells it code and
+ * text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
  *
  * Return value: 0, or
  * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
@@ -869,7 +912,7 @@ int rr_reply_commit(rr_server *srv, rr_buffer *buffer) RR_NONNULL(1);
  * call that it is returned to.
  *
  * A C++ exception that leaves the handler leaves rr_serve, too, and its request is dismissed: the client's call fails
- * with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
+ * with -ENOMSG at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
  * cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
  *
  * Return value: 0 after RR_SERVE_STOP, or
@@ -889,8 +932,8 @@ RR_MUST_CHECK int rr_serve(rr_server *srv, rr_handler handler, void *ctx, const 
  * if len is 0, and buf if cap is 0.
  *
  * timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
- * stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on
- * the request, or not.
+ * stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ENOMSG, -ESTALE and -ESHUTDOWN a server may have
+ * acted on the request, or not.
  *
  * Return value: the reply's length, 0 for an empty one, or
  * -ETIMEDOUT: the deadline passed;
@@ -901,8 +944,9 @@ RR_MUST_CHECK int rr_serve(rr_server *srv, rr_handler handler, void *ctx, const 
  * -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and
  * was dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
  * -EOWNERDEAD: the server died with the request;
- * -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
- * -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+ * -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
+ * -ENOMSG: the server dismissed the request;
+ * -ESTALE: somebody cleared the channel;
  * -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
  * -EPROTO: another process has overwritten the channel's memory;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -943,17 +987,6 @@ RR_MUST_CHECK int rr_client_send_wait(rr_client *cli, const void *data, size_t l
                                       int64_t timeout_ns) RR_NONNULL(1);
 
 /**
- * Sends a request, a message, and waits for a free slot; its reply is collected later by the number stored in id.
- *
- * Return value: as rr_client_send_wait (-ENOBUFS only if wait says to try once), and
- * -E2BIG: msg or wait has fields set that this version does not know;
- * -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
- * RR_MSG_UTF8 and RR_MSG_END_ALIGNED; or wait is not valid.
- */
-RR_MUST_CHECK int rr_client_send_msg(rr_client *cli, const rr_msg *msg, uint64_t *id,
-                                     const rr_wait *wait) RR_NONNULL(1);
-
-/**
  * Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
  * a free slot, and not for a server. data may be NULL if len is 0.
  *
@@ -983,11 +1016,11 @@ RR_MUST_CHECK int rr_client_post(rr_client *cli, const void *data, size_t len, i
  *
  * Return value: the reply's length, 0 for an empty one, or
  * -EAGAIN: it is not there yet;
- * -EMSGSIZE: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
- * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -EOVERFLOW: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
+ * -ESTALE: the id is no request of this handle any more; see CODES;
  * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
- * -ECANCELED: the server let go of the request without a reply; the id is used up;
+ * -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
+ * -ENOMSG: the server dismissed the request; the id is used up;
  * -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
  * -EPROTO: another process has overwritten the channel's memory; the id is used up;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -1005,8 +1038,7 @@ RR_MUST_CHECK int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size
  * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
  * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
  * the time;
- * -EPERM: the system does not let this process sleep;
- * -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+ * -EPERM: the system does not let this process sleep.
  */
 RR_MUST_CHECK int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap,
                                          int64_t timeout_ns) RR_NONNULL(1);
@@ -1021,9 +1053,7 @@ RR_MUST_CHECK int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf,
  * -ECONNREFUSED: RR_OPT_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
  * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
  * -EPERM: the system does not let this process sleep;
- * -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
- * -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
- * cleared the channel;
+ * -ESTALE: none has one, and one of the ids is no request of this handle any more; see CODES;
  * -E2BIG: wait has fields set that this version does not know;
  * -EINVAL: cli or ids is null, or n is 0, or all ids are 0, or wait is not valid;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -1035,14 +1065,14 @@ RR_MUST_CHECK int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, si
 /**
  * Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's
  * reply will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for
- * the request gets -ECANCELED.
+ * the request gets -ESTALE.
  *
  * What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
  * least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
  *
  * Return value: 0 if it was withdrawn, or
  * -EALREADY: its reply, or another outcome, is there: collect it;
- * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -ESTALE: the id is no request of this handle any more; see CODES;
  * -EINVAL: cli is null;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
  * -ESHUTDOWN: the handle was stopped.
@@ -1059,17 +1089,87 @@ int rr_client_cancel(rr_client *cli, uint64_t id) RR_NONNULL(1);
 int64_t rr_client_pending(const rr_client *cli) RR_NONNULL(1);
 
 /**
- * Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0,
- * tells those of the calling thread's last rr_client_req that met one.
+ * Sends a request, waits for its reply and copies that into buf, of cap bytes. result tells what the reply is, and,
+ * of an error reply, code and text; it may be NULL.
  *
- * The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
- * text of more than 1024 bytes so many are kept.
+ * wait covers all of it. If the call ends otherwise than by a reply, the request is withdrawn. A reply that is longer
+ * than cap stays: result->id is what collects it. If result is NULL, it is dropped.
  *
- * Return value: the text's length without the NUL, or
- * -ESTALE: there is none of that id, or no longer;
- * -EINVAL: cli is null.
+ * Return value: the reply's length, 0 for an empty one, or
+ * -ETIMEDOUT: the deadline passed;
+ * -EAGAIN, -ENOBUFS: wait says to try once, and the reply was not there at once, or no slot was free;
+ * -EINTR: a signal handler ran while the call waited; the request was withdrawn;
+ * -EPERM: the system does not let this process sleep;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives;
+ * -EMSGSIZE: the request is longer than the channel allows, and was not sent;
+ * -EOVERFLOW: the reply is longer than cap; result->length tells how long;
+ * -EOWNERDEAD: the server died with the request;
+ * -EREMOTEIO: the server replied with an error, which result tells;
+ * -ENOMSG: the server dismissed the request;
+ * -ESTALE: somebody cleared the channel;
+ * -E2BIG: msg, result or wait has fields set that this version does not know;
+ * -EINVAL: cli or msg is null, or msg->data or buf is null with a length that is not 0, or a structure's size is that
+ * of none, or msg->msg_type is 1 to 127, or msg->flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or
+ * msg->length is not 8 in a channel of integers;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
  */
-int64_t rr_client_remote_error(rr_client *cli, uint64_t id, int *code, char *text, size_t cap) RR_NONNULL(1);
+RR_MUST_CHECK int64_t rr_client_req_msg(rr_client *cli, const rr_msg *msg, void *buf, size_t cap, rr_result *result,
+                                        const rr_wait *wait) RR_NONNULL(1);
+
+/**
+ * Sends a request and waits for a free slot; its reply is collected later by the number stored in id.
+ *
+ * Return value: 0, or
+ * -ENOBUFS: wait says to try once, and no slot is free, or not for one that has not waited;
+ * -ETIMEDOUT: no slot was free in time;
+ * -EINTR: a signal handler ran while the call waited; nothing was sent;
+ * -EPERM: the system does not let this process sleep;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
+ * -EMSGSIZE: the request is longer than the channel allows;
+ * -E2BIG: msg or wait has fields set that this version does not know;
+ * -EINVAL: cli, msg or id is null, or msg->data is null and its length is not 0, or a structure's size is that of
+ * none, or msg->msg_type is 1 to 127, or msg->flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or
+ * msg->length is not 8 in a channel of integers;
+ * -EPROTO: another process has overwritten the channel's memory;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int rr_client_send_msg(rr_client *cli, const rr_msg *msg, uint64_t *id,
+                                     const rr_wait *wait) RR_NONNULL(1);
+
+/**
+ * Sends a one-way message, as rr_client_post does.
+ *
+ * Return value: as rr_client_send_msg, except that there is no id.
+ */
+RR_MUST_CHECK int rr_client_post_msg(rr_client *cli, const rr_msg *msg, const rr_wait *wait) RR_NONNULL(1);
+
+/**
+ * Collects the reply to a request, and waits for it: copies it into buf, of cap bytes. result tells what the reply
+ * is, and, of an error reply, code and text; it may be NULL.
+ *
+ * Return value: the reply's length, 0 for an empty one, or
+ * -EAGAIN: wait says to try once, and it is not there yet;
+ * -ETIMEDOUT: it did not come in time; the request is still pending;
+ * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
+ * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
+ * the time;
+ * -EPERM: the system does not let this process sleep;
+ * -EOVERFLOW: the reply is longer than cap, and stays; result->length tells how long it is;
+ * -ESTALE: the id is no request of this handle any more; see CODES;
+ * -EOWNERDEAD: the server died with the request; the id is used up;
+ * -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
+ * -ENOMSG: the server dismissed the request; the id is used up;
+ * -E2BIG: result or wait has fields set that this version does not know;
+ * -EINVAL: cli is null, or buf is null and cap is not 0, or a structure's size is that of none;
+ * -EPROTO: another process has overwritten the channel's memory; the id is used up;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+RR_MUST_CHECK int64_t rr_client_get_msg(rr_client *cli, uint64_t id, void *buf, size_t cap, rr_result *result,
+                                        const rr_wait *wait) RR_NONNULL(1);
 
 /**
  * Takes a slot and lends its buffer, in the channel's memory, for a request to be written in place; waits for a free
@@ -1122,8 +1222,9 @@ RR_MUST_CHECK int rr_client_commit(rr_client *cli, rr_buffer *buffer, uint64_t *
 int rr_client_abort(rr_client *cli, rr_buffer *buffer) RR_NONNULL(1);
 
 /**
- * Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may
- * be read until rr_client_release, or any other call that collects the id.
+ * Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. result tells
+ * of an error reply its code and text; it may be NULL. The bytes may be read until rr_client_release, or any other
+ * call that collects the id.
  *
  * Return value: the reply's length, 0 for an empty one, or
  * -EAGAIN: wait says to try once, and it is not there yet;
@@ -1132,25 +1233,25 @@ int rr_client_abort(rr_client *cli, rr_buffer *buffer) RR_NONNULL(1);
  * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
  * the time;
  * -EPERM: the system does not let this process sleep;
- * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -ESTALE: the id is no request of this handle any more; see CODES;
  * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
- * -ECANCELED: the server let go of the request without a reply, and the id is used up; or another thread cancelled it
- * meanwhile, or somebody cleared the channel;
- * -E2BIG: wait has fields set that this version does not know;
- * -EINVAL: cli or view is null, or wait is not valid, or the channel is one of integers;
+ * -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
+ * -ENOMSG: the server dismissed the request; the id is used up;
+ * -E2BIG: result or wait has fields set that this version does not know;
+ * -EINVAL: cli or view is null, or result or wait is not valid, or the channel is one of integers;
  * -EPROTO: another process has overwritten the channel's memory; the id is used up;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
  * -ESHUTDOWN: the handle was stopped.
  */
-RR_MUST_CHECK int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, const rr_wait *wait) RR_NONNULL(1);
+RR_MUST_CHECK int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, rr_result *result,
+                                     const rr_wait *wait) RR_NONNULL(1);
 
 /**
  * Done with a reply: its slot is free, and the id used up. It need not have been looked at.
  *
  * Return value: 0, or
  * -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
- * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -ESTALE: the id is no request of this handle any more; see CODES;
  * -EINVAL: cli is null;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
  * -ESHUTDOWN: the handle was stopped.
@@ -1206,8 +1307,9 @@ int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value) RR_NONNULL(1);
  * -EPERM: the system does not let this process sleep;
  * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
  * -EOWNERDEAD: the server died with the request;
- * -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
- * -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+ * -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
+ * -ENOMSG: the server dismissed the request;
+ * -ESTALE: somebody cleared the channel;
  * -EINVAL: cli or reply is null, or the channel is one of bytes;
  * -EPROTO: another process has overwritten the channel's memory;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -1229,15 +1331,33 @@ RR_MUST_CHECK int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *repl
 RR_MUST_CHECK int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id) RR_NONNULL(1);
 
 /**
+ * Sends a number as rr_client_send_i64 does, and waits for a free slot.
+ *
+ * Return value: as rr_client_send_i64 (-ENOBUFS only if timeout_ns is 0), and
+ * -ETIMEDOUT: no slot was free in time;
+ * -EINTR: a signal handler ran while the call waited; nothing was sent;
+ * -EPERM: the system does not let this process sleep.
+ */
+RR_MUST_CHECK int rr_client_send_wait_i64(rr_client *cli, int64_t value, uint64_t *id,
+                                          int64_t timeout_ns) RR_NONNULL(1);
+
+/**
+ * Sends a number as a one-way message, as rr_client_post does.
+ *
+ * Return value: as rr_client_send_wait_i64, except that there is no id.
+ */
+RR_MUST_CHECK int rr_client_post_i64(rr_client *cli, int64_t value, int64_t timeout_ns) RR_NONNULL(1);
+
+/**
  * Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used
  * up.
  *
  * Return value: 0, or
  * -EAGAIN: it is not there yet;
- * -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+ * -ESTALE: the id is no request of this handle any more; see CODES;
  * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
- * -ECANCELED: the server let go of the request without a reply; the id is used up;
+ * -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
+ * -ENOMSG: the server dismissed the request; the id is used up;
  * -EINVAL: cli or value is null, or the channel is one of bytes;
  * -EPROTO: another process has overwritten the channel's memory; the id is used up;
  * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -1255,8 +1375,7 @@ RR_MUST_CHECK int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value)
  * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
  * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
  * the time;
- * -EPERM: the system does not let this process sleep;
- * -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+ * -EPERM: the system does not let this process sleep.
  */
 RR_MUST_CHECK int rr_client_get_wait_i64(rr_client *cli, uint64_t id, int64_t *value, int64_t timeout_ns) RR_NONNULL(1);
 
@@ -1382,8 +1501,8 @@ int rr_channel_is_current(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What
- * servers hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets
- * it back at once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
+ * servers hold is given up: their replies will be refused with -ESTALE. A client that
+ * waits for one of these requests gets -ESTALE at once. Queued one-way messages are dropped.
  *
  * Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
  *
@@ -1562,6 +1681,9 @@ int rr_stats_init(rr_stats *stats, uint32_t size);
 
 /** Initialises an rr_msg to an empty message. */
 #define RR_MSG_INIT {sizeof(rr_msg), 0, NULL, 0, 0, 0}
+
+/** Initialises an rr_result, to tell no text. */
+#define RR_RESULT_INIT {sizeof(rr_result), 0, 0, 0, 0, 0, NULL, 0, 0, {0, 0}}
 
 /** Initialises an rr_buffer, to be filled by rr_client_loan or rr_reply_loan. */
 #define RR_BUFFER_INIT {sizeof(rr_buffer), 0, 0, NULL, 0, 0, 0, 0}

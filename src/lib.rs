@@ -71,7 +71,7 @@ pub use channel::membership::Role;
 pub use channel::message::{Buffer, Bytes, Message, TYPE_MIN};
 pub use channel::options::Options;
 pub use channel::stats::Stats;
-pub use client::Client;
+pub use client::{Client, Reply};
 pub use error::{Error, Result};
 pub use layout::geometry::Kind;
 pub use layout::lines::{END_ALIGNED, ONE_WAY, UTF8};

@@ -2,7 +2,7 @@
 //! fails is an error.
 
 use crate::error::{Error, Result};
-use std::alloc::{Layout, alloc, alloc_zeroed};
+use std::alloc::{Layout, alloc};
 
 /// A value in memory of its own; the value is dropped if there is none.
 pub(crate) fn boxed<T>(value: T) -> Result<Box<T>> {
@@ -15,21 +15,6 @@ pub(crate) fn boxed<T>(value: T) -> Result<Box<T>> {
     // SAFETY: room for a T, and nobody else knows it.
     unsafe { memory.write(value) };
     // SAFETY: from the allocator that boxes use, with the layout of a T, and initialised.
-    Ok(unsafe { Box::from_raw(memory) })
-}
-
-/// A value that is all zeros, in memory of its own that is not touched before it is used.
-///
-/// # Safety
-/// Zeros must be a valid value.
-pub(crate) unsafe fn zeroed<T>() -> Result<Box<T>> {
-    const { assert!(size_of::<T>() > 0) };
-    // SAFETY: the size is not zero.
-    let memory = unsafe { alloc_zeroed(Layout::new::<T>()) }.cast::<T>();
-    if memory.is_null() {
-        return Err(Error::NoMemory);
-    }
-    // SAFETY: from the allocator that boxes use, with the layout of a T, and valid, says the caller.
     Ok(unsafe { Box::from_raw(memory) })
 }
 

@@ -102,7 +102,7 @@ fn clear_ends_the_wait_of_another_process() {
 
 fn waiting() {
     let client = Options::new().client(child::setting("NAME")).unwrap();
-    assert_eq!(client.req(b"asked", &mut [0; 8], Timeout::FOREVER), Err(Error::Canceled));
+    assert_eq!(client.req(b"asked", &mut [0; 8], Timeout::FOREVER), Err(Error::Stale));
     assert_eq!(client.pending(), 0);
 }
 

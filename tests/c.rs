@@ -124,6 +124,7 @@ families! {
     eventfds,
     forked_anyhow,
     forking,
+    general_forms,
     handing_on,
     header_twice,
     integer_outcomes,

@@ -58,7 +58,7 @@ fn a_request_that_its_server_let_go_of_is_dismissed() {
     sample.recv();
     sample.server.dismiss(id).unwrap();
     assert_eq!(words(&sample), (0x0010_0102, 0x0010_0206), "DISMISSED, client 2");
-    assert_eq!(sample.get(id), Err(Error::Canceled));
+    assert_eq!(sample.get(id), Err(Error::Dismissed));
     assert_eq!(sample.u64(FIRST + REPLY), 0x0010_0000, "FREE");
 }
 
@@ -177,8 +177,8 @@ fn a_thread_that_waits_for_one_reply_and_one_that_watches_it_are_both_in_its_wor
         sample.until(word, 0x0010_0231);
         sample.recv();
         sample.server.dismiss(id).unwrap();
-        assert_eq!(waiter.join().unwrap(), Err(Error::Canceled));
+        assert_eq!(waiter.join().unwrap(), Err(Error::Dismissed));
         // It may find the request collected already.
-        assert!(matches!(watcher.join().unwrap(), Ok(1) | Err(Error::Canceled)));
+        assert!(matches!(watcher.join().unwrap(), Ok(1) | Err(Error::Stale)));
     });
 }

@@ -192,7 +192,6 @@ fn an_outcome_that_is_no_reply_is_an_error_and_leaves_nothing() {
     take(&server).reply_error(7, "seven").unwrap();
     let seven = Error::Remote { code: 7, text: "seven".into() };
     assert_eq!(client.view(failed, Timeout::FOREVER).err(), Some(seven));
-    assert_eq!(client.remote_error(failed), Ok((7, "seven".into())));
     assert_eq!(client.view(failed, Timeout::FOREVER).err(), Some(Error::Stale));
 
     let orphan = client.send(b"").unwrap();
@@ -204,7 +203,7 @@ fn an_outcome_that_is_no_reply_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_request_that_is_dropped_or_dismissed_is_canceled_at_once() {
+fn a_request_that_is_dropped_or_dismissed_is_told_at_once() {
     let (server, client) = open(1);
     for dismisses in [false, true] {
         let id = client.send(b"question").unwrap();
@@ -216,7 +215,7 @@ fn a_request_that_is_dropped_or_dismissed_is_canceled_at_once() {
             } else {
                 drop(view)
             }
-            assert_eq!(waiter.join().unwrap(), Err(Error::Canceled));
+            assert_eq!(waiter.join().unwrap(), Err(Error::Dismissed));
         });
         assert_eq!(client.get(id, &mut [0; 8]), Err(Error::Stale));
         assert_works(&server, &client);
@@ -248,7 +247,7 @@ fn a_request_whose_reply_is_refused_is_canceled() {
             }
             why => assert!(number >= 2 && matches!(why, Error::Invalid(_)), "{number}: {why:?}"),
         }
-        assert_eq!(client.get(id, &mut []), Err(Error::Canceled));
+        assert_eq!(client.get(id, &mut []), Err(Error::Dismissed));
     }
     assert_works(&server, &client);
 }
@@ -330,7 +329,7 @@ fn a_batch_is_appended_in_order_and_answered_in_any() {
 }
 
 #[test]
-fn what_is_left_of_a_batch_that_is_dropped_is_canceled() {
+fn what_is_left_of_a_batch_that_is_dropped_is_dismissed() {
     let (server, client) = open(3);
     let ids = [(); 3].map(|()| client.send(b"question").unwrap());
     let mut views = Vec::new();
@@ -339,7 +338,7 @@ fn what_is_left_of_a_batch_that_is_dropped_is_canceled() {
     drop(views);
     let mut reply = [0; 5];
     let outcomes = ids.map(|id| client.get(id, &mut reply));
-    assert_eq!(outcomes, [Err(Error::Canceled), Ok(5), Err(Error::Canceled)]);
+    assert_eq!(outcomes, [Err(Error::Dismissed), Ok(5), Err(Error::Dismissed)]);
     assert_works(&server, &client);
 }
 

@@ -128,7 +128,7 @@ fn a_thread_that_polls_is_woken_by_a_request() {
             // Dropped at once, so its client gets no reply.
             assert_eq!(server.drain(&mut Vec::new(), 2), Ok(1));
         });
-        assert_eq!(client.req(b"", &mut [], Timeout::FOREVER), Err(Error::Canceled));
+        assert_eq!(client.req(b"", &mut [], Timeout::FOREVER), Err(Error::Dismissed));
     });
     assert_eq!(client.channel().consume_replies(), Ok(1));
 }

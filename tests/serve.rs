@@ -275,7 +275,7 @@ fn a_handler_that_panics_lets_go_of_its_request() {
     let panicked =
         catch_unwind(AssertUnwindSafe(|| server.serve(Timeout::FOREVER, |_, _| panic!("as it shall"))));
     assert!(panicked.is_err());
-    assert_eq!(collect(&client, id), Err(Error::Canceled));
+    assert_eq!(collect(&client, id), Err(Error::Dismissed));
     assert_all_done(&server);
 }
 

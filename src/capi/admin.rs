@@ -88,8 +88,8 @@ pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
 }
 
 /// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What
-/// servers hold is given up: their replies will be refused with -ESTALE. Whoever waits for one of these requests gets
-/// it back at once with -ECANCELED, and whoever asks for one later gets -ESTALE. Queued one-way messages are dropped.
+/// servers hold is given up: their replies will be refused with -ESTALE. A client that
+/// waits for one of these requests gets -ESTALE at once. Queued one-way messages are dropped.
 ///
 /// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
 ///

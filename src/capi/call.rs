@@ -1,18 +1,18 @@
 //! Sending requests, collecting replies.
 
-use super::convert::{buffer, copy_text, count, handle, numbers, payload, place, status};
-use super::structures::{message, wait as as_wait};
-use super::types::{rr_client, rr_msg, rr_wait};
+use super::convert::{buffer, count, handle, numbers, payload, place, status};
+use super::structures::wait as as_wait;
+use super::types::{rr_client, rr_wait};
 use crate::error::Result;
 use crate::{Kind, Timeout};
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_int, c_void};
 
 /// Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
 /// if len is 0, and buf if cap is 0.
 ///
 /// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ECANCELED and -ESHUTDOWN a server may have acted on
-/// the request, or not.
+/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ENOMSG, -ESTALE and -ESHUTDOWN a server may have
+/// acted on the request, or not.
 ///
 /// Return value: the reply's length, 0 for an empty one, or
 /// -ETIMEDOUT: the deadline passed;
@@ -23,8 +23,9 @@ use std::ffi::{c_char, c_int, c_void};
 /// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and
 /// was dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
 /// -EOWNERDEAD: the server died with the request;
-/// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
-/// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+/// -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
+/// -ENOMSG: the server dismissed the request;
+/// -ESTALE: somebody cleared the channel;
 /// -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -98,33 +99,6 @@ pub unsafe extern "C" fn rr_client_send_wait(
     status(|| unsafe { send(cli, data, len, Timeout::from_nanos(timeout_ns), id) })
 }
 
-/// Sends a request, a message, and waits for a free slot; its reply is collected later by the number stored in id.
-///
-/// Return value: as rr_client_send_wait (-ENOBUFS only if wait says to try once), and
-/// -E2BIG: msg or wait has fields set that this version does not know;
-/// -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
-/// RR_MSG_UTF8 and RR_MSG_END_ALIGNED; or wait is not valid.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn rr_client_send_msg(
-    cli: *mut rr_client,
-    msg: *const rr_msg,
-    id: *mut u64,
-    wait: *const rr_wait,
-) -> c_int {
-    status(|| {
-        // SAFETY: the caller's pointers are null or valid.
-        let client = unsafe { handle(cli) }?;
-        // SAFETY: as above.
-        let message = unsafe { message(msg) }?;
-        // SAFETY: as above.
-        let id = unsafe { place("id", id) }?;
-        // SAFETY: as above.
-        *id = client.0.send_msg(&message, unsafe { as_wait(wait) }?)?;
-        Ok(())
-    })
-}
-
 /// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
 /// a free slot, and not for a server. data may be NULL if len is 0.
 ///
@@ -184,11 +158,11 @@ unsafe fn send(
 ///
 /// Return value: the reply's length, 0 for an empty one, or
 /// -EAGAIN: it is not there yet;
-/// -EMSGSIZE: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
-/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -EOVERFLOW: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
+/// -ESTALE: the id is no request of this handle any more; see CODES;
 /// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-/// -ECANCELED: the server let go of the request without a reply; the id is used up;
+/// -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
+/// -ENOMSG: the server dismissed the request; the id is used up;
 /// -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -209,8 +183,7 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
 /// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
-/// -EPERM: the system does not let this process sleep;
-/// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+/// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get_wait(
@@ -243,9 +216,7 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// -ECONNREFUSED: RR_OPT_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
 /// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
 /// -EPERM: the system does not let this process sleep;
-/// -ESTALE: none has one, and one of the ids is none of this handle's, or was collected or cancelled before;
-/// -ECANCELED: none has one, and another thread cancelled or collected one of the requests meanwhile, or somebody
-/// cleared the channel;
+/// -ESTALE: none has one, and one of the ids is no request of this handle any more; see CODES;
 /// -E2BIG: wait has fields set that this version does not know;
 /// -EINVAL: cli or ids is null, or n is 0, or all ids are 0, or wait is not valid;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -270,14 +241,14 @@ pub unsafe extern "C" fn rr_client_wait_any(
 
 /// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's
 /// reply will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for
-/// the request gets -ECANCELED.
+/// the request gets -ESTALE.
 ///
 /// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
 /// least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
 ///
 /// Return value: 0 if it was withdrawn, or
 /// -EALREADY: its reply, or another outcome, is there: collect it;
-/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -ESTALE: the id is no request of this handle any more; see CODES;
 /// -EINVAL: cli is null;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
@@ -296,33 +267,4 @@ pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int
 pub unsafe extern "C" fn rr_client_pending(cli: *const rr_client) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { handle(cli) }.map(|client| client.0.pending()))
-}
-
-/// Tells code and text of an error reply that this handle collected, by its id; the newest 64 are kept. For id 0,
-/// tells those of the calling thread's last rr_client_req that met one.
-///
-/// The code is stored in code, and the text, with a NUL, in text, of cap bytes, cut to fit. Either may be NULL. Of a
-/// text of more than 1024 bytes so many are kept.
-///
-/// Return value: the text's length without the NUL, or
-/// -ESTALE: there is none of that id, or no longer;
-/// -EINVAL: cli is null.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rr_client_remote_error(
-    cli: *mut rr_client,
-    id: u64,
-    code: *mut c_int,
-    text: *mut c_char,
-    cap: usize,
-) -> i64 {
-    count(|| {
-        // SAFETY: the caller's pointers are null or valid.
-        let (found, sentence) = unsafe { handle(cli) }?.0.remote_error(id)?;
-        // SAFETY: as above.
-        if let Some(code) = unsafe { code.as_mut() } {
-            *code = found;
-        }
-        // SAFETY: the caller's text has room for `cap` bytes.
-        Ok(unsafe { copy_text(sentence.as_bytes(), text, cap) })
-    })
 }

@@ -1,8 +1,9 @@
 //! Sending requests and collecting replies without copies.
 
 use super::convert::{count, describe_view, handle, null, place, status};
+use super::result::{Telling, left};
 use super::structures::{end_buffer, fill, read, size_of_place, wait as as_wait};
-use super::types::{rr_buffer, rr_client, rr_view, rr_wait};
+use super::types::{rr_buffer, rr_client, rr_result, rr_view, rr_wait};
 use std::ffi::c_int;
 
 /// Takes a slot and lends its buffer, in the channel's memory, for a request to be written in place; waits for a free
@@ -104,8 +105,9 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, buffer: *mut rr_bu
     })
 }
 
-/// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. The bytes may
-/// be read until rr_client_release, or any other call that collects the id.
+/// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. result tells
+/// of an error reply its code and text; it may be NULL. The bytes may be read until rr_client_release, or any other
+/// call that collects the id.
 ///
 /// Return value: the reply's length, 0 for an empty one, or
 /// -EAGAIN: wait says to try once, and it is not there yet;
@@ -114,13 +116,12 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, buffer: *mut rr_bu
 /// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
 /// -EPERM: the system does not let this process sleep;
-/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -ESTALE: the id is no request of this handle any more; see CODES;
 /// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-/// -ECANCELED: the server let go of the request without a reply, and the id is used up; or another thread cancelled it
-/// meanwhile, or somebody cleared the channel;
-/// -E2BIG: wait has fields set that this version does not know;
-/// -EINVAL: cli or view is null, or wait is not valid, or the channel is one of integers;
+/// -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
+/// -ENOMSG: the server dismissed the request; the id is used up;
+/// -E2BIG: result or wait has fields set that this version does not know;
+/// -EINVAL: cli or view is null, or result or wait is not valid, or the channel is one of integers;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
@@ -130,6 +131,7 @@ pub unsafe extern "C" fn rr_client_view(
     cli: *mut rr_client,
     id: u64,
     view: *mut rr_view,
+    result: *mut rr_result,
     wait: *const rr_wait,
 ) -> i64 {
     count(|| {
@@ -139,20 +141,28 @@ pub unsafe extern "C" fn rr_client_view(
             return Err(null("view"));
         }
         // SAFETY: as above.
-        let reply = client.0.look_at(id, &client.0.channel().deadline(&unsafe { as_wait(wait) }?)?)?;
-        let described = rr_view {
-            id,
-            data: reply.bytes.cast(),
-            length: reply.length,
-            msg_type: reply.message_type,
-            flags: reply.flags,
-            client: 0,
-            redeliveries: 0,
-            reserved: [0; 2],
-        };
+        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
         // SAFETY: as above.
-        unsafe { describe_view(view, &described) };
-        Ok(reply.length)
+        let mut telling = unsafe { Telling::begin(result) }?;
+        let outcome = client.0.look_at(id, &deadline, |found| telling.take_error(found)).map(|found| {
+            let reply = found.reply();
+            telling.note(&reply);
+            let described = rr_view {
+                id,
+                data: found.bytes.cast(),
+                length: reply.length,
+                msg_type: reply.message_type,
+                flags: reply.flags,
+                client: 0,
+                redeliveries: 0,
+                reserved: [0; 2],
+            };
+            // SAFETY: as above.
+            unsafe { describe_view(view, &described) };
+            reply.length
+        });
+        telling.end(if outcome.is_ok() { id } else { left(id, &outcome) }, &outcome);
+        outcome
     })
 }
 
@@ -160,7 +170,7 @@ pub unsafe extern "C" fn rr_client_view(
 ///
 /// Return value: 0, or
 /// -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
-/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -ESTALE: the id is no request of this handle any more; see CODES;
 /// -EINVAL: cli is null;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.

@@ -22,7 +22,7 @@ use std::slice;
 /// call that it is returned to.
 ///
 /// A C++ exception that leaves the handler leaves rr_serve, too, and its request is dismissed: the client's call fails
-/// with -ECANCELED at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
+/// with -ENOMSG at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
 /// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
 ///
 /// Return value: 0 after RR_SERVE_STOP, or

@@ -80,8 +80,9 @@ pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) 
 /// -EPERM: the system does not let this process sleep;
 /// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
 /// -EOWNERDEAD: the server died with the request;
-/// -EREMOTEIO: the server replied with an error; see rr_client_remote_error;
-/// -ECANCELED: the server let go of the request without a reply, or somebody cleared the channel;
+/// -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
+/// -ENOMSG: the server dismissed the request;
+/// -ESTALE: somebody cleared the channel;
 /// -EINVAL: cli or reply is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -116,14 +117,47 @@ pub unsafe extern "C" fn rr_client_req_i64(
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id: *mut u64) -> c_int {
-    status(|| {
-        // SAFETY: the caller's pointers are null or valid.
-        let client = unsafe { handle(cli) }?;
-        // SAFETY: as above.
-        let id = unsafe { place("id", id) }?;
-        *id = client.0.send_i64(value)?;
-        Ok(())
-    })
+    // SAFETY: the caller's pointers are null or valid.
+    status(|| unsafe { send(cli, value, id, Timeout::NOW) })
+}
+
+/// Sends a number as rr_client_send_i64 does, and waits for a free slot.
+///
+/// Return value: as rr_client_send_i64 (-ENOBUFS only if timeout_ns is 0), and
+/// -ETIMEDOUT: no slot was free in time;
+/// -EINTR: a signal handler ran while the call waited; nothing was sent;
+/// -EPERM: the system does not let this process sleep.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rr_client_send_wait_i64(
+    cli: *mut rr_client,
+    value: i64,
+    id: *mut u64,
+    timeout_ns: i64,
+) -> c_int {
+    // SAFETY: the caller's pointers are null or valid.
+    status(|| unsafe { send(cli, value, id, Timeout::from_nanos(timeout_ns)) })
+}
+
+/// Sends a number as a one-way message, as rr_client_post does.
+///
+/// Return value: as rr_client_send_wait_i64, except that there is no id.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rr_client_post_i64(cli: *mut rr_client, value: i64, timeout_ns: i64) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| unsafe { handle(cli) }?.0.post_i64(value, Timeout::from_nanos(timeout_ns)))
+}
+
+/// # Safety
+/// Pointers must be null or valid.
+unsafe fn send(cli: *mut rr_client, value: i64, id: *mut u64, timeout: Timeout) -> Result<()> {
+    // SAFETY: the caller's.
+    let client = unsafe { handle(cli) }?;
+    // SAFETY: the caller's.
+    let id = unsafe { place("id", id) }?;
+    *id = client.0.send_wait_i64(value, timeout)?;
+    Ok(())
 }
 
 /// Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used
@@ -131,10 +165,10 @@ pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id:
 ///
 /// Return value: 0, or
 /// -EAGAIN: it is not there yet;
-/// -ESTALE: the id is none of this handle's, or was collected or cancelled before;
+/// -ESTALE: the id is no request of this handle any more; see CODES;
 /// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error; the id is used up, but for rr_client_remote_error;
-/// -ECANCELED: the server let go of the request without a reply; the id is used up;
+/// -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
+/// -ENOMSG: the server dismissed the request; the id is used up;
 /// -EINVAL: cli or value is null, or the channel is one of bytes;
 /// -EPROTO: another process has overwritten the channel's memory; the id is used up;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
@@ -155,8 +189,7 @@ pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: 
 /// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
 /// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
 /// the time;
-/// -EPERM: the system does not let this process sleep;
-/// -ECANCELED: also, another thread cancelled the request meanwhile, or somebody cleared the channel.
+/// -EPERM: the system does not let this process sleep.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get_wait_i64(

@@ -7,11 +7,13 @@
 //! | [`types`] | structures and constants |
 //! | [`convert`] | arguments in, codes out |
 //! | [`structures`] | structures of callers of other versions |
+//! | [`result`] | what came back, in an `rr_result` |
 //! | [`open`] | opening, stopping, freeing |
 //! | [`serve`] | taking requests, replying |
 //! | [`serve_in_place`] | the same without copies, in batches |
 //! | [`handler`] | a loop around a handler |
 //! | [`call`] | sending requests, collecting replies |
+//! | [`call_msg`] | the same by general forms: messages, results, waits |
 //! | [`call_in_place`] | the same without copies |
 //! | [`integers`] | channels of integers |
 //! | [`channel`] | geometry, statistics, identity |
@@ -23,6 +25,7 @@
 #![allow(clippy::missing_safety_doc, clippy::not_unsafe_ptr_arg_deref, missing_docs)]
 
 mod convert;
+mod result;
 mod structures;
 mod types;
 
@@ -36,6 +39,8 @@ mod serve_in_place;
 mod handler;
 
 mod call;
+
+mod call_msg;
 
 mod call_in_place;
 

@@ -115,8 +115,8 @@ pub unsafe extern "C-unwind" fn rr_server_from_fd(
 /// Attaches a client handle to an existing channel; never creates one.
 ///
 /// path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
-/// opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must be freed with
-/// rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
+/// opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must
+/// be freed with rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
 ///
 /// Return value: 0, or
 /// -ENOENT: there is no such channel, or it did not appear in time;
@@ -249,9 +249,9 @@ pub unsafe extern "C" fn rr_server_interrupt(srv: *mut rr_server) -> c_int {
     status(|| unsafe { handle(srv) }.map(|server| server.0.interrupt()))
 }
 
-/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
-/// A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
-/// handles are not concerned.
+/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
+/// asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
+/// others go on. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///
@@ -264,8 +264,8 @@ pub unsafe extern "C" fn rr_server_wake(srv: *mut rr_server) -> c_int {
 }
 
 /// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
-/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending,
-/// rr_client_remote_error and those about the channel. Other handles are not concerned.
+/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending
+/// and those about the channel. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///
@@ -292,9 +292,9 @@ pub unsafe extern "C" fn rr_client_interrupt(cli: *mut rr_client) -> c_int {
     status(|| unsafe { handle(cli) }.map(|client| client.0.interrupt()))
 }
 
-/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep, asleep.
-/// A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all others go on. Other
-/// handles are not concerned.
+/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
+/// asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
+/// others go on. Other handles are not concerned.
 ///
 /// Async-signal-safe: a signal handler may call it.
 ///

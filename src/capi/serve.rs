@@ -1,9 +1,9 @@
 //! Taking requests, replying.
 
 use super::convert::{buffer, count, describe_request, handle, payload, place, status, string};
-use super::structures::message;
-use super::types::{rr_msg, rr_request, rr_server};
-use crate::error::{Error, Result};
+use super::structures::{message, wait as as_wait};
+use super::types::{rr_msg, rr_request, rr_server, rr_wait};
+use crate::error::Result;
 use crate::server::Received;
 use crate::{Kind, Timeout};
 use std::ffi::{c_char, c_int, c_void};
@@ -15,7 +15,7 @@ use std::ffi::{c_char, c_int, c_void};
 ///
 /// Return value: the request's length, 0 for an empty one, or
 /// -EAGAIN: there is none;
-/// -EMSGSIZE: it is longer than cap; req says how long, and the request stays queued;
+/// -EOVERFLOW: it is longer than cap; req says how long, and the request stays queued;
 /// -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
 /// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
 /// -ESHUTDOWN: the handle was stopped.
@@ -52,6 +52,35 @@ pub unsafe extern "C" fn rr_recv_wait(
     count(|| unsafe { recv(srv, buf, cap, req, Timeout::from_nanos(timeout_ns)) })
 }
 
+/// Takes the oldest request and waits for one, in a channel of either kind: in one of integers, buf gets the 8 bytes
+/// of an int64_t.
+///
+/// Return value: as rr_recv_wait, and
+/// -EPROTO: another process has overwritten the channel's memory;
+/// -E2BIG: wait has fields set that this version does not know.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rr_recv_msg(
+    srv: *mut rr_server,
+    buf: *mut c_void,
+    cap: usize,
+    req: *mut rr_request,
+    wait: *const rr_wait,
+) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let server = unsafe { handle(srv) }?;
+        let kind = server.0.channel().kind();
+        // SAFETY: as above.
+        let described = unsafe { place("req", req) }?;
+        let buf = buffer(buf, cap)?;
+        // SAFETY: as above.
+        let deadline = server.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
+        // SAFETY: the caller's buffer has room for `cap` bytes.
+        tell(described, unsafe { server.0.recv_of_kind(kind, buf, cap, &deadline) }?, cap)
+    })
+}
+
 /// # Safety
 /// Pointers must be null or valid.
 unsafe fn recv(
@@ -66,19 +95,17 @@ unsafe fn recv(
     // SAFETY: the caller's.
     let described = unsafe { place("req", req) }?;
     let buf = buffer(buf, cap)?;
+    let deadline = server.0.channel().deadline(&timeout.into())?;
     // SAFETY: the caller's buffer has room for `cap` bytes.
-    match unsafe {
-        server.0.recv_into(Kind::Bytes, buf, cap, &server.0.channel().deadline(&timeout.into())?)
-    }? {
-        Received::Taken(request) => {
-            describe_request(described, &request);
-            Ok(request.length)
-        }
-        Received::TooLong(request) => {
-            describe_request(described, &request);
-            Err(Error::MessageSize { length: request.length, limit: cap })
-        }
-    }
+    tell(described, unsafe { server.0.recv_into(Kind::Bytes, buf, cap, &deadline) }?, cap)
+}
+
+/// Describes a request, whether or not it fits.
+#[inline]
+fn tell(described: &mut rr_request, received: Received, cap: usize) -> Result<usize> {
+    let (Received::Taken(request) | Received::TooLong(request)) = &received;
+    describe_request(described, request);
+    received.within(cap).map(|request| request.length)
 }
 
 /// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
@@ -98,12 +125,12 @@ pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_v
     status(|| unsafe { handle(srv) }?.0.reply(id, unsafe { payload(data, len) }?))
 }
 
-/// Replies as rr_reply does, with a message.
+/// Replies as rr_reply does, with a message, in a channel of either kind.
 ///
 /// Return value: as rr_reply, and
 /// -E2BIG: msg has fields set that this version does not know;
 /// -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
-/// RR_MSG_UTF8 and RR_MSG_END_ALIGNED.
+/// RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or its length is not 8 in a channel of integers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const rr_msg) -> c_int {
     status(|| {
@@ -115,7 +142,7 @@ pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const 
     })
 }
 
-/// Ends a request without a reply: no reply will come, and its client's call fails with -ECANCELED at once. A one-way
+/// Ends a request without a reply: no reply will come, and its client's call fails with -ENOMSG at once. A one-way
 /// message is released.
 ///
 /// Return value: 0, or
@@ -142,9 +169,8 @@ pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
     status(|| unsafe { handle(srv) }?.0.release(id))
 }
 
-/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and rr_client_remote_error tells it
-/// the code and the first 1024 bytes of the text. Both are the application's; text ends with a NUL. Channels of
-/// either kind have error replies.
+/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells it code and
+/// text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
 ///
 /// Return value: 0, or
 /// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;

@@ -2,7 +2,9 @@
 //! array of them.
 
 use super::convert::{null, payload};
-use super::types::{RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, rr_buffer, rr_msg, rr_options, rr_stats, rr_wait};
+use super::types::{
+    RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, rr_buffer, rr_msg, rr_options, rr_result, rr_stats, rr_wait,
+};
 use crate::error::{Error, Result, Text};
 use crate::{Message, Timeout, Wait};
 use std::mem::{align_of, offset_of, size_of};
@@ -42,6 +44,7 @@ sized! {
     rr_stats "stats" queued,
     rr_wait "wait" cancel,
     rr_msg "msg" msg_type,
+    rr_result "result" reserved,
     rr_buffer "buffer" msg_type,
 }
 

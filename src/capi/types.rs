@@ -66,6 +66,9 @@ pub const RR_MSG_END_ALIGNED: u32 = 2;
 /// Message flag that receivers see: nobody waits for a reply. Set by rr_client_post and its like only.
 pub const RR_MSG_ONE_WAY: u32 = 4;
 
+/// Message flag that results have: the reply is an error reply.
+pub const RR_MSG_ERROR: u32 = 8;
+
 const _: () = assert!(
     RR_MSG_UTF8 == crate::UTF8
         && RR_MSG_END_ALIGNED == crate::END_ALIGNED
@@ -84,7 +87,8 @@ pub const RR_WAIT_ABSOLUTE: u32 = 0x100_0000;
 /// Wait flag: when a signal handler has run the wait goes on, under its one deadline, instead of ending with -EINTR.
 pub const RR_WAIT_RESTART: u32 = 0x200_0000;
 
-/// How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as well.
+/// How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as
+/// well.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_wait {
@@ -92,12 +96,12 @@ pub struct rr_wait {
     pub size: u32,
     /// RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, both or 0.
     pub flags: u32,
-    /// How long to wait, in nanoseconds: negative waits for ever, 0 tries once. With RR_WAIT_ABSOLUTE, until when: negative
-    /// waits for ever; if the time has passed, the call tries once and fails with -ETIMEDOUT.
+    /// How long to wait, in nanoseconds: negative waits for ever, 0 tries once. With RR_WAIT_ABSOLUTE, until when:
+    /// negative waits for ever; if the time has passed, the call tries once and fails with -ETIMEDOUT.
     pub timeout_ns: i64,
     /// A word of the caller's, or NULL. When it is not 0 the wait ends with -ECANCELED: at once if rr_server_wake or
-    /// rr_client_wake is called after it was set, else at the next look. If it is set when the call begins, the call does
-    /// nothing. A word that other threads set is an atomic one, or set with __atomic_store_n.
+    /// rr_client_wake is called after it was set, else at the next look. If it is set when the call begins, the call
+    /// does nothing. A word that other threads set is an atomic one, or set with __atomic_store_n.
     pub cancel: *const u32,
     /// Zeros.
     pub reserved: [u64; 2],
@@ -137,8 +141,8 @@ pub struct rr_options {
     /// be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
     /// participants prove that they live.
     pub mode: u32,
-    /// RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any of them
-    /// together.
+    /// RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any
+    /// of them together.
     pub flags: u32,
     /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
     pub spin_ns: i64,
@@ -226,6 +230,48 @@ pub struct rr_msg {
     pub msg_type: u32,
     /// 0.
     pub reserved: u32,
+}
+
+/// What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if the text of an error reply is
+/// wanted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rr_result {
+    /// sizeof(rr_result) of the caller.
+    pub size: u32,
+    /// Told: the reply's RR_MSG_UTF8, RR_MSG_END_ALIGNED, or both; or RR_MSG_ERROR alone.
+    pub flags: u32,
+    /// Told: the id of a request that is left to be collected, cancelled or released; else 0.
+    pub id: u64,
+    /// Told: length of the reply in bytes, even if it did not fit.
+    pub length: usize,
+    /// Told: the reply's type, 128 and up, or 0 if the server gave none.
+    pub msg_type: u32,
+    /// Told: of an error reply (-EREMOTEIO), the application's code.
+    pub code: i32,
+    /// To be set: where the text of an error reply is stored, with a NUL; or NULL.
+    pub text: *mut c_char,
+    /// To be set: bytes that text has room for. A longer text is cut.
+    pub text_cap: usize,
+    /// Told: length of the whole text without the NUL.
+    pub text_length: usize,
+    /// Zeros.
+    pub reserved: [u64; 2],
+}
+
+impl rr_result {
+    pub(super) const DEFAULT: Self = Self {
+        size: size_of::<Self>() as u32,
+        flags: 0,
+        id: 0,
+        length: 0,
+        msg_type: 0,
+        code: 0,
+        text: std::ptr::null_mut(),
+        text_cap: 0,
+        text_length: 0,
+        reserved: [0; 2],
+    };
 }
 
 /// A buffer in the channel's memory, for a request or a reply to be written in place; initialise it with

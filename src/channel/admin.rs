@@ -33,7 +33,7 @@ pub struct ParticipantInfo {
 impl Channel {
     /// Cancels every request that has no outcome yet, whosever it is; returns how many those were. Queued ones are
     /// never seen by a server. What servers hold is given up: their replies will be refused. Whoever waits for one of
-    /// these gets [`Error::Canceled`], and whoever asks for it later [`Error::Stale`]. Queued one-way messages are
+    /// these, or asks for one later, gets [`Error::Stale`]. Queued one-way messages are
     /// dropped.
     ///
     /// Replies that are there stay for their clients, and so do loans.

@@ -1,6 +1,7 @@
 //! What a message carries besides its bytes, and bytes that lie in the channel.
 
 use crate::error::{Error, Result};
+use crate::layout::geometry::{INT_SIZE, Kind};
 use crate::layout::lines::{END_ALIGNED, ONE_WAY, UTF8};
 use std::fmt;
 use std::marker::PhantomData;
@@ -31,15 +32,21 @@ impl<'a> Message<'a> {
         Self { data, message_type: 0, flags: 0 }
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
-        check_label(self.message_type, self.flags)
+    /// That it can be sent through a channel of this kind, except for its length in one of bytes.
+    #[inline]
+    pub(crate) fn check(&self, kind: Kind) -> Result<()> {
+        check_label(self.message_type, self.flags)?;
+        if kind == Kind::Int && self.data.len() != INT_SIZE as usize {
+            return Err(Error::bad_argument("length", self.data.len(), "8, in a channel of integers"));
+        }
+        Ok(())
     }
 }
 
 /// That a sender may give a message this type and these flags.
 pub(crate) fn check_label(message_type: u32, flags: u32) -> Result<()> {
     if (1..TYPE_MIN).contains(&message_type) {
-        return Err(Error::bad_argument("type", message_type, "0, or 128 and up"));
+        return Err(Error::bad_argument("msg_type", message_type, "0, or 128 and up"));
     }
     let unknown = flags & !SENDERS_FLAGS;
     if unknown != 0 {

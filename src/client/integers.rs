@@ -35,6 +35,27 @@ impl Client {
         self.send_of_kind(Kind::Int, &Message::of(&value.to_ne_bytes()), &NOW)
     }
 
+    /// As [`Client::send_wait`], of a number.
+    ///
+    /// # Errors
+    /// As [`Client::send_wait`]; [`Error::WrongKind`] in a channel of bytes.
+    pub fn send_wait_i64<'w>(&self, value: i64, wait: impl Into<Wait<'w>>) -> Result<u64> {
+        self.send_of_kind(
+            Kind::Int,
+            &Message::of(&value.to_ne_bytes()),
+            &self.channel.deadline(&wait.into())?,
+        )
+    }
+
+    /// As [`Client::post`], of a number.
+    ///
+    /// # Errors
+    /// As [`Client::post`]; [`Error::WrongKind`] in a channel of bytes.
+    pub fn post_i64<'w>(&self, value: i64, wait: impl Into<Wait<'w>>) -> Result<()> {
+        let deadline = self.channel.deadline(&wait.into())?;
+        self.begin_post(Kind::Int, &Message::of(&value.to_ne_bytes()), &deadline)
+    }
+
     /// As [`Client::get`], of a number.
     ///
     /// # Errors

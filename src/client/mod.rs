@@ -7,13 +7,13 @@
 //! | `wait_any` | waiting for any of several replies |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
+//! | `outcome` | what came of a request, and how that is read |
 //! | `slots` | how a client comes by a slot |
 //! | `turns` | whose turn it is to take a slot |
-//! | `remote_errors` | the error replies of late, for who got only a code |
 
 mod integers;
 pub mod loan;
-mod remote_errors;
+mod outcome;
 mod slots;
 mod steps;
 mod turns;
@@ -22,7 +22,7 @@ mod wait_any;
 
 use crate::channel::Channel;
 use crate::channel::message::Message;
-use crate::error::{Error, Result, Text};
+use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::memory;
@@ -30,7 +30,8 @@ use crate::protocol::Memory;
 use crate::protocol::slot::{self, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::{Deadline, NOW, Wait};
-use remote_errors::RemoteErrors;
+pub(crate) use outcome::Found;
+pub use outcome::Reply;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicI64, AtomicU32, fence};
 
@@ -41,7 +42,6 @@ pub struct Client {
     channel: Channel,
     /// The slot most likely to be free and in this processor's cache.
     recent: AtomicU32,
-    remote_errors: RemoteErrors,
     /// The slot of the newest request, and for each slot the one of the request sent after its own: replies are mostly
     /// collected in that order.
     newest: AtomicU32,
@@ -61,7 +61,6 @@ impl Client {
         Ok(Self {
             channel,
             recent: AtomicU32::new(spread),
-            remote_errors: RemoteErrors::new()?,
             newest: AtomicU32::new(0),
             sends_freely,
             gives_way_since: AtomicI64::new(0),
@@ -79,13 +78,13 @@ impl Client {
     /// covers all of it. However the call ends, nothing stays pending.
     ///
     /// # Errors
-    /// [`Error::MessageSize`] if the request is longer than the channel allows, and is not sent, or if the reply is
-    /// longer than the buffer, and is dropped; [`Error::WouldBlock`] or [`Error::NoSlots`] if the timeout is 0;
-    /// [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::NoServer`] if the handle needs a server and none is there;
-    /// [`Error::OwnerDead`] if the server died with the request;
-    /// [`Error::Remote`] if it replied with an error; [`Error::Canceled`] if it let go of the request without a reply,
-    /// or somebody cleared the channel; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of
-    /// these that come after the sending the server may have acted on the request.
+    /// [`Error::MessageSize`] if the request is longer than the channel allows, and is not sent; [`Error::Overflow`] if
+    /// the reply is longer than the buffer, and is dropped; [`Error::WouldBlock`] or [`Error::NoSlots`] if the timeout
+    /// is 0; [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::NoServer`] if the handle needs a server and none is
+    /// there; [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
+    /// [`Error::Dismissed`] if it said that no reply will come; [`Error::Stale`] if somebody cleared the channel;
+    /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of these that come after the sending
+    /// the server may have acted on the request.
     pub fn req<'w>(&self, data: &[u8], buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe {
@@ -99,6 +98,26 @@ impl Client {
         }
     }
 
+    /// As [`Client::req`], with a type and flags both ways, in a channel of either kind: in one of integers, payloads
+    /// are the number's 8 bytes. A reply that is longer than the buffer stays, to be collected by the id that
+    /// [`Error::Overflow`] has.
+    ///
+    /// # Errors
+    /// As [`Client::req`], and [`Error::Invalid`] for a type or flags that no sender may give, or for a length other
+    /// than 8 in a channel of integers.
+    pub fn req_msg<'w>(
+        &self,
+        message: &Message<'_>,
+        buffer: &mut [u8],
+        wait: impl Into<Wait<'w>>,
+    ) -> Result<Reply> {
+        let (to, capacity) = (buffer.as_mut_ptr(), buffer.len());
+        self.req_and_read(message, &self.channel.deadline(&wait.into())?, true, |found| {
+            // SAFETY: the buffer is writable for its length.
+            unsafe { found.copy_to(to, capacity) }.map(|_| found.reply())
+        })
+    }
+
     /// # Safety
     /// `buffer` must be writable for `capacity` bytes.
     pub(crate) unsafe fn req_into(
@@ -109,18 +128,47 @@ impl Client {
         capacity: usize,
         deadline: &Deadline<'_>,
     ) -> Result<usize> {
-        let (me, id) = self.begin(kind, &Message::of(data), deadline)?;
+        self.req_of_kind(kind, &Message::of(data), deadline, false, |found| {
+            // SAFETY: the caller's.
+            unsafe { found.copy_to(buffer, capacity) }
+        })
+    }
+
+    /// In a channel of either kind. `keeps` a reply that `read` has no room for.
+    pub(crate) fn req_and_read<T>(
+        &self,
+        message: &Message<'_>,
+        deadline: &Deadline<'_>,
+        keeps: bool,
+        read: impl FnOnce(&Found<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let kind = self.channel.kind();
+        message.check(kind)?;
+        self.req_of_kind(kind, message, deadline, keeps, read)
+    }
+
+    #[inline(always)]
+    fn req_of_kind<T>(
+        &self,
+        kind: Kind,
+        message: &Message<'_>,
+        deadline: &Deadline<'_>,
+        keeps: bool,
+        read: impl FnOnce(&Found<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (me, id) = self.begin(kind, message, deadline)?;
         let mut outcome = self.wait(me, id, deadline);
         if let Err(error) = outcome {
             outcome = self.withdraw_unless_done(me, id, error);
         }
         let progress = outcome?;
         self.channel.mapping().prefetch_request(id.slot);
-        // SAFETY: the caller's.
-        let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
+        let result = self.found(id, progress).and_then(|found| read(&found));
+        if let (true, Err(Error::Overflow { length, capacity, .. })) = (keeps, &result) {
+            return Err(Error::Overflow { length: *length, capacity: *capacity, id: id.to_u64() });
+        }
         slot::collect_unshared(self.channel.mapping(), id);
         self.freed(id);
-        self.remember(id, true, &result);
         result
     }
 
@@ -142,13 +190,15 @@ impl Client {
         self.send_of_kind(Kind::Bytes, &Message::of(data), &self.channel.deadline(&wait.into())?)
     }
 
-    /// As [`Client::send_wait`], with a type and flags.
+    /// As [`Client::send_wait`], with a type and flags, in a channel of either kind.
     ///
     /// # Errors
-    /// As [`Client::send_wait`], and [`Error::Invalid`] for a type or flags that no sender may give.
+    /// As [`Client::send_wait`], and [`Error::Invalid`] for a type or flags that no sender may give, or for a length
+    /// other than 8 in a channel of integers.
     pub fn send_msg<'w>(&self, message: &Message<'_>, wait: impl Into<Wait<'w>>) -> Result<u64> {
-        message.check()?;
-        self.send_of_kind(Kind::Bytes, message, &self.channel.deadline(&wait.into())?)
+        let kind = self.channel.kind();
+        message.check(kind)?;
+        self.send_of_kind(kind, message, &self.channel.deadline(&wait.into())?)
     }
 
     #[inline]
@@ -164,16 +214,26 @@ impl Client {
     /// # Errors
     /// As [`Client::send_wait`].
     pub fn post<'w>(&self, data: &[u8], wait: impl Into<Wait<'w>>) -> Result<()> {
-        self.begin_post(&Message::of(data), &self.channel.deadline(&wait.into())?)
+        self.begin_post(Kind::Bytes, &Message::of(data), &self.channel.deadline(&wait.into())?)
+    }
+
+    /// As [`Client::post`], with a type and flags, in a channel of either kind.
+    ///
+    /// # Errors
+    /// As [`Client::send_msg`].
+    pub fn post_msg<'w>(&self, message: &Message<'_>, wait: impl Into<Wait<'w>>) -> Result<()> {
+        let kind = self.channel.kind();
+        message.check(kind)?;
+        self.begin_post(kind, message, &self.channel.deadline(&wait.into())?)
     }
 
     /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.
     ///
     /// # Errors
-    /// [`Error::WouldBlock`] if it is not; [`Error::MessageSize`] if it is longer than the buffer, and it stays;
-    /// [`Error::Stale`] if the id is none of this handle's, or was collected or cancelled before;
-    /// [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
-    /// [`Error::Canceled`] if it let go of the request without a reply; [`Error::WrongKind`] in a channel of integers;
+    /// [`Error::WouldBlock`] if it is not; [`Error::Overflow`] if it is longer than the buffer, and it stays;
+    /// [`Error::Stale`] if the id is none of this handle's, or was collected or cancelled, or somebody cleared the
+    /// channel; [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
+    /// [`Error::Dismissed`] if it said that no reply will come; [`Error::WrongKind`] in a channel of integers;
     /// [`Error::Stopped`].
     pub fn get(&self, id: u64, buffer: &mut [u8]) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
@@ -184,8 +244,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], and, if the handle needs a server,
-    /// [`Error::NoServer`], after all of which the request is still pending; [`Error::Canceled`] if another thread
-    /// cancelled it meanwhile, or somebody cleared the channel.
+    /// [`Error::NoServer`], after all of which the request is still pending.
     pub fn get_wait<'w>(&self, id: u64, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe {
@@ -199,6 +258,18 @@ impl Client {
         }
     }
 
+    /// As [`Client::get_wait`], with the reply's type and flags, in a channel of either kind.
+    ///
+    /// # Errors
+    /// As [`Client::get_wait`].
+    pub fn get_msg<'w>(&self, id: u64, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<Reply> {
+        let (to, capacity) = (buffer.as_mut_ptr(), buffer.len());
+        self.get_and_read(self.channel.kind(), id, &self.channel.deadline(&wait.into())?, |found| {
+            // SAFETY: the buffer is writable for its length.
+            unsafe { found.copy_to(to, capacity) }.map(|_| found.reply())
+        })
+    }
+
     /// # Safety
     /// `buffer` must be writable for `capacity` bytes.
     pub(crate) unsafe fn get_into(
@@ -209,6 +280,21 @@ impl Client {
         capacity: usize,
         deadline: &Deadline<'_>,
     ) -> Result<usize> {
+        self.get_and_read(kind, number, deadline, |found| {
+            // SAFETY: the caller's.
+            unsafe { found.copy_to(buffer, capacity) }
+        })
+    }
+
+    /// Collects a reply that `read` has read, unless it had no room for it.
+    #[inline(always)]
+    pub(crate) fn get_and_read<T>(
+        &self,
+        kind: Kind,
+        number: u64,
+        deadline: &Deadline<'_>,
+        read: impl FnOnce(&Found<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.channel.check_running()?;
         self.channel.check_kind(kind)?;
         let me = self.channel.me()?;
@@ -216,16 +302,18 @@ impl Client {
         self.channel.mapping().prefetch_request(id.slot);
         self.channel.mapping().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
         let progress = self.wait(me, id, deadline)?;
-        // SAFETY: the caller's.
-        let result = unsafe { self.copy_out(id, progress, buffer, capacity) };
-        if let Err(Error::MessageSize { .. }) = result {
+        let result = self.found(id, progress).and_then(|found| read(&found));
+        if let Err(Error::Overflow { length, capacity, .. }) = result {
             // Another thread may have collected it meanwhile; then the length was that of a later reply.
             fence(Acquire);
             let is_there = slot::progress(self.channel.mapping(), id, me) == Ok(progress);
-            return if is_there { result } else { Err(Error::Stale) };
+            return Err(if is_there {
+                Error::Overflow { length, capacity, id: number }
+            } else {
+                Error::Stale
+            });
         }
         self.collect(id, progress)?;
-        self.remember(id, false, &result);
         result
     }
 
@@ -262,15 +350,6 @@ impl Client {
             is_sent && word.owner() == me
         };
         (0..mapping.total_slots()).filter(is_mine).count() as u32
-    }
-
-    /// Code and text of an error reply that this handle collected; the newest 64 are kept. For id 0, those of the
-    /// calling thread's last [`Client::req`] that met one.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] if there is none of that id, or no longer.
-    pub fn remote_error(&self, id: u64) -> Result<(i32, Text)> {
-        self.remote_errors.find(id).ok_or(Error::Stale)
     }
 
     /// Ends all waits of this handle with [`Error::Stopped`], and so every later call. Async-signal-safe.

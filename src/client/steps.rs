@@ -2,12 +2,11 @@
 //! withdraw it.
 
 use super::Client;
-use crate::channel::message::{Bytes, Message, RECEIVERS_FLAGS, check_length};
+use crate::channel::message::Message;
 use crate::channel::stats::Counter;
-use crate::error::text::TEXT_MAX;
-use crate::error::{Error, Result, Text};
+use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
-use crate::layout::lines::{Doorbell, INLINE, ONE_WAY, REPLY_IS_ERROR};
+use crate::layout::lines::{Doorbell, ONE_WAY};
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
 use crate::protocol::{Id, Memory, Participant, ring};
 use crate::wait::{Deadline, Polled, deadline};
@@ -30,8 +29,13 @@ impl Client {
     }
 
     /// As [`Client::begin`], for a one-way message.
-    pub(super) fn begin_post(&self, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<()> {
-        self.begin_for(Purpose::Post, Kind::Bytes, message, deadline).map(|_| ())
+    pub(super) fn begin_post(
+        &self,
+        kind: Kind,
+        message: &Message<'_>,
+        deadline: &Deadline<'_>,
+    ) -> Result<()> {
+        self.begin_for(Purpose::Post, kind, message, deadline).map(|_| ())
     }
 
     #[inline(always)]
@@ -144,7 +148,7 @@ impl Client {
             other => Some(other),
         };
         match channel.spinners.reply.until(deadline, &channel.interrupts, 1, done) {
-            Polled::Found(done) => return done.map_err(|Stale| Error::Canceled),
+            Polled::Found(done) => return done.map_err(|Stale| Error::Stale),
             Polled::Nothing => {}
             Polled::Interrupted => return Err(channel.interrupted(deadline)),
         }
@@ -163,7 +167,7 @@ impl Client {
                     channel.spinners.reply.slept(deadline::now() - begun);
                     return Ok(done);
                 }
-                Err(Stale) => return Err(Error::Canceled),
+                Err(Stale) => return Err(Error::Stale),
             };
             std::mem::replace(&mut ended, Ok(()))?;
             if channel.lacks_server(std::iter::once(id)) {
@@ -175,49 +179,6 @@ impl Client {
                 ended = channel.sleep_on_reply(id, waiting.0, deadline);
             }
         }
-    }
-
-    /// Where a reply lies and what it is, or the error that the request ended with.
-    pub(super) fn outcome(&self, id: Id, progress: Progress) -> Result<Reply> {
-        match progress {
-            Progress::Failed(_) => return Err(Error::OwnerDead),
-            Progress::Dismissed(_) => return Err(Error::Canceled),
-            Progress::Pending(_) | Progress::Ready(_) => {}
-        }
-        let mapping = self.channel.mapping();
-        let line = mapping.reply_line(id.slot);
-        let length = line.length.load(Relaxed) as usize;
-        let flags = line.flags.load(Relaxed);
-        let is_error = flags & REPLY_IS_ERROR != 0;
-        let limit = self.channel.response_max();
-        if length > if is_error { limit.max(INLINE) } else { limit } {
-            return Err(Error::Corrupt);
-        }
-        let bytes = mapping.response_bytes(id.slot, length, flags).cast_const();
-        if is_error {
-            return Err(remote_error(line.code.load(Relaxed), bytes, length));
-        }
-        let message_type = line.message_type.load(Relaxed);
-        Ok(Reply { bytes, length, message_type, flags: flags & RECEIVERS_FLAGS })
-    }
-
-    /// Copies a reply out.
-    ///
-    /// # Safety
-    /// `buffer` must be writable for `capacity` bytes.
-    #[inline]
-    pub(super) unsafe fn copy_out(
-        &self,
-        id: Id,
-        progress: Progress,
-        buffer: *mut u8,
-        capacity: usize,
-    ) -> Result<usize> {
-        let Reply { bytes, length, .. } = self.outcome(id, progress)?;
-        check_length(length, capacity)?;
-        // SAFETY: the length is within the slot's bytes and, checked above, within the buffer.
-        unsafe { bytes.copy_to_nonoverlapping(buffer, length) };
-        Ok(length)
     }
 
     /// Ends a request whose outcome has been looked at.
@@ -232,22 +193,14 @@ impl Client {
         Ok(())
     }
 
-    /// Keeps an error reply for who asks for it later. `by_caller`: nobody was told the id.
-    #[inline]
-    pub(super) fn remember<T>(&self, id: Id, by_caller: bool, result: &Result<T>) {
-        if let Err(Error::Remote { code, text }) = result {
-            self.remote_errors.remember(id.to_u64(), by_caller, *code, text);
-        }
-    }
-
     /// Ends a request that only this call knows and whose wait failed; or, if its outcome came at the last moment,
     /// yields that after all. If the request is gone, somebody cleared the channel.
     pub(super) fn withdraw_unless_done(&self, me: Participant, id: Id, error: Error) -> Result<Progress> {
         match (self.withdraw(me, id), error) {
             (Withdrawn::TooLate, _) => {
-                slot::progress(self.channel.mapping(), id, me).map_err(|Stale| Error::Canceled)
+                slot::progress(self.channel.mapping(), id, me).map_err(|Stale| Error::Stale)
             }
-            (Withdrawn::Stale, _) | (_, Error::Stale) => Err(Error::Canceled),
+            (Withdrawn::Stale, _) => Err(Error::Stale),
             (_, error) => Err(error),
         }
     }
@@ -268,20 +221,4 @@ impl Client {
             self.channel.count(Counter::Timeouts, 1);
         }
     }
-}
-
-/// Where a reply lies, in the channel's memory, and what it is.
-pub(crate) struct Reply {
-    pub bytes: *const u8,
-    pub length: usize,
-    pub message_type: u32,
-    pub flags: u32,
-}
-
-#[cold]
-fn remote_error(code: i32, bytes: *const u8, length: usize) -> Error {
-    let mut text = [0; TEXT_MAX];
-    // SAFETY: the bytes are those of a reply, within its slot.
-    let copied = unsafe { Bytes::new(bytes, length) }.read_at(0, &mut text);
-    Error::Remote { code, text: Text::of_bytes(&text[..copied], copied < length) }
 }

@@ -1,7 +1,7 @@
 //! Reading a reply in place.
 
-use super::Client;
-use super::steps::Reply;
+use super::outcome::Found;
+use super::{Client, Reply};
 use crate::channel::message::Bytes;
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
@@ -65,24 +65,33 @@ impl Client {
     /// # Errors
     /// As [`Client::get_wait`], except for the buffer.
     pub fn view<'w>(&self, id: u64, wait: impl Into<Wait<'w>>) -> Result<ReplyView<'_>> {
-        let reply = self.look_at(id, &self.channel.deadline(&wait.into())?)?;
+        let found = self.look_at(id, &self.channel.deadline(&wait.into())?, |found| found.error())?;
         // SAFETY: the reply stays where it is until it is collected, which the view does when it is dropped; it can't
         // outlive the handle.
-        let bytes = unsafe { Bytes::new(reply.bytes, reply.length) };
-        Ok(ReplyView { client: self, id, bytes, message_type: reply.message_type, flags: reply.flags })
+        let bytes = unsafe { Bytes::new(found.bytes, found.length) };
+        let Reply { message_type, flags, .. } = found.reply();
+        Ok(ReplyView { client: self, id, bytes, message_type, flags })
     }
 
-    /// Where the reply lies; it stays there until it is released. Any other outcome is collected at once.
-    pub(crate) fn look_at(&self, number: u64, deadline: &Deadline<'_>) -> Result<Reply> {
+    /// The reply, which stays where it lies until it is released. Any other outcome is collected at once; an error
+    /// reply has been read by then.
+    pub(crate) fn look_at(
+        &self,
+        number: u64,
+        deadline: &Deadline<'_>,
+        read_error: impl FnOnce(&Found<'_>) -> Error,
+    ) -> Result<Found<'_>> {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
         let me = self.channel.me()?;
         let id = self.id(number)?;
         let progress = self.wait(me, id, deadline)?;
-        let result = self.outcome(id, progress);
+        let result = match self.found(id, progress) {
+            Ok(found) if found.is_error() => Err(read_error(&found)),
+            result => result,
+        };
         if result.is_err() {
             self.collect(id, progress)?;
-            self.remember(id, false, &result);
         }
         result
     }

@@ -13,8 +13,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::WouldBlock`] if the timeout is 0 and none has; [`Error::TimedOut`]; [`Error::Interrupted`];
-    /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled before;
-    /// [`Error::Canceled`] if one was cancelled or collected during the wait; [`Error::Invalid`] if there is no id;
+    /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled;
+    /// [`Error::Invalid`] if there is no id;
     /// [`Error::NoServer`] if the handle needs a server and none is there; [`Error::Stopped`].
     pub fn wait_any<'w>(&self, ids: &[u64], wait: impl Into<Wait<'w>>) -> Result<usize> {
         self.channel.check_running()?;
@@ -29,7 +29,7 @@ impl Client {
         let done = || self.find_done(me, ids);
         let words = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         match self.channel.spinners.any.until(&deadline, &self.channel.interrupts, words, done) {
-            Polled::Found(found) => return found.map_err(during_wait),
+            Polled::Found(found) => return found,
             Polled::Nothing => {}
             Polled::Interrupted => return Err(self.channel.interrupted(&deadline)),
         }
@@ -74,7 +74,7 @@ impl Client {
             }
             if let Some(found) = self.find_done(me, ids) {
                 channel.spinners.any.slept(deadline::now() - begun);
-                return found.map_err(during_wait);
+                return found;
             }
             std::mem::replace(&mut ended, Ok(()))?;
             if channel.lacks_server(self.known(ids)) {
@@ -89,9 +89,4 @@ impl Client {
     fn known(&self, ids: &[u64]) -> impl Iterator<Item = Id> {
         ids.iter().filter(|number| **number != 0).filter_map(|number| self.id(*number).ok())
     }
-}
-
-/// What was there when the wait began and is gone now was cancelled.
-fn during_wait(error: Error) -> Error {
-    if error == Error::Stale { Error::Canceled } else { error }
 }

@@ -35,23 +35,38 @@ pub enum Error {
     /// A signal handler ran while the call waited, or the handle was interrupted (`EINTR`).
     #[error("a signal handler ran during the wait")]
     Interrupted,
-    /// The id is no longer that request's: cancelled, collected or recycled (`ESTALE`).
-    #[error("the id is no longer a request of this handle: cancelled, collected or recycled")]
+    /// The id is no request of this handle any more: cancelled, cleared, collected, replied to or recycled (`ESTALE`).
+    #[error(
+        "the id is no request of this handle any more: cancelled, cleared, collected, replied to or recycled"
+    )]
     Stale,
-    /// The request was cancelled or cleared while somebody waited for it, or the server let go of it without a reply
-    /// (`ECANCELED`).
-    #[error("the request was cancelled, or its server let go of it without a reply")]
+    /// The word that was to cancel the wait was set (`ECANCELED`).
+    #[error("the wait was cancelled by its cancel word")]
     Canceled,
+    /// The server said that no reply will come (`ENOMSG`).
+    #[error("the server dismissed the request: no reply will come")]
+    Dismissed,
     /// The reply is there already and can be collected (`EALREADY`).
     #[error("the reply is already there: collect it")]
     AlreadyReplied,
-    /// A payload is longer than the channel's limit or than the buffer given (`EMSGSIZE`).
-    #[error("a payload of {length} bytes exceeds the {limit} bytes there is room for")]
+    /// A payload is larger than the channel's limit; nothing was sent (`EMSGSIZE`).
+    #[error("a payload of {length} bytes exceeds the channel's limit of {limit} bytes")]
     MessageSize {
         /// Length of the payload, in bytes.
         length: usize,
-        /// Room there is for it, in bytes.
+        /// The most bytes that a payload may have.
         limit: usize,
+    },
+    /// A payload is longer than the buffer given (`EOVERFLOW`).
+    #[error("a payload of {length} bytes does not fit into a buffer of {capacity} bytes")]
+    Overflow {
+        /// Length of the payload, in bytes.
+        length: usize,
+        /// Length of the buffer, in bytes.
+        capacity: usize,
+        /// The id by which the reply is to be collected; 0 if it was dropped, or if the payload is a request, which
+        /// stays queued.
+        id: u64,
     },
     /// No slot of the channel is free, or those that are go to clients that have waited for long (`ENOBUFS`).
     #[error("no slot is free, or those that are go to clients that have waited for long")]
@@ -136,7 +151,9 @@ impl Error {
             Self::Stale => libc::ESTALE,
             Self::Canceled => libc::ECANCELED,
             Self::AlreadyReplied => libc::EALREADY,
+            Self::Dismissed => libc::ENOMSG,
             Self::MessageSize { .. } => libc::EMSGSIZE,
+            Self::Overflow { .. } => libc::EOVERFLOW,
             Self::NoSlots => libc::ENOBUFS,
             Self::NoServer => libc::ECONNREFUSED,
             Self::OwnerDead => libc::EOWNERDEAD,

@@ -26,15 +26,8 @@ impl Server {
     fn recv_i64_by(&self, deadline: &Deadline<'_>) -> Result<(Request, i64)> {
         let mut bytes = [0; 8];
         // SAFETY: the buffer is writable for its length.
-        match unsafe { self.recv_into(Kind::Int, bytes.as_mut_ptr(), bytes.len(), deadline) }? {
-            Received::Taken(request) if request.length == bytes.len() => {
-                Ok((request, i64::from_ne_bytes(bytes)))
-            }
-            Received::Taken(request) => {
-                // Nobody sends that who keeps to the format.
-                self.let_go_unless_ended(request.id);
-                Err(Error::Corrupt)
-            }
+        match unsafe { self.recv_of_kind(Kind::Int, bytes.as_mut_ptr(), bytes.len(), deadline) }? {
+            Received::Taken(request) => Ok((request, i64::from_ne_bytes(bytes))),
             Received::TooLong(_) => Err(Error::Corrupt),
         }
     }

@@ -18,7 +18,7 @@ use crate::channel::Channel;
 use crate::channel::message::{Message, check_length};
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
-use crate::layout::geometry::Kind;
+use crate::layout::geometry::{INT_SIZE, Kind};
 use crate::layout::lines::{Doorbell, INLINE, REPLY_IS_ERROR};
 use crate::memory;
 use crate::protocol::slot::{self, Replied};
@@ -72,8 +72,8 @@ impl Server {
     /// Takes the oldest request, if there is one, and copies it into `buffer`.
     ///
     /// # Errors
-    /// [`Error::WouldBlock`] if there is none; [`Error::MessageSize`] if it is longer than the buffer, and it stays
-    /// queued; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
+    /// [`Error::WouldBlock`] if there is none; [`Error::Overflow`] if it is longer than the buffer, and it stays queued;
+    /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn recv(&self, buffer: &mut [u8]) -> Result<Request> {
         self.recv_by(buffer, &NOW)
     }
@@ -89,11 +89,43 @@ impl Server {
     #[inline]
     fn recv_by(&self, buffer: &mut [u8], deadline: &Deadline<'_>) -> Result<Request> {
         // SAFETY: the buffer is writable for its length.
-        match unsafe { self.recv_into(Kind::Bytes, buffer.as_mut_ptr(), buffer.len(), deadline) }? {
-            Received::Taken(request) => Ok(request),
-            Received::TooLong(request) => {
-                Err(Error::MessageSize { length: request.length, limit: buffer.len() })
+        unsafe { self.recv_into(Kind::Bytes, buffer.as_mut_ptr(), buffer.len(), deadline) }?
+            .within(buffer.len())
+    }
+
+    /// As [`Server::recv_wait`], in a channel of either kind: in one of integers, the payload is the number's 8 bytes.
+    ///
+    /// # Errors
+    /// As [`Server::recv_wait`].
+    pub fn recv_msg<'w>(&self, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<Request> {
+        let kind = self.channel.kind();
+        // SAFETY: the buffer is writable for its length.
+        unsafe {
+            self.recv_of_kind(kind, buffer.as_mut_ptr(), buffer.len(), &self.channel.deadline(&wait.into())?)
+        }?
+        .within(buffer.len())
+    }
+
+    /// As [`Server::recv_into`]; in a channel of integers, the request is one.
+    ///
+    /// # Safety
+    /// As [`Server::recv_into`].
+    pub(crate) unsafe fn recv_of_kind(
+        &self,
+        kind: Kind,
+        buffer: *mut u8,
+        capacity: usize,
+        deadline: &Deadline<'_>,
+    ) -> Result<Received> {
+        // SAFETY: the caller's.
+        let received = unsafe { self.recv_into(kind, buffer, capacity, deadline) }?;
+        match &received {
+            // No client that keeps to the format sends that.
+            Received::Taken(request) if kind == Kind::Int && request.length != INT_SIZE as usize => {
+                self.let_go_unless_ended(request.id);
+                Err(Error::Corrupt)
             }
+            _ => Ok(received),
         }
     }
 
@@ -126,13 +158,15 @@ impl Server {
         self.reply_of_kind(Kind::Bytes, id, &Message::of(data))
     }
 
-    /// As [`Server::reply`], with a type and flags.
+    /// As [`Server::reply`], with a type and flags, in a channel of either kind.
     ///
     /// # Errors
-    /// As [`Server::reply`], and [`Error::Invalid`] for a type or flags that no sender may give.
+    /// As [`Server::reply`], and [`Error::Invalid`] for a type or flags that no sender may give, or for a length other
+    /// than 8 in a channel of integers.
     pub fn reply_msg(&self, id: u64, message: &Message<'_>) -> Result<()> {
-        message.check()?;
-        self.reply_of_kind(Kind::Bytes, id, message)
+        let kind = self.channel.kind();
+        message.check(kind)?;
+        self.reply_of_kind(kind, id, message)
     }
 
     #[inline]
@@ -207,7 +241,7 @@ impl Server {
         }
     }
 
-    /// Ends a request without a reply: its client's call fails with [`Error::Canceled`] at once. A one-way message is
+    /// Ends a request without a reply: its client's call fails with [`Error::Dismissed`] at once. A one-way message is
     /// released.
     ///
     /// # Errors

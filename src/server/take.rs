@@ -21,6 +21,17 @@ pub(crate) enum Received {
     TooLong(Request),
 }
 
+impl Received {
+    /// The request, if it was taken.
+    #[inline]
+    pub fn within(self, capacity: usize) -> Result<Request> {
+        match self {
+            Self::Taken(request) => Ok(request),
+            Self::TooLong(Request { length, .. }) => Err(Error::Overflow { length, capacity, id: 0 }),
+        }
+    }
+}
+
 impl Server {
     /// Takes the oldest request, if it is no longer than `capacity`.
     #[inline]

@@ -9,7 +9,7 @@ use crate::protocol::Memory;
 use crate::wait::{Deadline, NOW, Wait};
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
-/// [`crate::Error::Canceled`]. A view that was replied by is gone, for its bytes may be another request's then:
+/// [`crate::Error::Dismissed`]. A view that was replied by is gone, for its bytes may be another request's then:
 ///
 /// ```compile_fail,E0505
 /// # use shmrr::{Options, Timeout};

@@ -11,7 +11,9 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     uint64_t id = 12345;
     const uint64_t ids[] = {1};
     int64_t number = 12345;
-    int code = 12345;
+    rr_result result = RR_RESULT_INIT;
+    const rr_result fresh_result = RR_RESULT_INIT;
+    const rr_msg msg = RR_MSG_INIT;
     rr_buffer loan = RR_BUFFER_INIT;
     rr_view view;
     const rr_buffer fresh = RR_BUFFER_INIT;
@@ -29,19 +31,23 @@ static void calls_without_a_handle_say_so_and_store_nothing(void)
     EXPECT(rr_client_wait_any(NULL, ids, 1, NULL), -EINVAL);
     EXPECT(rr_client_cancel(NULL, 1), -EINVAL);
     EXPECT(rr_client_pending(NULL), -EINVAL);
-    EXPECT(rr_client_remote_error(NULL, 0, &code, buffer, sizeof buffer), -EINVAL);
+    EXPECT(rr_client_req_msg(NULL, &msg, buffer, sizeof buffer, &result, NULL), -EINVAL);
+    EXPECT(rr_client_post_msg(NULL, &msg, NULL), -EINVAL);
+    EXPECT(rr_client_get_msg(NULL, 1, buffer, sizeof buffer, &result, NULL), -EINVAL);
+    EXPECT(rr_client_send_wait_i64(NULL, 1, &id, FOREVER), -EINVAL);
+    EXPECT(rr_client_post_i64(NULL, 1, FOREVER), -EINVAL);
     EXPECT(rr_client_loan(NULL, &loan, NULL), -EINVAL);
     EXPECT(rr_client_commit(NULL, &loan, &id), -EINVAL);
     EXPECT(rr_client_abort(NULL, &loan), -EINVAL);
-    EXPECT(rr_client_view(NULL, 1, &view, NULL), -EINVAL);
+    EXPECT(rr_client_view(NULL, 1, &view, NULL, NULL), -EINVAL);
     EXPECT(rr_client_release(NULL, 1), -EINVAL);
     EXPECT(rr_client_req_i64(NULL, 1, &number, FOREVER), -EINVAL);
     EXPECT(rr_client_send_i64(NULL, 1, &id), -EINVAL);
     EXPECT(rr_client_get_i64(NULL, 1, &number), -EINVAL);
     EXPECT(rr_client_get_wait_i64(NULL, 1, &number, FOREVER), -EINVAL);
     CHECK(rr_client_channel(NULL) == NULL);
-    CHECK(id == 12345 && number == 12345 && code == 12345 && strcmp(buffer, "unused") == 0);
-    CHECK(memcmp(&loan, &fresh, sizeof loan) == 0);
+    CHECK(id == 12345 && number == 12345 && strcmp(buffer, "unused") == 0);
+    CHECK(memcmp(&loan, &fresh, sizeof loan) == 0 && memcmp(&result, &fresh_result, sizeof result) == 0);
     const unsigned char *bytes = (const unsigned char *)&view;
     for (size_t k = 0; k < sizeof view; k++)
         CHECK(bytes[k] == 0xAA);
@@ -74,7 +80,7 @@ static void collecting_without_a_buffer_or_a_place_leaves_the_reply(void)
     const image *before = image_of(rr_client_channel(channel.client));
     REFUSED(before, rr_client_get(channel.client, id, NULL, 8));
     REFUSED(before, rr_client_get_wait(channel.client, id, NULL, 8, FOREVER));
-    REFUSED(before, rr_client_view(channel.client, id, NULL, NULL));
+    REFUSED(before, rr_client_view(channel.client, id, NULL, NULL, NULL));
     REFUSED(before, rr_client_wait_any(channel.client, NULL, 1, NULL));
     collect_text(channel.client, id, "told");
     close_pair(&channel);
@@ -156,7 +162,11 @@ static void expect_stale(rr_client *client, uint64_t id)
     EXPECT(rr_client_release(client, id), -ESTALE);
     if (id != 0)
         EXPECT(rr_client_wait_any(client, one, 1, NULL), -ESTALE);
-    EXPECT(rr_client_remote_error(client, id, NULL, NULL, 0), -ESTALE);
+    char bytes[8];
+    rr_result result = RR_RESULT_INIT;
+    result.id = 77;
+    EXPECT(rr_client_get_msg(client, id, bytes, sizeof bytes, &result, NULL), -ESTALE);
+    CHECK(result.id == 0 && result.length == 0 && result.flags == 0);
 }
 
 static void expect_stale_of_bytes(rr_client *client, uint64_t id)
@@ -168,7 +178,7 @@ static void expect_stale_of_bytes(rr_client *client, uint64_t id)
     expect_stale(client, id);
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESTALE);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL, NULL), -ESTALE);
     EXPECT(commit_loan(client, &loan, 0, &sent), -ESTALE);
     EXPECT(rr_client_abort(client, &loan), -ESTALE);
     CHECK(loan.data == buffer);

@@ -26,14 +26,13 @@ typedef struct side {
 static int64_t call(const side *from, uint32_t depth)
 {
     uint32_t made = 0;
-    int code = 0;
+    rr_result result = RR_RESULT_INIT;
+    const rr_msg msg = msg_of(&depth, sizeof depth, 0, 0);
     rr_client *client = from->other->own.client;
     int64_t timeout = depth == 1 ? from->innermost_timeout : FOREVER;
-    int64_t length = rr_client_req(client, &depth, sizeof depth, &made, sizeof made, timeout);
-    if (length == -EREMOTEIO) {
-        CHECK(rr_client_remote_error(client, 0, &code, NULL, 0) >= 0);
-        return code;
-    }
+    int64_t length = rr_client_req_msg(client, &msg, &made, sizeof made, &result, within(timeout));
+    if (length == -EREMOTEIO)
+        return result.code;
     if (length < 0)
         return length;
     EXPECT(length, sizeof made);

@@ -144,10 +144,10 @@ static void *refuse_requests(void *context)
 static void last_call(void *again)
 {
     char buffer[8];
-    int code = 0;
-    EXPECT(rr_client_req(channel.client, "x", 1, buffer, sizeof buffer, FOREVER), -EREMOTEIO);
-    EXPECT(rr_client_remote_error(channel.client, 0, &code, NULL, 0), 7);
-    CHECK(code == 7);
+    rr_result result = RR_RESULT_INIT;
+    const rr_msg msg = msg_of("x", 1, 0, 0);
+    EXPECT(rr_client_req_msg(channel.client, &msg, buffer, sizeof buffer, &result, NULL), -EREMOTEIO);
+    CHECK(result.code == 7 && result.text_length == 7);
     if (++rounds < 4)
         CHECK(pthread_setspecific(key, again) == 0);
 }

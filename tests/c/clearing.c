@@ -17,7 +17,7 @@ static void expect_stale(rr_client *client, uint64_t id)
     rr_view view;
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESTALE);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL, NULL), -ESTALE);
     EXPECT(rr_client_wait_any(client, &id, 1, NULL), -ESTALE);
     EXPECT(rr_client_cancel(client, id), -ESTALE);
 }
@@ -30,7 +30,7 @@ static gate cleared;
 static void wait_for_a_whole_request(rr_client *client)
 {
     char buffer[8];
-    EXPECT(rr_client_req(client, "asked", 5, buffer, sizeof buffer, FOREVER), -ECANCELED);
+    EXPECT(rr_client_req(client, "asked", 5, buffer, sizeof buffer, FOREVER), -ESTALE);
     pass_gate(&cleared);
 }
 
@@ -38,7 +38,7 @@ static void wait_for_a_copy(rr_client *client)
 {
     char buffer[8];
     uint64_t id = send_text(client, "asked");
-    EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ECANCELED);
+    EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
     pass_gate(&cleared);
     expect_stale(client, id);
 }
@@ -47,7 +47,7 @@ static void wait_for_a_view(rr_client *client)
 {
     rr_view view;
     uint64_t id = send_text(client, "asked");
-    EXPECT(rr_client_view(client, id, &view, NULL), -ECANCELED);
+    EXPECT(rr_client_view(client, id, &view, NULL, NULL), -ESTALE);
     pass_gate(&cleared);
     expect_stale(client, id);
 }
@@ -55,7 +55,7 @@ static void wait_for_a_view(rr_client *client)
 static void wait_for_any(rr_client *client)
 {
     uint64_t ids[] = {0, send_text(client, "asked"), send_text(client, "asked")};
-    EXPECT(rr_client_wait_any(client, ids, LENGTH(ids), NULL), -ECANCELED);
+    EXPECT(rr_client_wait_any(client, ids, LENGTH(ids), NULL), -ESTALE);
     pass_gate(&cleared);
     expect_stale(client, ids[1]);
     expect_stale(client, ids[2]);
@@ -304,7 +304,7 @@ static void outcomes_that_are_there_stay_and_can_be_collected(void)
     EXPECT(rr_client_cancel(channel.client, replied), -EALREADY);
     collect_text(channel.client, replied, "reply");
     EXPECT(rr_client_get(channel.client, refused, buffer, sizeof buffer), -EREMOTEIO);
-    EXPECT(rr_client_get(channel.client, released, buffer, sizeof buffer), -ECANCELED);
+    EXPECT(rr_client_get(channel.client, released, buffer, sizeof buffer), -ENOMSG);
     EXPECT(rr_client_get(channel.client, left, buffer, sizeof buffer), -EOWNERDEAD);
     expect_all_slots_free(&channel, 5);
     close_pair(&channel);

@@ -61,9 +61,9 @@ static void call_and_serve(const handles *at)
     EXPECT(commit_loan(at->client, &loan, 3, &id), 0);
     EXPECT(rr_reply_error(at->server, take_any(at->server), 7, "wrong"), 0);
     char text[16];
-    int code;
-    EXPECT(rr_client_get(at->client, id, text, sizeof text), -EREMOTEIO);
-    EXPECT(rr_client_remote_error(at->client, id, &code, text, sizeof text), 5);
+    rr_result result = result_with(text, sizeof text);
+    EXPECT(rr_client_get_msg(at->client, id, NULL, 0, &result, NULL), -EREMOTEIO);
+    CHECK(result.code == 7 && strcmp(text, "wrong") == 0);
     EXPECT(rr_client_post(at->client, "", 0, FOREVER), 0);
     EXPECT(rr_dismiss(at->server, take_any(at->server)), 0);
 }

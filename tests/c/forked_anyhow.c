@@ -172,10 +172,11 @@ static void a_childs_calls_keep_their_deadline_whatever_other_threads_did_at_the
         if (child == 0) {
             alarm(CHILD_WATCHDOG);
             char buffer[64];
-            int code = 0;
-            if (rr_client_req(in.channel.client, "y", 1, buffer, sizeof buffer, FOREVER) != -EREMOTEIO)
+            rr_result result = RR_RESULT_INIT;
+            const rr_msg msg = msg_of("y", 1, 0, 0);
+            if (rr_client_req_msg(in.channel.client, &msg, buffer, sizeof buffer, &result, NULL) != -EREMOTEIO)
                 _exit(3);
-            if (rr_client_remote_error(in.channel.client, 0, &code, NULL, 0) < 0 || code != 7)
+            if (result.code != 7)
                 _exit(4);
             end_amid_threads();
         }

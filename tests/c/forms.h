@@ -30,6 +30,15 @@ static inline rr_msg msg_of(const void *data, size_t length, uint32_t msg_type, 
     return msg;
 }
 
+/* A result whose error text is stored there. */
+static inline rr_result result_with(char *text, size_t text_cap)
+{
+    rr_result result = RR_RESULT_INIT;
+    result.text = text;
+    result.text_cap = text_cap;
+    return result;
+}
+
 static inline int send_labelled(rr_client *client, const void *data, size_t length, uint32_t msg_type, uint32_t flags,
                                 uint64_t *id, int64_t timeout_ns)
 {

@@ -130,7 +130,7 @@ static void one_who_has_no_room_for_a_request_wakes_one_who_may_have(void)
         uint64_t sent = send_text(at.client, "longer than eight bytes");
         end(&narrow);
         end(&wide);
-        EXPECT(narrow.result, -EMSGSIZE);
+        EXPECT(narrow.result, -EOVERFLOW);
         EXPECT(wide.result, 23);
         finish(&at, at.second, wide.request.id, sent);
         soonest = wide.at - begun < soonest ? wide.at - begun : soonest;

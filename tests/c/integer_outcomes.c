@@ -105,8 +105,8 @@ static const struct ending {
     int code;
     int is_killed;
 } ENDINGS[] = {
-    {let_go, -ECANCELED, 0},
-    {clear_channel, -ECANCELED, 0},
+    {let_go, -ENOMSG, 0},
+    {clear_channel, -ESTALE, 0},
     {fail_with_text, -EREMOTEIO, 0},
     {take_and_die, -EOWNERDEAD, 1},
 };
@@ -191,7 +191,7 @@ static void a_request_that_was_let_go_of_is_stale_to_its_server(void)
     EXPECT(rr_dismiss(channel.server, id), -ESTALE);
     EXPECT(rr_reply_i64(channel.server, id, 1), -ESTALE);
     EXPECT(rr_reply_error(channel.server, id, 1, ""), -ESTALE);
-    EXPECT(rr_client_get_i64(channel.client, id, &number), -ECANCELED);
+    EXPECT(rr_client_get_i64(channel.client, id, &number), -ENOMSG);
     expect_int_works(&channel);
     close_pair(&channel);
 }
@@ -202,14 +202,14 @@ static void the_text_of_an_error_reply_has_104_bytes_at_most(void)
     char sent[106], text[128];
     int64_t number;
     for (size_t length = 0; length <= 104; length += 8) {
-        int code = 0;
+        rr_result result = result_with(text, sizeof text);
         memset(sent, 'e', length);
         sent[length] = 0;
         uint64_t id = send_number(channel.client, 1);
         EXPECT(rr_reply_error(channel.server, take_number(channel.server, 1), -5, sent), 0);
-        EXPECT(rr_client_get_i64(channel.client, id, &number), -EREMOTEIO);
-        EXPECT(rr_client_remote_error(channel.client, id, &code, text, sizeof text), length);
-        CHECK(code == -5 && strcmp(text, sent) == 0);
+        EXPECT(rr_client_get_msg(channel.client, id, &number, sizeof number, &result, NULL), -EREMOTEIO);
+        EXPECT(result.text_length, length);
+        CHECK(result.code == -5 && strcmp(text, sent) == 0);
     }
     memset(sent, 'e', 105);
     sent[105] = 0;
@@ -262,7 +262,7 @@ static void who_waits_hears_of_a_clear(void)
         if (claimed)
             take_number(channel.server, 1);
         plan(&clearing, rr_client_channel(channel.client), clear_it, channel.client);
-        EXPECT(rr_client_get_wait_i64(channel.client, id, &number, FOREVER), -ECANCELED);
+        EXPECT(rr_client_get_wait_i64(channel.client, id, &number, FOREVER), -ESTALE);
         done(&clearing);
         EXPECT(rr_client_get_i64(channel.client, id, &number), -ESTALE);
         expect_int_works(&channel);

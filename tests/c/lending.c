@@ -122,7 +122,7 @@ static void a_loan_has_no_reply_and_is_not_cancelled(void)
     char buffer[8];
     EXPECT(rr_client_get(channel.client, loan.id, buffer, sizeof buffer), -EAGAIN);
     EXPECT(rr_client_get_wait(channel.client, loan.id, buffer, sizeof buffer, MS), -ETIMEDOUT);
-    EXPECT(rr_client_view(channel.client, loan.id, &view, within(0)), -EAGAIN);
+    EXPECT(rr_client_view(channel.client, loan.id, &view, NULL, within(0)), -EAGAIN);
     EXPECT(rr_client_release(channel.client, loan.id), -EAGAIN);
     EXPECT(rr_client_cancel(channel.client, loan.id), -ESTALE);
     expect_goes_on(&channel, &loan);

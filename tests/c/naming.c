@@ -229,7 +229,7 @@ static int64_t wait_to_collect(rr_client *client, uint64_t id)
 static int64_t wait_to_view(rr_client *client, uint64_t id)
 {
     rr_view view;
-    return rr_client_view(client, id, &view, NULL);
+    return rr_client_view(client, id, &view, NULL, NULL);
 }
 
 static int64_t wait_for_any(rr_client *client, uint64_t id)

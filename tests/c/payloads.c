@@ -113,9 +113,9 @@ static void a_request_longer_than_the_buffer_stays_queued_and_its_length_is_told
     send_text(channel.client, "second");
     for (size_t room = 0; room < sizeof bytes; room += 199) {
         memset(&told, 0, sizeof told);
-        EXPECT(rr_recv(channel.server, room ? buffer : NULL, room, &told), -EMSGSIZE);
+        EXPECT(rr_recv(channel.server, room ? buffer : NULL, room, &told), -EOVERFLOW);
         CHECK(told.length == sizeof bytes && told.id != 0);
-        EXPECT(rr_recv_wait(channel.server, buffer, room, &told, FOREVER), -EMSGSIZE);
+        EXPECT(rr_recv_wait(channel.server, buffer, room, &told, FOREVER), -EOVERFLOW);
         EXPECT(rr_channel_queued(rr_server_channel(channel.server)), 2);
     }
     EXPECT(rr_recv(channel.server, buffer, sizeof buffer, &taken), sizeof bytes);
@@ -152,9 +152,9 @@ static void a_reply_longer_than_the_buffer_stays(void)
     char buffer[8];
     uint64_t id = send_text(channel.client, "question");
     reply_text(channel.server, take_text(channel.server, "question"), "8 bytes.");
-    EXPECT(rr_client_get(channel.client, id, NULL, 0), -EMSGSIZE);
-    EXPECT(rr_client_get(channel.client, id, buffer, 7), -EMSGSIZE);
-    EXPECT(rr_client_get_wait(channel.client, id, buffer, 7, FOREVER), -EMSGSIZE);
+    EXPECT(rr_client_get(channel.client, id, NULL, 0), -EOVERFLOW);
+    EXPECT(rr_client_get(channel.client, id, buffer, 7), -EOVERFLOW);
+    EXPECT(rr_client_get_wait(channel.client, id, buffer, 7, FOREVER), -EOVERFLOW);
     EXPECT(rr_client_pending(channel.client), 1);
     EXPECT(rr_client_get(channel.client, id, buffer, 8), 8);
     CHECK(memcmp(buffer, "8 bytes.", 8) == 0);
@@ -170,7 +170,7 @@ static void a_reply_longer_than_the_buffer_of_a_whole_request_is_dropped(void)
         child_ends();
     }
     char buffer[8];
-    EXPECT(rr_client_req(channel.client, "nine byte", 9, buffer, 8, FOREVER), -EMSGSIZE);
+    EXPECT(rr_client_req(channel.client, "nine byte", 9, buffer, 8, FOREVER), -EOVERFLOW);
     EXPECT(rr_client_pending(channel.client), 0);
     EXPECT(rr_client_req(channel.client, "8 bytes.", 8, buffer, 8, FOREVER), 8);
     expect_ended_well(child);

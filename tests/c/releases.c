@@ -14,7 +14,7 @@ static void expect_collected(rr_client *client, uint64_t id)
     rr_view view;
     EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ESTALE);
     EXPECT(rr_client_get_wait(client, id, buffer, sizeof buffer, FOREVER), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL, NULL), -ESTALE);
     EXPECT(rr_client_wait_any(client, &id, 1, NULL), -ESTALE);
     EXPECT(rr_client_cancel(client, id), -ESTALE);
     EXPECT(rr_client_release(client, id), -ESTALE);
@@ -43,7 +43,7 @@ static int64_t by_get_wait(rr_client *client, uint64_t id)
 static int64_t by_view(rr_client *client, uint64_t id)
 {
     rr_view view;
-    return rr_client_view(client, id, &view, NULL);
+    return rr_client_view(client, id, &view, NULL, NULL);
 }
 
 static int64_t by_wait_any(rr_client *client, uint64_t id)
@@ -58,14 +58,14 @@ static int64_t (*const ASKS[])(rr_client *, uint64_t) = {
     by_get, by_get_without_room, by_get_wait, by_view, by_wait_any,
 };
 
-static void a_client_that_waits_gets_ecanceled_once(void)
+static void a_client_that_waits_gets_enomsg_once(void)
 {
     pair channel = open_pair(1);
     for (size_t k = 0; k < LENGTH(WAITS); k++) {
         deed releasing;
         uint64_t id = send_text(channel.client, "question");
         plan(&releasing, rr_client_channel(channel.client), release_next, channel.server);
-        EXPECT(WAITS[k](channel.client, id), -ECANCELED);
+        EXPECT(WAITS[k](channel.client, id), -ENOMSG);
         CHECK(now() - done(&releasing) < 10 * SECOND);
         expect_collected(channel.client, id);
         expect_works(&channel);
@@ -73,14 +73,14 @@ static void a_client_that_waits_gets_ecanceled_once(void)
     close_pair(&channel);
 }
 
-static void a_whole_request_gets_ecanceled_and_leaves_nothing(void)
+static void a_whole_request_gets_enomsg_and_leaves_nothing(void)
 {
     pair channel = open_pair(1);
     for (int k = 0; k < 3; k++) {
         char buffer[8];
         deed releasing;
         plan(&releasing, rr_client_channel(channel.client), release_next, channel.server);
-        EXPECT(rr_client_req(channel.client, "", 0, buffer, sizeof buffer, FOREVER), -ECANCELED);
+        EXPECT(rr_client_req(channel.client, "", 0, buffer, sizeof buffer, FOREVER), -ENOMSG);
         CHECK(now() - done(&releasing) < 10 * SECOND);
         EXPECT(rr_client_pending(channel.client), 0);
         CHECK(stats_of(rr_client_channel(channel.client)).in_flight == 0);
@@ -89,7 +89,7 @@ static void a_whole_request_gets_ecanceled_and_leaves_nothing(void)
     close_pair(&channel);
 }
 
-static void a_client_that_asks_later_gets_ecanceled_once(void)
+static void a_client_that_asks_later_gets_enomsg_once(void)
 {
     pair channel = open_pair(1);
     for (size_t k = 0; k < LENGTH(ASKS); k++) {
@@ -98,7 +98,7 @@ static void a_client_that_asks_later_gets_ecanceled_once(void)
         EXPECT(rr_client_pending(channel.client), 1);
         EXPECT(rr_client_cancel(channel.client, id), -EALREADY);
         EXPECT(rr_client_send(channel.client, "no", 2, &next), -ENOBUFS);
-        EXPECT(ASKS[k](channel.client, id), -ECANCELED);
+        EXPECT(ASKS[k](channel.client, id), -ENOMSG);
         expect_collected(channel.client, id);
         expect_works(&channel);
     }
@@ -110,8 +110,10 @@ static void a_dismissal_is_no_reply_and_no_error_reply(void)
     pair channel = open_pair(1);
     uint64_t id = send_text(channel.client, "question");
     release_next(channel.server);
-    EXPECT(by_get(channel.client, id), -ECANCELED);
-    EXPECT(rr_client_remote_error(channel.client, id, NULL, NULL, 0), -ESTALE);
+    char text[8] = "unused";
+    rr_result result = result_with(text, sizeof text);
+    EXPECT(rr_client_get_msg(channel.client, id, NULL, 0, &result, NULL), -ENOMSG);
+    CHECK(result.id == 0 && result.flags == 0 && result.code == 0 && strcmp(text, "unused") == 0);
     CHECK(stats_of(rr_client_channel(channel.client)).replies == 0);
     close_pair(&channel);
 }
@@ -125,7 +127,7 @@ static void one_who_is_let_go_of_does_not_disturb_another(void)
     take_text(channel.server, "second");
     EXPECT(rr_dismiss(channel.server, second), 0);
     reply_text(channel.server, first, "one");
-    EXPECT(by_get(channel.client, second), -ECANCELED);
+    EXPECT(by_get(channel.client, second), -ENOMSG);
     collect_text(channel.client, first, "one");
     reply_text(channel.server, take_text(channel.server, "third"), "three");
     collect_text(channel.client, third, "three");
@@ -150,7 +152,7 @@ static void a_request_is_let_go_of_once(void)
     uint64_t id = send_text(channel.client, "question");
     EXPECT(rr_dismiss(channel.server, take_text(channel.server, "question")), 0);
     expect_not_held(channel.server, id);
-    EXPECT(by_get(channel.client, id), -ECANCELED);
+    EXPECT(by_get(channel.client, id), -ENOMSG);
     expect_not_held(channel.server, id);
     close_pair(&channel);
 }
@@ -222,7 +224,7 @@ static void what_was_taken_in_place_or_lent_room_is_let_go_of_too(void)
     EXPECT(loan_reply(channel.server, view.id, &data, &room), 0);
     EXPECT(rr_dismiss(channel.server, view.id), 0);
     EXPECT(commit_reply(channel.server, view.id, 1, 0, 0), -ESTALE);
-    EXPECT(by_get(channel.client, id), -ECANCELED);
+    EXPECT(by_get(channel.client, id), -ENOMSG);
     expect_works(&channel);
     close_pair(&channel);
 }
@@ -282,9 +284,9 @@ static void a_one_way_message_is_dismissed_or_released_once(void)
 
 int main(void)
 {
-    RUN(a_client_that_waits_gets_ecanceled_once);
-    RUN(a_whole_request_gets_ecanceled_and_leaves_nothing);
-    RUN(a_client_that_asks_later_gets_ecanceled_once);
+    RUN(a_client_that_waits_gets_enomsg_once);
+    RUN(a_whole_request_gets_enomsg_and_leaves_nothing);
+    RUN(a_client_that_asks_later_gets_enomsg_once);
     RUN(a_dismissal_is_no_reply_and_no_error_reply);
     RUN(one_who_is_let_go_of_does_not_disturb_another);
     RUN(a_request_is_let_go_of_once);

@@ -1,5 +1,6 @@
 /*
- * A server's error reply reaches its client as -EREMOTEIO, and the server's own code and text can be asked for.
+ * A server's error reply reaches its client as -EREMOTEIO, and the result of the very call that met it tells code and
+ * text: whoever else calls, in this thread or another, has its own.
  */
 #include "fixture.h"
 
@@ -10,46 +11,48 @@ static void fail_next(rr_server *server, int code, const char *text)
     EXPECT(rr_reply_error(server, take_any(server), code, text), 0);
 }
 
-static uint64_t meet_error(const pair *channel, int code, const char *text)
+static void expect_error(const rr_result *result, int code, const char *text)
 {
-    uint64_t id = send_text(channel->client, "fail");
-    fail_next(channel->server, code, text);
-    EXPECT(rr_client_get(channel->client, id, NULL, 0), -EREMOTEIO);
-    return id;
+    CHECK(result->flags == RR_MSG_ERROR && result->code == code && result->text_length == strlen(text));
+    CHECK(result->id == 0 && result->length == 0 && result->msg_type == 0);
 }
 
-static void code_and_text_are_told_by_id_as_often_as_asked(void)
+/* ---- the ways to meet one ---- */
+
+static int64_t by_get(rr_client *client, uint64_t id, rr_result *result)
+{
+    return rr_client_get_msg(client, id, NULL, 0, result, NULL);
+}
+
+static int64_t by_view(rr_client *client, uint64_t id, rr_result *result)
+{
+    rr_view view;
+    return rr_client_view(client, id, &view, result, NULL);
+}
+
+static int64_t (*const WAYS[])(rr_client *, uint64_t, rr_result *) = {by_get, by_view};
+
+static void code_and_text_are_told_by_the_call_that_meets_them(void)
 {
     pair channel = open_pair(2);
     const int codes[] = {0, 1, -1, INT_MAX, INT_MIN};
-    for (size_t k = 0; k < LENGTH(codes); k++) {
-        uint64_t id = meet_error(&channel, codes[k], "no such file");
-        for (int asked = 0; asked < 2; asked++) {
-            int code = 12345;
-            char text[64];
-            EXPECT(rr_client_remote_error(channel.client, id, &code, text, sizeof text), 12);
-            CHECK(code == codes[k]);
-            CHECK(strcmp(text, "no such file") == 0);
-        }
+    for (size_t k = 0; k < LENGTH(WAYS) * LENGTH(codes); k++) {
+        char text[64];
+        rr_result result = result_with(text, sizeof text);
+        uint64_t id = send_text(channel.client, "fail");
+        fail_next(channel.server, codes[k / LENGTH(WAYS)], "no such file");
+        EXPECT(WAYS[k % LENGTH(WAYS)](channel.client, id, &result), -EREMOTEIO);
+        expect_error(&result, codes[k / LENGTH(WAYS)], "no such file");
+        CHECK(strcmp(text, "no such file") == 0);
+        EXPECT(rr_client_pending(channel.client), 0);
+        EXPECT(WAYS[k % LENGTH(WAYS)](channel.client, id, &result), -ESTALE);
+        CHECK(result.flags == 0 && result.code == 0 && result.text_length == 0);
     }
-    close_pair(&channel);
-}
-
-static void the_id_is_used_up(void)
-{
-    pair channel = open_pair(1);
-    char buffer[64];
-    uint64_t id = send_text(channel.client, "fail");
-    fail_next(channel.server, 5, "text");
-    EXPECT(rr_client_get_wait(channel.client, id, buffer, sizeof buffer, FOREVER), -EREMOTEIO);
-    EXPECT(rr_client_pending(channel.client), 0);
-    EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), -ESTALE);
     expect_works(&channel);
-    EXPECT(rr_client_remote_error(channel.client, id, NULL, NULL, 0), 4);
     close_pair(&channel);
 }
 
-static void a_whole_request_tells_its_own_by_0(void)
+static void a_whole_request_tells_its_own(void)
 {
     pair channel = open_pair(2);
     pid_t child = fork_child();
@@ -59,74 +62,90 @@ static void a_whole_request_tells_its_own_by_0(void)
         child_ends();
     }
     char buffer[8], text[16];
-    int code;
-    EXPECT(rr_client_remote_error(channel.client, 0, &code, text, sizeof text), -ESTALE);
-    EXPECT(rr_client_req(channel.client, "", 0, buffer, sizeof buffer, FOREVER), -EREMOTEIO);
+    const rr_msg msg = RR_MSG_INIT;
+    rr_result result = result_with(text, sizeof text);
+    EXPECT(rr_client_req_msg(channel.client, &msg, buffer, sizeof buffer, &result, NULL), -EREMOTEIO);
+    expect_error(&result, 7, "seven");
+    CHECK(strcmp(text, "seven") == 0);
     EXPECT(rr_client_pending(channel.client), 0);
-    EXPECT(rr_client_remote_error(channel.client, 0, &code, text, sizeof text), 5);
-    CHECK(code == 7 && strcmp(text, "seven") == 0);
-    EXPECT(rr_client_req(channel.client, "", 0, buffer, sizeof buffer, FOREVER), -EREMOTEIO);
-    EXPECT(rr_client_remote_error(channel.client, 0, &code, text, sizeof text), 0);
-    CHECK(code == 8 && text[0] == 0);
+    EXPECT(rr_client_req_msg(channel.client, &msg, buffer, sizeof buffer, &result, NULL), -EREMOTEIO);
+    expect_error(&result, 8, "");
+    CHECK(text[0] == 0);
     expect_ended_well(child);
     close_pair(&channel);
 }
 
-static void *expect_no_error_of_this_thread(void *client)
+static void who_does_not_ask_gets_the_code_alone(void)
 {
-    EXPECT(rr_client_remote_error((rr_client *)client, 0, NULL, NULL, 0), -ESTALE);
-    return NULL;
-}
-
-static void what_0_tells_is_the_calling_threads(void)
-{
-    pair channel = open_pair(2);
-    pid_t child = fork_child();
-    if (child == 0) {
-        fail_next(channel.server, 7, "seven");
-        child_ends();
+    pair channel = open_pair(1);
+    char buffer[8];
+    for (int k = 0; k < 3; k++) {
+        uint64_t id = send_text(channel.client, "fail");
+        fail_next(channel.server, 5, "text");
+        if (k == 0)
+            EXPECT(rr_client_get_wait(channel.client, id, buffer, sizeof buffer, FOREVER), -EREMOTEIO);
+        else
+            EXPECT(WAYS[k - 1](channel.client, id, NULL), -EREMOTEIO);
+        expect_works(&channel);
     }
-    EXPECT(rr_client_req(channel.client, "", 0, NULL, 0, FOREVER), -EREMOTEIO);
-    pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, expect_no_error_of_this_thread, channel.client) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
-    EXPECT(rr_client_remote_error(channel.client, 0, NULL, NULL, 0), 5);
-    expect_ended_well(child);
     close_pair(&channel);
 }
 
 static void the_text_is_cut_to_the_room_and_ends_with_a_nul(void)
 {
     pair channel = open_pair(2);
-    uint64_t id = meet_error(&channel, 9, "0123456789");
     char text[12];
     for (size_t room = 0; room <= sizeof text; room++) {
         memset(text, 'x', sizeof text);
-        EXPECT(rr_client_remote_error(channel.client, id, NULL, text, room), 10);
+        rr_result result = result_with(text, room);
+        uint64_t id = send_text(channel.client, "fail");
+        fail_next(channel.server, 9, "0123456789");
+        EXPECT(by_get(channel.client, id, &result), -EREMOTEIO);
+        expect_error(&result, 9, "0123456789");
         size_t kept = room == 0 ? 0 : room - 1 < 10 ? room - 1 : 10;
         CHECK(memcmp(text, "0123456789", kept) == 0);
         CHECK(room == 0 || text[kept] == 0);
         for (size_t k = room; k < sizeof text; k++)
             CHECK(text[k] == 'x');
     }
-    int code = 0;
-    EXPECT(rr_client_remote_error(channel.client, id, &code, NULL, 100), 10);
-    CHECK(code == 9);
+    rr_result result = result_with(NULL, 100);
+    uint64_t id = send_text(channel.client, "fail");
+    fail_next(channel.server, 9, "0123456789");
+    EXPECT(by_get(channel.client, id, &result), -EREMOTEIO);
+    expect_error(&result, 9, "0123456789");
     close_pair(&channel);
 }
 
-/* What a server sends never sizes what a client allocates. */
-static void of_a_long_text_1024_bytes_arrive(void)
+static void a_character_that_does_not_fit_is_left_out(void)
+{
+    pair channel = open_pair(2);
+    static const char sent[] = "a\xC3\xB1\xE2\x82\xAC"; /* one, two and three bytes */
+    static const size_t kept[] = {0, 0, 1, 1, 3, 3, 3, 6};
+    for (size_t room = 1; room < LENGTH(kept); room++) {
+        char text[8];
+        rr_result result = result_with(text, room);
+        uint64_t id = send_text(channel.client, "fail");
+        fail_next(channel.server, 9, sent);
+        EXPECT(by_get(channel.client, id, &result), -EREMOTEIO);
+        EXPECT(strlen(text), kept[room]);
+        CHECK(memcmp(text, sent, kept[room]) == 0 && result.text_length == 6);
+    }
+    close_pair(&channel);
+}
+
+static void a_text_is_as_long_as_a_response_may_be(void)
 {
     pair channel = open_pair(2);
     static char sent[4097], got[4097];
     memset(sent, 'e', sizeof sent - 1);
     for (size_t length = 1023; length <= 4096; length += length < 1025 ? 1 : 3071) {
         sent[length] = 0;
-        uint64_t id = meet_error(&channel, 1, sent);
-        size_t kept = length < 1024 ? length : 1024;
-        EXPECT(rr_client_remote_error(channel.client, id, NULL, got, sizeof got), (int64_t)kept);
-        CHECK(strlen(got) == kept && memcmp(got, sent, kept) == 0);
+        rr_result result = result_with(got, sizeof got);
+        uint64_t id = send_text(channel.client, "fail");
+        fail_next(channel.server, 1, sent);
+        EXPECT(by_get(channel.client, id, &result), -EREMOTEIO);
+        expect_error(&result, 1, sent);
+        CHECK(strcmp(got, sent) == 0);
         sent[length] = 'e';
     }
     close_pair(&channel);
@@ -142,54 +161,87 @@ static void a_text_of_104_bytes_arrives_even_where_responses_are_shorter(void)
     char sent[105], got[105];
     memset(sent, 'e', sizeof sent - 1);
     sent[104] = 0;
-    uint64_t id = meet_error(&channel, 1, sent);
-    EXPECT(rr_client_remote_error(channel.client, id, NULL, got, sizeof got), 104);
+    rr_result result = result_with(got, sizeof got);
+    uint64_t id = send_text(channel.client, "fail");
+    fail_next(channel.server, 1, sent);
+    EXPECT(by_get(channel.client, id, &result), -EREMOTEIO);
+    expect_error(&result, 1, sent);
     CHECK(strcmp(got, sent) == 0);
     close_pair(&channel);
 }
 
-static void the_newest_64_are_kept(void)
+/* ---- many threads ---- */
+
+#define THREADS 64
+#define CALLS 50
+
+typedef struct caller {
+    rr_client *client;
+    uint32_t number;
+} caller;
+
+/* Fails each request with the number that it says, and a text that says it too. */
+static int fail_with_number(void *ctx, const rr_view *request, rr_buffer *reply)
 {
-    pair channel = open_pair(2);
-    uint64_t ids[65];
-    for (int k = 0; k < 65; k++)
-        ids[k] = meet_error(&channel, k, "text");
-    EXPECT(rr_client_remote_error(channel.client, ids[0], NULL, NULL, 0), -ESTALE);
-    for (int k = 1; k < 65; k++) {
-        int code = -1;
-        EXPECT(rr_client_remote_error(channel.client, ids[k], &code, NULL, 0), 4);
-        CHECK(code == k);
-    }
-    close_pair(&channel);
+    uint32_t number;
+    (void)ctx;
+    memcpy(&number, request->data, sizeof number);
+    if (number == 0)
+        return RR_SERVE_STOP;
+    reply->length = (size_t)snprintf((char *)reply->data, reply->capacity, "error %u", number);
+    return -(int)number;
 }
 
-static void what_met_no_error_has_none(void)
+static void *meet_own_errors(void *context)
 {
-    pair channel = open_pair(2);
-    rr_client *other = another_client(&channel);
-    uint64_t failed = meet_error(&channel, 1, "text");
-    uint64_t fine = send_text(channel.client, "fine");
-    reply_text(channel.server, take_text(channel.server, "fine"), "yes");
-    collect_text(channel.client, fine, "yes");
-    int code = 4;
-    EXPECT(rr_client_remote_error(channel.client, fine, &code, NULL, 0), -ESTALE);
-    EXPECT(rr_client_remote_error(other, failed, &code, NULL, 0), -ESTALE);
-    EXPECT(rr_client_remote_error(channel.client, 0, &code, NULL, 0), -ESTALE);
-    CHECK(code == 4);
-    rr_client_free(other);
+    const caller *me = (const caller *)context;
+    for (uint32_t k = 0; k < CALLS; k++) {
+        uint32_t number = me->number + THREADS * k;
+        char text[32], expected[32];
+        rr_result result = result_with(text, sizeof text);
+        const rr_msg msg = msg_of(&number, sizeof number, 0, 0);
+        EXPECT(rr_client_req_msg(me->client, &msg, NULL, 0, &result, NULL), -EREMOTEIO);
+        snprintf(expected, sizeof expected, "error %u", number);
+        expect_error(&result, -(int)number, expected);
+        CHECK(strcmp(text, expected) == 0);
+    }
+    return NULL;
+}
+
+static void *serve_failures(void *server)
+{
+    EXPECT(rr_serve((rr_server *)server, fail_with_number, NULL, NULL), 0);
+    return NULL;
+}
+
+static void of_64_threads_each_gets_its_own_code_and_text(void)
+{
+    pair channel = open_pair(THREADS);
+    pthread_t server, threads[THREADS];
+    caller callers[THREADS];
+    CHECK(pthread_create(&server, NULL, serve_failures, channel.server) == 0);
+    for (uint32_t k = 0; k < THREADS; k++) {
+        callers[k].client = channel.client;
+        callers[k].number = k + 1;
+        CHECK(pthread_create(&threads[k], NULL, meet_own_errors, &callers[k]) == 0);
+    }
+    for (int k = 0; k < THREADS; k++)
+        CHECK(pthread_join(threads[k], NULL) == 0);
+    const uint32_t last = 0;
+    EXPECT(rr_client_req(channel.client, &last, sizeof last, NULL, 0, FOREVER), 0);
+    CHECK(pthread_join(server, NULL) == 0);
     close_pair(&channel);
 }
 
 int main(void)
 {
-    RUN(code_and_text_are_told_by_id_as_often_as_asked);
-    RUN(the_id_is_used_up);
-    RUN(a_whole_request_tells_its_own_by_0);
-    RUN(what_0_tells_is_the_calling_threads);
+    RUN(code_and_text_are_told_by_the_call_that_meets_them);
+    RUN(a_whole_request_tells_its_own);
+    RUN(who_does_not_ask_gets_the_code_alone);
     RUN(the_text_is_cut_to_the_room_and_ends_with_a_nul);
-    RUN(of_a_long_text_1024_bytes_arrive);
+    RUN(a_character_that_does_not_fit_is_left_out);
+    RUN(a_text_is_as_long_as_a_response_may_be);
     RUN(a_text_of_104_bytes_arrives_even_where_responses_are_shorter);
-    RUN(the_newest_64_are_kept);
-    RUN(what_met_no_error_has_none);
+    RUN(of_64_threads_each_gets_its_own_code_and_text);
     return 0;
 }

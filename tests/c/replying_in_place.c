@@ -49,7 +49,7 @@ static void collect_copy(rr_client *client, uint64_t id, size_t length, uint32_t
 static void collect_view(rr_client *client, uint64_t id, size_t length, uint32_t type, uint32_t flags, unsigned seed)
 {
     rr_view view;
-    EXPECT(rr_client_view(client, id, &view, within(0)), length);
+    EXPECT(rr_client_view(client, id, &view, NULL, within(0)), length);
     expect_seen(&view, length, type, flags, seed);
     EXPECT(rr_client_release(client, id), 0);
 }
@@ -102,7 +102,7 @@ static void the_request_may_be_read_while_its_reply_is_written(void)
     build(lent.start, lent.capacity, RESPONSE_MAX, 0, 4);
     expect_seen(&request, sizeof sent, 0, 0, 3);
     EXPECT(commit_reply(channel.server, request.id, RESPONSE_MAX, 0, 0), 0);
-    EXPECT(rr_client_view(channel.client, id, &reply, within(0)), RESPONSE_MAX);
+    EXPECT(rr_client_view(channel.client, id, &reply, NULL, within(0)), RESPONSE_MAX);
     expect_seen(&reply, RESPONSE_MAX, 0, 0, 4);
     close_pair(&channel);
 }
@@ -240,7 +240,7 @@ static void a_loan_may_be_left_and_the_request_ended_otherwise(void)
         else
             EXPECT(rr_dismiss(channel.server, taken), 0);
         expect_ended(channel.server, taken);
-        const int64_t outcomes[] = {6, -EREMOTEIO, -ECANCELED};
+        const int64_t outcomes[] = {6, -EREMOTEIO, -ENOMSG};
         EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), outcomes[way]);
         CHECK(way != 0 || memcmp(buffer, "copied", 6) == 0);
     }

@@ -112,7 +112,7 @@ static void bytes_type_and_flags_of_a_response_arrive(void)
         uint64_t id = send_text(channel.client, "label");
         serve_queued(&channel, write_labelled, &wanted);
         rr_view view;
-        EXPECT(rr_client_view(channel.client, id, &view, within(0)), wanted.length);
+        EXPECT(rr_client_view(channel.client, id, &view, NULL, within(0)), wanted.length);
         EXPECT(view.msg_type, wanted.type);
         EXPECT(view.flags, wanted.flags);
         CHECK(memcmp(view.data, expected, wanted.length) == 0);

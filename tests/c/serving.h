@@ -61,10 +61,9 @@ static inline void expect_all_done(const pair *channel)
 
 static inline void expect_remote_error(rr_client *client, uint64_t id, int wanted, char *text, size_t room)
 {
-    int code = 0;
-    EXPECT(rr_client_get(client, id, NULL, 0), -EREMOTEIO);
-    CHECK(rr_client_remote_error(client, id, &code, text, room) >= 0);
-    EXPECT(code, wanted);
+    rr_result result = result_with(text, room);
+    EXPECT(rr_client_get_msg(client, id, NULL, 0, &result, within(0)), -EREMOTEIO);
+    EXPECT(result.code, wanted);
 }
 
 #endif

@@ -84,9 +84,9 @@ static int respond_unsendably(void *ctx, const rr_view *request, rr_buffer *repl
 static void a_response_that_can_not_be_sent_fails_its_request_and_the_text_says_why(void)
 {
     const unsendable all[] = {
-        {4097, 0, 0, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the 4096 bytes"},
-        {SIZE_MAX, 0, 0, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 18446744073709551615 bytes exceeds the 4096"},
-        {4097, 0, RR_MSG_END_ALIGNED, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the 4096 bytes"},
+        {4097, 0, 0, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the channel's limit of 4096 bytes"},
+        {SIZE_MAX, 0, 0, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 18446744073709551615 bytes exceeds the channel's limit of 4096"},
+        {4097, 0, RR_MSG_END_ALIGNED, RR_SERVE_CONTINUE, -EMSGSIZE, "a payload of 4097 bytes exceeds the channel's limit of 4096 bytes"},
         {0, 1, 0, RR_SERVE_CONTINUE, -EINVAL, "type: found 1, expected 0, or 128 and up"},
         {0, 127, 0, RR_SERVE_CONTINUE, -EINVAL, "type: found 127, expected 0, or 128 and up"},
         {0, 128, RR_MSG_ONE_WAY, RR_SERVE_CONTINUE, -EINVAL, "flags: found 0x4"},
@@ -256,7 +256,7 @@ static void expect_its_own_end(rr_client *client, uint64_t id, int end)
         CHECK(strcmp(text, "its own") == 0);
         break;
     case RELEASED:
-        EXPECT(rr_client_get(client, id, NULL, 0), -ECANCELED);
+        EXPECT(rr_client_get(client, id, NULL, 0), -ENOMSG);
         break;
     default:
         collect_text(client, id, "its own");

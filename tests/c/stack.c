@@ -121,14 +121,14 @@ static void call_and_serve_in_place(void)
     EXPECT(commit_loan(client, &loan, 100, &id), 0);
     EXPECT(rr_recv_view(server, &view, NULL), 100);
     EXPECT(rr_reply(server, view.id, "reply", 5), 0);
-    EXPECT(rr_client_view(client, id, &view, NULL), 5);
+    EXPECT(rr_client_view(client, id, &view, NULL, NULL), 5);
     EXPECT(rr_client_release(client, id), 0);
     EXPECT(rr_client_loan(client, &loan, NULL), 0);
     EXPECT(rr_client_abort(client, &loan), 0);
     EXPECT(send_labelled(client, "", 0, 128, RR_MSG_UTF8, &id, FOREVER), 0);
     EXPECT(rr_recv_batch(server, &view, sizeof(rr_view), 1, NULL), 1);
     EXPECT(rr_dismiss(server, view.id), 0);
-    EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ECANCELED);
+    EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -ENOMSG);
 }
 
 static void wait_in_vain(void)
@@ -155,9 +155,9 @@ static void serve_and_meet_an_error(void)
     EXPECT(rr_recv_view(server, &view, NULL), 7);
     EXPECT(rr_reply_error(server, view.id, 7, "an error"), 0);
     EXPECT(rr_serve(server, stop_serving, NULL, NULL), 0);
-    EXPECT(rr_client_get(client, id, buffer, sizeof buffer), -EREMOTEIO);
-    int code;
-    EXPECT(rr_client_remote_error(client, id, &code, buffer, sizeof buffer), 8);
+    rr_result result = result_with(buffer, sizeof buffer);
+    EXPECT(rr_client_get_msg(client, id, NULL, 0, &result, NULL), -EREMOTEIO);
+    CHECK(result.code == 7 && result.text_length == 8);
     EXPECT(rr_client_get(client, last, buffer, sizeof buffer), 0);
 }
 

@@ -7,8 +7,8 @@
 static void expect_unknown(rr_client *client, uint64_t id)
 {
     rr_view view;
-    EXPECT(rr_client_view(client, id, &view, within(0)), -ESTALE);
-    EXPECT(rr_client_view(client, id, &view, NULL), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL, within(0)), -ESTALE);
+    EXPECT(rr_client_view(client, id, &view, NULL, NULL), -ESTALE);
     EXPECT(rr_client_release(client, id), -ESTALE);
     EXPECT(rr_client_get(client, id, NULL, 0), -ESTALE);
     EXPECT(rr_client_cancel(client, id), -ESTALE);
@@ -30,7 +30,7 @@ static uint64_t ask(const pair *channel, const char *reply)
 static void view_text(rr_client *client, uint64_t id, const char *text, int64_t timeout_ns)
 {
     rr_view view;
-    EXPECT(rr_client_view(client, id, &view, within(timeout_ns)), strlen(text));
+    EXPECT(rr_client_view(client, id, &view, NULL, within(timeout_ns)), strlen(text));
     CHECK(view.id == id && view.length == strlen(text) && memcmp(view.data, text, strlen(text)) == 0);
 }
 
@@ -47,10 +47,10 @@ static void replies_of_every_length_are_seen_as_they_were_sent(void)
         EXPECT(reply_labelled(channel.server, taken, reply, length, type, flags), 0);
 
         rr_view view, again;
-        EXPECT(rr_client_view(channel.client, id, &view, within(0)), length);
+        EXPECT(rr_client_view(channel.client, id, &view, NULL, within(0)), length);
         expect_seen(&view, length, type, flags, k);
         CHECK(view.id == id && view.client == 0 && view.redeliveries == 0);
-        EXPECT(rr_client_view(channel.client, id, &again, NULL), length);
+        EXPECT(rr_client_view(channel.client, id, &again, NULL, NULL), length);
         CHECK(again.data == view.data);
         EXPECT(rr_client_release(channel.client, id), 0);
         expect_used_up(channel.client, id);
@@ -67,7 +67,7 @@ static void what_is_seen_stays_until_it_is_released(void)
         uint64_t id = send_text(channel.client, "question");
         EXPECT(rr_reply(channel.server, take_text(channel.server, "question"), reply, RESPONSE_LENGTHS[k]), 0);
         rr_view view;
-        EXPECT(rr_client_view(channel.client, id, &view, within(0)), RESPONSE_LENGTHS[k]);
+        EXPECT(rr_client_view(channel.client, id, &view, NULL, within(0)), RESPONSE_LENGTHS[k]);
         memset(reply, CANARY, sizeof reply);
         for (int round = 0; round < 40; round++) {
             uint64_t others[2], refused;
@@ -131,7 +131,7 @@ static void what_was_seen_may_also_be_collected_but_not_cancelled(void)
     uint64_t id = ask(&channel, "reply");
     view_text(channel.client, id, "reply", 0);
     EXPECT(rr_client_cancel(channel.client, id), -EALREADY);
-    EXPECT(rr_client_get(channel.client, id, NULL, 0), -EMSGSIZE);
+    EXPECT(rr_client_get(channel.client, id, NULL, 0), -EOVERFLOW);
     view_text(channel.client, id, "reply", 0);
     collect_text(channel.client, id, "reply");
     expect_used_up(channel.client, id);
@@ -143,9 +143,9 @@ static void without_a_reply_in_time_the_request_stays_pending(void)
     pair channel = open_pair(1);
     rr_view view;
     uint64_t id = send_text(channel.client, "question");
-    EXPECT(rr_client_view(channel.client, id, &view, within(0)), -EAGAIN);
+    EXPECT(rr_client_view(channel.client, id, &view, NULL, within(0)), -EAGAIN);
     int64_t begun = now();
-    EXPECT(rr_client_view(channel.client, id, &view, within(30 * MS)), -ETIMEDOUT);
+    EXPECT(rr_client_view(channel.client, id, &view, NULL, within(30 * MS)), -ETIMEDOUT);
     int64_t took = now() - begun;
     CHECK(took >= 30 * MS && took < 10 * SECOND);
     EXPECT(rr_client_pending(channel.client), 1);
@@ -204,7 +204,7 @@ static void a_wait_ends_when_the_request_does(void)
         rr_view view;
         of.id = send_text(of.channel.client, "question");
         plan(&ending, rr_client_channel(of.channel.client), ends[k], &of);
-        EXPECT(rr_client_view(of.channel.client, of.id, &view, NULL), -ECANCELED);
+        EXPECT(rr_client_view(of.channel.client, of.id, &view, NULL, NULL), k == 0 ? -ENOMSG : -ESTALE);
         done(&ending);
         expect_used_up(of.channel.client, of.id);
         expect_works(&of.channel);
@@ -235,7 +235,7 @@ static void drop_it(pair *channel)
 static const struct {
     void (*end)(pair *);
     int code;
-} OUTCOMES[] = {{die_with_it, -EOWNERDEAD}, {fail_it, -EREMOTEIO}, {drop_it, -ECANCELED}};
+} OUTCOMES[] = {{die_with_it, -EOWNERDEAD}, {fail_it, -EREMOTEIO}, {drop_it, -ENOMSG}};
 
 static void every_other_outcome_uses_the_id_up_and_frees_the_slot(void)
 {
@@ -244,7 +244,7 @@ static void every_other_outcome_uses_the_id_up_and_frees_the_slot(void)
         rr_view view;
         uint64_t id = send_text(channel.client, "question");
         OUTCOMES[k / 2].end(&channel);
-        EXPECT(rr_client_view(channel.client, id, &view, within(k % 2 ? FOREVER : 0)), OUTCOMES[k / 2].code);
+        EXPECT(rr_client_view(channel.client, id, &view, NULL, within(k % 2 ? FOREVER : 0)), OUTCOMES[k / 2].code);
         expect_used_up(channel.client, id);
         expect_works(&channel);
         close_pair(&channel);
@@ -268,13 +268,13 @@ static void an_error_reply_that_was_met_can_be_asked_for(void)
 {
     pair channel = open_pair(1);
     rr_view view;
-    int code = 0;
     char text[32];
+    rr_result result = result_with(text, sizeof text);
     uint64_t id = send_text(channel.client, "question");
     fail_it(&channel);
-    EXPECT(rr_client_view(channel.client, id, &view, within(0)), -EREMOTEIO);
-    EXPECT(rr_client_remote_error(channel.client, id, &code, text, sizeof text), 13);
-    CHECK(code == 42 && strcmp(text, "no such thing") == 0);
+    EXPECT(rr_client_view(channel.client, id, &view, &result, within(0)), -EREMOTEIO);
+    CHECK(result.code == 42 && result.text_length == 13 && strcmp(text, "no such thing") == 0);
+    CHECK(result.flags == RR_MSG_ERROR && result.id == 0);
     close_pair(&channel);
 }
 
@@ -298,8 +298,8 @@ static void a_null_pointer_is_refused(void)
     pair channel = open_pair(1);
     rr_view view;
     uint64_t id = ask(&channel, "reply");
-    EXPECT(rr_client_view(NULL, id, &view, within(0)), -EINVAL);
-    EXPECT(rr_client_view(channel.client, id, NULL, within(0)), -EINVAL);
+    EXPECT(rr_client_view(NULL, id, &view, NULL, within(0)), -EINVAL);
+    EXPECT(rr_client_view(channel.client, id, NULL, NULL, within(0)), -EINVAL);
     EXPECT(rr_client_release(NULL, id), -EINVAL);
     view_text(channel.client, id, "reply", 0);
     close_pair(&channel);
@@ -311,7 +311,7 @@ static void a_stopped_handle_sees_and_releases_nothing(void)
     rr_view view;
     uint64_t id = ask(&channel, "reply");
     EXPECT(rr_client_stop(channel.client), 0);
-    EXPECT(rr_client_view(channel.client, id, &view, NULL), -ESHUTDOWN);
+    EXPECT(rr_client_view(channel.client, id, &view, NULL, NULL), -ESHUTDOWN);
     EXPECT(rr_client_release(channel.client, id), -ESHUTDOWN);
     EXPECT(rr_client_pending(channel.client), 1);
     close_pair(&channel);

@@ -119,7 +119,7 @@ static void a_request_that_another_thread_cancels_ends_its_wait(void)
         if (claimed)
             take_text(at.channel.server, "held");
         plan(&cancelling, channel_of(&at), cancel_held, &at);
-        EXPECT(wait_to_collect(&at, FOREVER), -ECANCELED);
+        EXPECT(wait_to_collect(&at, FOREVER), -ESTALE);
         done(&cancelling);
         EXPECT(wait_to_collect(&at, FOREVER), -ESTALE);
         at.held = send_text(at.channel.client, "held");

@@ -174,7 +174,7 @@ static void every_outcome_counts_and_collecting_tells_which(void)
     const struct {
         void (*act)(void *);
         int64_t code;
-    } outcomes[] = {{reply_to_third, 0}, {fail_third, -EREMOTEIO}, {release_third, -ECANCELED}};
+    } outcomes[] = {{reply_to_third, 0}, {fail_third, -EREMOTEIO}, {release_third, -ENOMSG}};
     for (size_t k = 0; k < LENGTH(outcomes); k++) {
         for (int asleep = 0; asleep < 2; asleep++) {
             scene at = sent_and_taken();
@@ -261,7 +261,7 @@ static void a_request_that_is_cancelled_meanwhile_ends_the_wait(void)
             scene at = taken ? sent_and_taken() : sent();
             deed cancelling;
             plan(&cancelling, channel_of(&at), ways[k], &at);
-            EXPECT(wait_any(&at, FOREVER), -ECANCELED);
+            EXPECT(wait_any(&at, FOREVER), -ESTALE);
             CHECK(now() - done(&cancelling) < 10 * SECOND);
             EXPECT(wait_any(&at, FOREVER), -ESTALE);
             EXPECT(rr_client_pending(at.channel.client), k == 0 ? IDS - 1 : 0);

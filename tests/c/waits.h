@@ -52,7 +52,7 @@ static inline int64_t wait_to_lend(scene *at, int64_t timeout_ns)
 static inline int64_t wait_to_view(scene *at, int64_t timeout_ns)
 {
     rr_view view;
-    return rr_client_view(at->channel.client, at->held, &view, within(timeout_ns));
+    return rr_client_view(at->channel.client, at->held, &view, NULL, within(timeout_ns));
 }
 
 static inline int64_t wait_to_receive_in_place(scene *at, int64_t timeout_ns)

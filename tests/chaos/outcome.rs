@@ -94,7 +94,7 @@ impl Calling<'_> {
             Err(Error::TimedOut | Error::WouldBlock) => {
                 assert!(!was_done, "what a server answered was acknowledged, and wait_any did not tell");
             }
-            Err(Error::Stale | Error::Canceled) => {
+            Err(Error::Stale) => {
                 let flight = std::mem::take(&mut self.flight);
                 let count = flight.len();
                 for (id, sent) in flight {
@@ -128,12 +128,12 @@ impl Calling<'_> {
                 );
                 self.answered(sent, ledger::RECEIVED, span);
             }
-            (Err(Error::Canceled), Answer::None)
+            (Err(Error::Dismissed), Answer::None)
                 if self.marks(sent) & ledger::RELEASED != 0 || !self.may_be_cleared(sent) =>
             {
                 self.answered(sent, ledger::DISMISSED, span);
             }
-            (Err(Error::Canceled | Error::Stale), _) => self.miss(sent),
+            (Err(Error::Dismissed | Error::Stale), _) => self.miss(sent),
             (Err(Error::OwnerDead), _) => self.mourn(sent, span),
             (result, _) => panic!("{sent:?}, {:#x}, ends with {result:?}", self.marks(sent)),
         }

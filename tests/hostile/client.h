@@ -23,12 +23,18 @@ static inline void send_message(rr_client *client, const void *data, size_t leng
     WATCH(rr_client_send_msg, TIMEOUT, client, &msg, id, within(some_timeout()));
 }
 
+static inline void post_message(rr_client *client, const void *data, size_t length)
+{
+    const rr_msg msg = some_msg(data, length);
+    WATCH(rr_client_post_msg, TIMEOUT, client, &msg, within(some_timeout()));
+}
+
 static inline void send_one(rr_client *client)
 {
     size_t length = some_length(request_max);
     void *data = last(&outgoing, length);
     uint64_t *id = next_id();
-    switch (below(4)) {
+    switch (below(5)) {
     case 0:
         WATCH(rr_client_send, AT_ONCE, client, data, length, id);
         break;
@@ -37,6 +43,9 @@ static inline void send_one(rr_client *client)
         break;
     case 2:
         send_message(client, data, length, id);
+        break;
+    case 3:
+        post_message(client, data, length);
         break;
     default:
         WATCH(rr_client_post, TIMEOUT, client, data, length, some_timeout());
@@ -91,7 +100,7 @@ static inline void collect_in_place(rr_client *client)
 {
     uint64_t id = some_id();
     rr_view view;
-    int64_t result = WATCH(rr_client_view, TIMEOUT, client, id, &view, within(some_timeout()));
+    int64_t result = WATCH(rr_client_view, TIMEOUT, client, id, &view, NULL, within(some_timeout()));
     if (result >= 0) {
         CHECK(view.length == (size_t)result && view.length <= response_max && view.id == id);
         read_all(view.data, view.length, view.flags);
@@ -110,12 +119,30 @@ static inline void wait_for_any(rr_client *client)
     CHECK(index < (int64_t)count && (index < 0 || some[index] != 0));
 }
 
-static inline void ask_for_error(rr_client *client)
+/* A result whose text lies at the end of what may be written; the reply itself has no room. */
+static inline void collect_result(rr_client *client)
 {
     size_t capacity = below(TEXT_MAX);
-    int code;
-    WATCH(rr_client_remote_error, AT_ONCE, client, below(2) ? 0 : some_id(), &code, (char *)last(&incoming, capacity),
-          capacity);
+    rr_result result = result_with((char *)last(&incoming, capacity), capacity);
+    const rr_msg msg = some_msg(NULL, 0);
+    rr_view view;
+    int64_t found;
+    switch (below(3)) {
+    case 0:
+        found = WATCH(rr_client_req_msg, TIMEOUT, client, &msg, NULL, 0, &result, within(some_timeout()));
+        break;
+    case 1:
+        found = WATCH(rr_client_get_msg, TIMEOUT, client, some_id(), NULL, 0, &result, within(some_timeout()));
+        break;
+    default:
+        found = WATCH(rr_client_view, TIMEOUT, client, some_id(), &view, &result, within(some_timeout()));
+        break;
+    }
+    CHECK((result.flags & RR_MSG_ERROR) ? found == -EREMOTEIO : result.length <= response_max);
+    CHECK(result.text_length <= (response_max > 104 ? response_max : 104));
+    CHECK(found != -EOVERFLOW || result.length > 0);
+    if (result.id != 0)
+        *next_id() = result.id;
     check_and_restore(&incoming, capacity);
 }
 
@@ -126,6 +153,8 @@ static inline void call_with_numbers(rr_client *client)
     uint64_t id;
     CHECK(WATCH(rr_client_req_i64, TIMEOUT, client, 1, &value, TIMEOUT) == -EINVAL);
     CHECK(WATCH(rr_client_send_i64, AT_ONCE, client, 1, &id) == -EINVAL);
+    CHECK(WATCH(rr_client_send_wait_i64, TIMEOUT, client, 1, &id, TIMEOUT) == -EINVAL);
+    CHECK(WATCH(rr_client_post_i64, TIMEOUT, client, 1, TIMEOUT) == -EINVAL);
     CHECK(WATCH(rr_client_get_i64, AT_ONCE, client, some_id(), &value) == -EINVAL);
     CHECK(WATCH(rr_client_get_wait_i64, TIMEOUT, client, some_id(), &value, TIMEOUT) == -EINVAL);
 }
@@ -163,7 +192,7 @@ static inline void client_step(rr_client *client)
         CHECK(WATCH(rr_client_pending, AT_ONCE, client) <= total_slots);
         break;
     case 13:
-        ask_for_error(client);
+        collect_result(client);
         break;
     case 14:
         if (below(4) == 0)

@@ -90,7 +90,7 @@ static inline void try_bytes(rr_client *client, rr_server *server)
     CHECK(WATCH(rr_client_post, TIMEOUT, client, bytes, 8, TIMEOUT) == -EINVAL);
     CHECK(WATCH(rr_client_get, AT_ONCE, client, some_id(), bytes, 8) == -EINVAL);
     CHECK(WATCH(rr_client_loan, TIMEOUT, client, &loan, within(TIMEOUT)) == -EINVAL);
-    CHECK(WATCH(rr_client_view, TIMEOUT, client, some_id(), &view, within(TIMEOUT)) == -EINVAL);
+    CHECK(WATCH(rr_client_view, TIMEOUT, client, some_id(), &view, NULL, within(TIMEOUT)) == -EINVAL);
     CHECK(WATCH(rr_recv, AT_ONCE, server, bytes, 8, &request) == -EINVAL);
     CHECK(WATCH(rr_recv_view, TIMEOUT, server, &view, within(TIMEOUT)) == -EINVAL);
     CHECK(WATCH(rr_drain, AT_ONCE, server, &view, sizeof(rr_view), 1) == -EINVAL);

@@ -16,14 +16,24 @@ static inline void receive_one(rr_server *server)
     size_t capacity = some_length(request_max);
     void *buffer = last(&incoming, capacity);
     rr_request request = {0, 0, 0, 0, 0, 0, {0, 0}};
-    int64_t result = below(3) ? WATCH(rr_recv_wait, TIMEOUT, server, buffer, capacity, &request, some_timeout())
-                              : WATCH(rr_recv, AT_ONCE, server, buffer, capacity, &request);
+    int64_t result;
+    switch (below(4)) {
+    case 0:
+        result = WATCH(rr_recv, AT_ONCE, server, buffer, capacity, &request);
+        break;
+    case 1:
+        result = WATCH(rr_recv_msg, TIMEOUT, server, buffer, capacity, &request, within(some_timeout()));
+        break;
+    default:
+        result = WATCH(rr_recv_wait, TIMEOUT, server, buffer, capacity, &request, some_timeout());
+        break;
+    }
     received(result, capacity);
     if (result >= 0) {
         CHECK(request.length == (uint64_t)result && request.redeliveries <= 15);
         *next_id() = request.id;
     }
-    if (result == -EMSGSIZE)
+    if (result == -EOVERFLOW)
         CHECK(request.length > capacity && request.length <= request_max);
 }
 

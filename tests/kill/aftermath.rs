@@ -103,7 +103,10 @@ impl Scene<'_> {
             match self.fates.get(&id) {
                 // It may have collected its reply before anybody looked.
                 None | Some(Fate::Gone) => {
-                    assert!(matches!(found, End::ByVictim | End::Failed | End::Cancelled), "{found:?}");
+                    assert!(
+                        matches!(found, End::ByVictim | End::Failed | End::Dismissed | End::Stale),
+                        "{found:?}"
+                    );
                 }
                 Some(fate) => assert_eq!(found, fate.end(), "{fate:?}"),
             }

@@ -10,7 +10,7 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("rr_abi_version", TOUCHES_NOTHING),
     ("rr_strerror", TOUCHES_NOTHING),
     ("rr_options_init", TOUCHES_NOTHING),
-    ("rr_client_remote_error", TOUCHES_NOTHING),
+    ("rr_stats_init", TOUCHES_NOTHING),
     ("rr_channel_fd", TOUCHES_NOTHING),
     ("rr_channel_path", TOUCHES_NOTHING),
     ("rr_channel_kind", TOUCHES_NOTHING),
@@ -28,7 +28,8 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("rr_client_from_server", "as rr_client_new, but for how the file is opened"),
     ("rr_server_from_fd", "as rr_server_new, but for how the file is opened"),
     ("rr_server_new_memfd", "nobody else has the file before it returns"),
-    ("rr_reply_commit_msg", "rr_reply_commit is this with a type and flags of 0"),
+    ("rr_client_send_wait_i64", "as rr_client_send_i64, but for the wait, which is that of rr_client_send_wait"),
+    ("rr_client_post_i64", "as rr_client_post, but for what is sent"),
 ];
 const TOUCHES_NOTHING: &str = "touches no word that others see";
 const ONLY_THE_NAME: &str = "one system call about the name";

@@ -26,7 +26,7 @@ impl Fate {
             (Reply::Free | Reply::Abandoned, _) => Self::Gone,
             (Reply::Ready, _) => Self::Ended(End::ByVictim),
             (Reply::Failed, _) => Self::Ended(End::Failed),
-            (Reply::Dismissed, _) => Self::Ended(End::Cancelled),
+            (Reply::Dismissed, _) => Self::Ended(End::Dismissed),
             (Reply::Pending | Reply::Posted, Request::Queued { times }) => {
                 Self::Served { redeliveries: times }
             }

@@ -253,9 +253,9 @@ pub enum End {
     ByVictim,
     /// Its server died.
     Failed,
-    /// Its server let go of it, or it was cleared while somebody waited.
-    Cancelled,
-    /// It was cleared before.
+    /// Its server dismissed it.
+    Dismissed,
+    /// It was cleared.
     Stale,
 }
 
@@ -278,7 +278,7 @@ pub fn judge(outcome: Outcome, payload: &[u8]) -> End {
         Ok(reply) => panic!("a wrong reply: {reply:?}"),
         Err(Error::Remote { .. }) => End::ByVictim,
         Err(Error::OwnerDead) => End::Failed,
-        Err(Error::Canceled) => End::Cancelled,
+        Err(Error::Dismissed) => End::Dismissed,
         Err(Error::Stale) => End::Stale,
         Err(error) => panic!("get: {error}"),
     }

@@ -181,7 +181,7 @@ static int64_t act_commit(void)
 
 static int64_t act_view(void)
 {
-    int64_t length = rr_client_view(client, sent[0], &view, within(0));
+    int64_t length = rr_client_view(client, sent[0], &view, NULL, within(0));
     return got(view.data, length);
 }
 

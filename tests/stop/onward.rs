@@ -111,7 +111,7 @@ impl Scene<'_> {
             "wait in vain" => report.result >= 0 && self.survivors.meeting.redelivers(),
             "recv" | "recv_view" | "recv_batch" | "drain" | "recv_i64" => is(libc::EAGAIN),
             "recv briefly" => is(libc::ETIMEDOUT),
-            "recv short" => is(libc::EMSGSIZE),
+            "recv short" => is(libc::EOVERFLOW),
             "recv_wait" => self.codes_of_signals.contains(&report.result),
             "reply" | "reply_i64" | "reply_msg" | "reply_error" | "reply_loan" | "reply_commit"
             | "dismiss" | "release" => {
@@ -158,7 +158,7 @@ impl Scene<'_> {
 fn may_come_to_where_cleared(act: &str, report: &Report) -> bool {
     let is = |code: i32| report.result == -i64::from(code);
     match act {
-        "req" | "get" | "wait_any" => is(libc::ECANCELED) || is(libc::ESTALE),
+        "req" | "get" | "wait_any" => is(libc::ESTALE),
         "cancel" | "reply" | "dismiss" | "release" | "reply_loan" | "reply_commit" => is(libc::ESTALE),
         _ => false,
     }
