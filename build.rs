@@ -8,13 +8,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The number in `libshmrr.so.N`: raised when a program built against an older header would no longer work.
-const ABI: u32 = 0;
+/// The number in `libshmrr.so.N`, the version's first: raised when a program built against an older header would no
+/// longer work.
+const ABI: &str = env!("CARGO_PKG_VERSION_MAJOR");
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libshmrr.so.{ABI}");
-    println!("cargo::rustc-env=SHMRR_ABI={ABI}");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     if is_published() || is_without_shared_library() {

@@ -20,7 +20,7 @@ fn version() -> String {
     let mut lines: Vec<_> =
         parts.map(|(part, number)| format!("#define RR_VERSION_{part} {number}")).collect();
     lines.push(format!("#define RR_VERSION \"{}\"", env!("CARGO_PKG_VERSION")));
-    lines.push(format!("#define RR_ABI_VERSION {}", env!("SHMRR_ABI")));
+    lines.push(format!("#define RR_ABI_VERSION {}", env!("CARGO_PKG_VERSION_MAJOR")));
     lines.join("\n")
 }
 

@@ -25,7 +25,7 @@ pub extern "C" fn rr_version() -> *const c_char {
 /// Return value: the number, not negative.
 #[unsafe(no_mangle)]
 pub extern "C" fn rr_abi_version() -> c_int {
-    const { parse(env!("SHMRR_ABI")) }
+    const { parse(env!("CARGO_PKG_VERSION_MAJOR")) }
 }
 
 const fn parse(digits: &str) -> c_int {

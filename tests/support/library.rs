@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 /// The name that programs which were linked with the library look for when they start.
-pub const SONAME: &str = "libshmrr.so.0";
+pub const SONAME: &str = concat!("libshmrr.so.", env!("CARGO_PKG_VERSION_MAJOR"));
 pub const LINK_NAME: &str = "libshmrr.so";
 pub const ARCHIVE: &str = "libshmrr.a";
 
