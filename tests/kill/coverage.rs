@@ -28,7 +28,10 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("rr_client_from_server", "as rr_client_new, but for how the file is opened"),
     ("rr_server_from_fd", "as rr_server_new, but for how the file is opened"),
     ("rr_server_new_memfd", "nobody else has the file before it returns"),
-    ("rr_client_send_wait_i64", "as rr_client_send_i64, but for the wait, which is that of rr_client_send_wait"),
+    (
+        "rr_client_send_wait_i64",
+        "as rr_client_send_i64, but for the wait, which is that of rr_client_send_wait",
+    ),
     ("rr_client_post_i64", "as rr_client_post, but for what is sent"),
 ];
 const TOUCHES_NOTHING: &str = "touches no word that others see";
