@@ -98,6 +98,8 @@ mod a_killed_client {
         that_was_looking_at_a_reply_does_not_keep_its_slot: in_place::VIEW;
         that_was_done_with_a_reply_does_not_keep_its_slot: in_place::COLLECT;
         that_was_saying_what_it_sends_was_served_once_or_not_at_all: calling::SEND_MSG;
+        that_was_saying_what_it_sends_in_a_whole_request_does_not_keep_its_slot: calling::REQ_MSG;
+        that_was_asleep_for_a_result_does_not_keep_its_slot: calling::GET_MSG;
         that_was_sending_in_its_time_was_served_once_or_not_at_all: calling::SEND_WAIT;
         that_was_asleep_for_a_slot_does_not_keep_it: calling::SEND_ASLEEP;
         that_was_asleep_for_a_reply_does_not_keep_its_slot: calling::GET_WAIT;
@@ -114,6 +116,7 @@ mod a_killed_server {
     at_each_instruction! {
         that_was_receiving_leaves_each_request_to_another_or_fails_it: serving::RECV;
         that_was_woken_to_receive_leaves_each_request_to_another_or_fails_it: serving::RECV_ASLEEP;
+        that_was_woken_for_any_message_leaves_each_request_to_another_or_fails_it: serving::RECV_MSG;
         that_was_receiving_several_leaves_each_to_another_or_fails_it: serving::RECV_BATCH;
         that_was_receiving_in_place_leaves_each_request_to_another_or_fails_it: in_place::RECV_VIEW;
         that_was_replying_has_replied_or_failed: serving::REPLY;
@@ -141,6 +144,7 @@ mod a_one_way_message {
 
     at_each_instruction! {
         is_delivered_once_if_its_sender_is_killed_after_it_was_queued_and_else_not_at_all: one_way::POST;
+        with_a_type_is_delivered_once_or_not_at_all: one_way::POST_MSG;
         that_was_posted_is_delivered_once_if_its_sender_is_killed_at_the_next: one_way::POST_AGAIN;
         is_delivered_once_if_its_sender_is_killed_while_it_leaves: one_way::LEAVE;
         is_lost_with_its_server_or_delivered_to_another: one_way::RECV;

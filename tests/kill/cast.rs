@@ -103,7 +103,7 @@ impl Player {
 
     /// The one-way messages whose calls have returned.
     pub fn posted(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.sent_by(|act| act == "post").map(|(_, payload)| payload)
+        self.sent_by(|act| ["post", "post_msg"].contains(&act)).map(|(_, payload)| payload)
     }
 
     /// The requests of acts that are done, by how those are named: their ids, if they have any, and what was sent.

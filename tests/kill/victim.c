@@ -35,7 +35,7 @@ static uint64_t sent[MANY];
 static rr_request taken;
 static rr_buffer loan = RR_BUFFER_INIT;
 static rr_view view, views[MANY];
-static void *room;
+static rr_buffer reply_buffer = RR_BUFFER_INIT;
 static int number;
 static _Alignas(int64_t) unsigned char request[LENGTH], buffer[LENGTH];
 
@@ -135,13 +135,29 @@ static int64_t act_send_wait(void)
 static int64_t act_send_msg(void)
 {
     compose(request, LENGTH);
-    return sending(send_labelled(client, request, LENGTH, 128, RR_MSG_END_ALIGNED, next_sent(), 0));
+    const rr_msg msg = msg_of(request, LENGTH, 128, RR_MSG_END_ALIGNED);
+    return sending(rr_client_send_msg(client, &msg, next_sent(), within(0)));
 }
 
 static int64_t act_req(void)
 {
     compose(request, LENGTH);
     return got(buffer, rr_client_req(client, request, LENGTH, buffer, sizeof buffer, PATIENCE));
+}
+
+static int64_t act_req_msg(void)
+{
+    rr_result result = RR_RESULT_INIT;
+    compose(request, LENGTH);
+    const rr_msg msg = msg_of(request, LENGTH, 128, RR_MSG_END_ALIGNED);
+    return got(buffer, rr_client_req_msg(client, &msg, buffer, sizeof buffer, &result, within(PATIENCE)));
+}
+
+static int64_t act_post_msg(void)
+{
+    compose(request, LENGTH);
+    const rr_msg msg = msg_of(request, LENGTH, 128, RR_MSG_END_ALIGNED);
+    return rr_client_post_msg(client, &msg, within(0));
 }
 
 static int64_t act_post(void)
@@ -155,6 +171,12 @@ static int64_t act_get(void) { return got(buffer, rr_client_get(client, sent[0],
 static int64_t get_within(int64_t timeout)
 {
     return got(buffer, rr_client_get_wait(client, sent[0], buffer, sizeof buffer, timeout));
+}
+
+static int64_t act_get_msg(void)
+{
+    rr_result result = RR_RESULT_INIT;
+    return got(buffer, rr_client_get_msg(client, sent[0], buffer, sizeof buffer, &result, within(PATIENCE)));
 }
 
 static int64_t act_get_wait(void) { return get_within(PATIENCE); }
@@ -176,7 +198,8 @@ static int64_t act_abort(void) { return rr_client_abort(client, &loan); }
 static int64_t act_commit(void)
 {
     compose(loan.data, LENGTH);
-    return sending(commit_loan(client, &loan, LENGTH, next_sent()));
+    loan.length = LENGTH;
+    return sending(rr_client_commit(client, &loan, next_sent()));
 }
 
 static int64_t act_view(void)
@@ -203,7 +226,13 @@ static int64_t act_recv(void)
 
 static int64_t act_recv_wait(void) { return recv_within(sizeof buffer, PATIENCE); }
 
-/* Has no room for the longer ones. */
+static int64_t act_recv_msg(void)
+{
+    int64_t length = rr_recv_msg(server, buffer, sizeof buffer, &taken, within(PATIENCE));
+    return took(buffer, taken.length, length);
+}
+
+/* Has no reply_buffer for the longer ones. */
 static int64_t act_recv_short(void) { return recv_within(HEAD, PATIENCE); }
 
 /* Looks after what the dead left at the end of its time, if not before. */
@@ -239,7 +268,8 @@ static int64_t act_reply_msg(void)
 {
     report.id = taken.id;
     answer(buffer, buffer, taken.length);
-    return reply_labelled(server, taken.id, buffer, taken.length, 128, RR_MSG_END_ALIGNED);
+    const rr_msg msg = msg_of(buffer, taken.length, 128, RR_MSG_END_ALIGNED);
+    return rr_reply_msg(server, taken.id, &msg);
 }
 
 static int64_t act_reply_error(void)
@@ -250,16 +280,16 @@ static int64_t act_reply_error(void)
 
 static int64_t act_reply_loan(void)
 {
-    size_t capacity;
     report.id = taken.id;
-    return loan_reply(server, taken.id, &room, &capacity);
+    return rr_reply_loan(server, taken.id, &reply_buffer);
 }
 
 static int64_t act_reply_commit(void)
 {
     report.id = taken.id;
-    answer(room, buffer, taken.length);
-    return commit_reply(server, taken.id, taken.length, 0, 0);
+    answer(reply_buffer.data, buffer, taken.length);
+    reply_buffer.length = taken.length;
+    return rr_reply_commit(server, &reply_buffer);
 }
 
 static int64_t act_dismiss(void)
@@ -386,9 +416,12 @@ static const struct {
     {"send_wait", act_send_wait},
     {"send_msg", act_send_msg},
     {"req", act_req},
+    {"req_msg", act_req_msg},
     {"post", act_post},
+    {"post_msg", act_post_msg},
     {"get", act_get},
     {"wait", act_get_wait},
+    {"get_msg", act_get_msg},
     {"wait in vain", act_get_wait},
     {"wait briefly", act_get_briefly},
     {"wait_any", act_wait_any},
@@ -400,6 +433,7 @@ static const struct {
     {"collect", act_collect},
     {"recv", act_recv},
     {"recv_wait", act_recv_wait},
+    {"recv_msg", act_recv_msg},
     {"recv short", act_recv_short},
     {"recv briefly", act_recv_briefly},
     {"recv_view", act_recv_view},

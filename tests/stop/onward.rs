@@ -51,7 +51,7 @@ impl Scene<'_> {
     /// Does what a victim may wait for in this act.
     fn help(&mut self, act: &str) {
         match act {
-            "recv_wait" | "recv_wait_i64" | "recv short" | "serve" => {
+            "recv_wait" | "recv_msg" | "recv_wait_i64" | "recv short" | "serve" => {
                 let is_idle = self.survivors.server.channel().queued() == 0;
                 if is_idle && self.survivors.words.a_server_sleeps() && !self.ask() {
                     self.make_space();
@@ -89,12 +89,15 @@ impl Scene<'_> {
             return;
         }
         match act {
-            "recv_wait_i64" | "drain" | "recv" | "recv_wait" | "recv short" | "recv briefly"
+            "recv_wait_i64" | "drain" | "recv" | "recv_wait" | "recv_msg" | "recv short" | "recv briefly"
             | "recv_view" | "recv_batch" | "recv_i64" | "serve" => {
                 self.note_taken(act, &report);
             }
-            "req" | "req_i64" => assert!(is_answer(&report.data, &victim.last_payload()), "{report:?}"),
-            "get" | "get_i64" | "get_wait_i64" | "view" | "wait" | "wait in vain" | "wait briefly" => {
+            "req" | "req_msg" | "req_i64" => {
+                assert!(is_answer(&report.data, &victim.last_payload()), "{report:?}")
+            }
+            "get" | "get_i64" | "get_wait_i64" | "view" | "wait" | "get_msg" | "wait in vain"
+            | "wait briefly" => {
                 let payload = victim.payload_of(report.id).expect("it sent that");
                 assert!(is_answer(&report.data, &payload), "{report:?}");
             }
@@ -107,12 +110,14 @@ impl Scene<'_> {
         let is = |code: i32| report.result == -i64::from(code);
         match act {
             "send in vain" | "wait briefly" => report.result >= 0,
-            "send" | "send_msg" | "send_i64" | "loan" | "post" => is(libc::ENOBUFS) && self.was_full,
+            "send" | "send_msg" | "send_i64" | "loan" | "post" | "post_msg" => {
+                is(libc::ENOBUFS) && self.was_full
+            }
             "wait in vain" => report.result >= 0 && self.survivors.meeting.redelivers(),
             "recv" | "recv_view" | "recv_batch" | "drain" | "recv_i64" => is(libc::EAGAIN),
             "recv briefly" => is(libc::ETIMEDOUT),
             "recv short" => is(libc::EOVERFLOW),
-            "recv_wait" => self.codes_of_signals.contains(&report.result),
+            "recv_wait" | "recv_msg" => self.codes_of_signals.contains(&report.result),
             "reply" | "reply_i64" | "reply_msg" | "reply_error" | "reply_loan" | "reply_commit"
             | "dismiss" | "release" => {
                 // What another victim asked it may have given up, or died with.
@@ -158,7 +163,7 @@ impl Scene<'_> {
 fn may_come_to_where_cleared(act: &str, report: &Report) -> bool {
     let is = |code: i32| report.result == -i64::from(code);
     match act {
-        "req" | "get" | "wait_any" => is(libc::ESTALE),
+        "req" | "req_msg" | "get" | "get_msg" | "wait_any" => is(libc::ESTALE),
         "cancel" | "reply" | "dismiss" | "release" | "reply_loan" | "reply_commit" => is(libc::ESTALE),
         _ => false,
     }
@@ -169,7 +174,7 @@ pub fn acts_after(operation: &str) -> &'static [&'static str] {
     match operation {
         "send" | "send_wait" | "send_msg" | "commit" => &["get"],
         "send_i64" => &["get_i64"],
-        "recv" | "recv_wait" => &["reply"],
+        "recv" | "recv_wait" | "recv_msg" => &["reply"],
         "recv_i64" | "recv_wait_i64" => &["reply_i64"],
         "recv_view" => &["dismiss"],
         "loan" => &["commit", "get"],

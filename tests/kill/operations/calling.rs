@@ -15,6 +15,8 @@ pub const ALL: &[&Operation] = &[
     &WAIT_ANY,
     &WAIT_ANY_ASLEEP,
     &SEND_MSG,
+    &REQ_MSG,
+    &GET_MSG,
     &SEND_WAIT,
     &SEND_ASLEEP,
     &GET_WAIT,
@@ -107,6 +109,12 @@ pub const WAIT_ANY_ASLEEP: Operation = Operation {
 };
 
 pub const SEND_MSG: Operation = Operation { name: "send_msg", acts: &["client", "send_msg"], ..ORDINARY };
+
+pub const REQ_MSG: Operation =
+    Operation { name: "req_msg, woken", acts: &["client", "req_msg"], ..REQ_ASLEEP };
+
+pub const GET_MSG: Operation =
+    Operation { name: "get_msg, woken", acts: &["client", "send", "get_msg"], ..GET_WAIT };
 
 pub const SEND_WAIT: Operation = Operation { name: "send_wait", acts: &["client", "send_wait"], ..ORDINARY };
 

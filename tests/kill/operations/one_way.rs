@@ -7,6 +7,7 @@ use crate::words::{Reply, Request};
 pub const ALL: &[&Operation] = &[
     &POST,
     &POST_AGAIN,
+    &POST_MSG,
     &LEAVE,
     &RECV,
     &RELEASE,
@@ -26,6 +27,8 @@ pub const POST_AGAIN: Operation = Operation {
     prepare: acted_twice,
     ..ORDINARY
 };
+
+pub const POST_MSG: Operation = Operation { name: "post_msg", acts: &["client", "post_msg"], ..ORDINARY };
 
 pub const LEAVE: Operation = Operation {
     name: "leave, with messages on the way",

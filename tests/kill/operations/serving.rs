@@ -6,6 +6,7 @@ use crate::scene::{Operation, Scene};
 pub const ALL: &[&Operation] = &[
     &RECV,
     &RECV_ASLEEP,
+    &RECV_MSG,
     &RECV_BATCH,
     &REPLY,
     &REPLY_ASLEEP,
@@ -37,6 +38,9 @@ pub const RECV_ASLEEP: Operation = Operation {
     beside: Some(ask_a_sleeper),
     ..ORDINARY
 };
+
+pub const RECV_MSG: Operation =
+    Operation { name: "recv_msg, woken", acts: &["server", "recv_msg"], ..RECV_ASLEEP };
 
 fn ask_a_sleeper(scene: &mut Scene) {
     if !scene.asked_any() && scene.survivors.words.a_server_sleeps() {
