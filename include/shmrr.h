@@ -6,31 +6,71 @@
  * Any number of client processes send requests, any number of server processes take them and reply, and every reply
  * goes back to the caller that asked. Any process may be killed at any instruction: the others go on.
  *
- * RESULTS. Calls return an int or int64_t: 0, a count or a length on success, a negative errno value on failure. errno
- * itself is neither set nor read. Each code has one meaning, the same in all calls; see CODES. Calls that open a
- * channel also say in an rr_error what was wrong with what.
+ * FORMS. Each way to send, take, reply or collect has a short form for channels of bytes (rr_client_req), one for
+ * channels of integers (rr_client_req_i64), and a general form for both (rr_client_req_msg): it sends an rr_msg, fills
+ * an rr_result, and waits as an rr_wait says. In a channel of integers the payload of a general form is the int64_t, 8
+ * bytes in the machine's order. A short form fails with -EINVAL in a channel of the other kind.
+ *
+ * RESULTS. Calls return an int or int64_t: 0, a count, a length or an index on success, a negative errno value on
+ * failure. errno itself is neither read nor set. Each code has one meaning in all calls; see CODES. The text of a call
+ * lists its codes. Every call fails with -EINVAL if an argument is not one that it accepts: a null pointer that its
+ * text does not allow, a flag of another call's, a length of more than 0 at NULL. If no more is said about what a call
+ * returns, it is that or 0. The codes that many calls have in common stand here, and a text names their group:
+ *
+ *   [handle]   -ESHUTDOWN: the handle was stopped. -EUSERS, -ENOTCONN: in a forked child, see FORKING.
+ *   [timeout]  -ETIMEDOUT: the deadline passed. -EAGAIN: the timeout is 0, and nothing is ready. -EINTR: see SIGNALS.
+ *              -EPERM: the system does not let this process sleep.
+ *   [wait]     as [timeout]. -ECANCELED: the cancel word is set. -E2BIG: see STRUCTURES.
+ *   [send]     Nothing was sent. -ENOBUFS: no slot is free, or not for a call that has not waited, and the timeout is
+ *              0. -EMSGSIZE: the payload is larger than the channel's limit. -ECONNREFUSED: no server is attached, and
+ *              the handle has RR_OPT_NEED_SERVER. -EPROTO: another process has overwritten the channel's memory.
+ *   [collect]  -ESTALE: the id is no request of this handle any more. After these the id is used up: -EOWNERDEAD: the
+ *              server died with the request. -EREMOTEIO: it replied with an error. -ENOMSG: it dismissed the request.
+ *              -EPROTO: another process has overwritten the channel's memory.
+ *   [taken]    -ESTALE: the client gave up, or the request has been replied to or dismissed, or the id is not one that
+ *              this handle took.
+ *   [file]     -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path names no such file. -EACCES, -EPERM, -EROFS:
+ *              the system does not let this process do it. -ENOMEM: no memory is left. -EINTR: a signal interrupted a
+ *              call of the system. -EIO: the system failed otherwise.
+ *   [open]     as [file], of the path or of /proc/self/fd. -E2BIG: see STRUCTURES. -EPROTO: the file is no channel, or
+ *              one of another layout version or kind, or its header is corrupt. -EUSERS: every participant entry
+ *              belongs to somebody alive. -EOPNOTSUPP: the file system can't hold a channel. -EMFILE, -ENFILE, -ENOLCK:
+ *              the process or the system has no descriptors or locks left.
  *
  * TIMES are nanoseconds in an int64_t: negative waits for ever, 0 tries once, else one deadline on the monotonic clock
- * for the whole call, whatever it waits for inside.
+ * for the whole call, whatever it waits for inside. Calls that take an rr_wait wait for ever if it is NULL.
+ *
+ * STRUCTURES of the caller's begin with their size: initialise them with RR_..._INIT. Fields that the caller's version
+ * does not have are taken for their defaults; if it sets some that the library's version does not have, the call fails
+ * with -E2BIG, and with -EINVAL if the size is that of no version. Reserved words are 0 where the caller sets them, and
+ * are not written where a call fills the structure. Arrays of structures take the size of an element.
+ *
+ * MESSAGES. Payloads are bytes; one of length 0 is a payload. Buffers belong to the caller and are not kept. A message
+ * may have a type, a number of the application's from 128 on (0: none; those between are -EINVAL), and the flags
+ * RR_MSG_UTF8 and RR_MSG_END_ALIGNED. Ids are positive as an int64_t, and never 0.
+ *
+ * VIEWS AND BUFFERS are places in the channel's memory, where messages are read and written without a copy. A view
+ * lasts until what happens to its id ends it: a reply, rr_dismiss, rr_release, rr_client_release. Another process could
+ * write to a view's bytes, though none does that keeps to the format: copy what a decision depends on. All end when
+ * their handle is freed.
  *
  * SIGNALS. A wait during which a signal handler ran ends with -EINTR, whether or not the handler was installed with
- * SA_RESTART, unless it found what it waited for. A handler that runs in the first few microseconds of a call, or
- * just before it sleeps, may go unnoticed, as it does before any call that sleeps. Where that matters the handler
- * calls one of four functions, which are async-signal-safe: rr_server_interrupt and rr_client_interrupt end the wait
- * that has begun or else the next, so that none is missed; rr_server_stop and rr_client_stop end all from then on. A
- * call that polls for longer than that holds signals up for a few at a time; those of faults it never does.
+ * SA_RESTART, unless the wait found what it waited for. With RR_WAIT_RESTART, or RR_OPT_RESTART for all waits of a
+ * handle, it goes on until its deadline. A handler that runs in the first few microseconds of a call, or just before
+ * the call sleeps, may go unnoticed, as it does before any call that sleeps. If that matters, the handler calls one of
+ * four functions, which are async-signal-safe: rr_server_interrupt and rr_client_interrupt end the wait that has begun,
+ * or else the next; rr_server_stop and rr_client_stop end all from then on. A call that polls for longer than that
+ * holds signals up for a few microseconds at a time, except those of faults.
  *
- * SANDBOXES. Waiting needs futex(2); clock_gettime(2) where the C library can't read the clock by itself. Where
- * futex(2) is refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late, and calls
- * wake nobody, so that others who sleep notice up to a second late. Where that is refused as well, a call that would
- * have to sleep fails with -EPERM. rt_sigprocmask(2) and ppoll(2) are used to notice signals while polling, and may
- * be refused.
+ * SANDBOXES. Waiting needs futex(2), and clock_gettime(2) if the C library can't read the clock by itself. If futex(2)
+ * is refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late; and calls wake
+ * nobody, so that other processes that sleep notice up to a second late. If that is refused as well, a call that would
+ * have to sleep fails with -EPERM. rt_sigprocmask(2) and ppoll(2) are used to notice signals while polling, and may be
+ * refused.
  *
  * SURROUNDINGS. docs/OPERATION.md tells what a channel needs: how much memory, and that its creator's memory cgroup is
  * charged for all of it when it is created (a limit that is too small ends the creator, and no call can tell); which
  * system calls are needed once handles are open; 24 KiB of stack at most; what clocks do.
- *
- * PAYLOADS are bytes. A payload of length 0 is a payload. Buffers belong to the caller and are not kept.
  *
  * THREADS AND PROCESSES.
  *
@@ -46,7 +86,7 @@
  * are gone, and without a path that leads to the channel nobody's death is noticed by that handle.
  *
  * FORKING. A child may use its parent's handles at once, in fork handlers too, whatever other threads were doing
- * and whether or not it was made by fork(3) (where not, from Linux 4.14 on). It joins anew by what the parent keeps
+ * and whether or not it was made by fork(3) (if not, from Linux 4.14 on). It joins anew by what the parent keeps
  * ready for it, so that it may have lost rights, descriptors or its root directory before its first call; a second
  * child of a parent that has itself lost these can't. A call of a child that can't join fails with -ENOTCONN, and
  * with -EUSERS if all entries of the channel belong to somebody alive; the next call tries again. The requests of
@@ -58,7 +98,7 @@
  * is open.
  *
  * LEAVING A CALL SIDEWAYS. Only rr_serve calls back, so only rr_serve can be left by unwinding, from its handler: by a
- * C++ exception, and with glibc by pthread_exit and by cancellation. On the way the request is let go of, unless the
+ * C++ exception, and with glibc by pthread_exit and by cancellation. On the way the request is dismissed, unless the
  * handler has replied to it: its client's call fails with -ENOMSG at once. With musl threads end without unwinding,
  * and the request stays taken, as after a jump.
  *
@@ -75,8 +115,8 @@
  *   calls that open, free or clear  memory, descriptors, a participant           not at all: don't jump out of these
  *
  * A call that polls holds up signals meanwhile and lets them through now and then: jump by siglongjmp to where
- * sigsetjmp saved the mask. A wait is better ended without a jump: by its timeout, or by the four functions under
- * SIGNALS.
+ * sigsetjmp saved the mask. A wait is better ended without a jump: by its timeout, by its cancel word, or by the four
+ * functions under SIGNALS.
  *
  * CODES. These and no others are returned, each by the calls that list it; rr_strerror tells the same sentences.
  *
@@ -227,14 +267,16 @@ extern "C" {
 /** What a handler returns if it, or somebody, will reply later by the request's id. */
 #define RR_SERVE_LATER 2
 
+/**
+ * What a handler returns that failed without a number of its own: for bindings, whose callbacks may fail in any way.
+ */
+#define RR_SERVE_ERROR -1
+
 /** Wait flag: timeout_ns is a time of CLOCK_MONOTONIC, in nanoseconds. */
 #define RR_WAIT_ABSOLUTE 0x1000000
 
 /** Wait flag: when a signal handler has run the wait goes on, under its one deadline, instead of ending with -EINTR. */
 #define RR_WAIT_RESTART 0x2000000
-
-/** What had been asked for and taken when a call began. */
-typedef struct Begun Begun;
 
 /** The channel behind a handle. It belongs to that handle and is valid until the handle is freed. */
 typedef struct rr_channel rr_channel;
@@ -249,7 +291,7 @@ typedef struct rr_server rr_server;
  * How a call waits; initialise it with RR_WAIT_INIT, which waits for ever. A null pointer in its place does so as
  * well.
  */
-typedef struct {
+typedef struct rr_wait {
     /** sizeof(rr_wait) of the caller. */
     uint32_t size;
     /** RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, both or 0. */
@@ -276,7 +318,7 @@ typedef struct {
  * matters only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the
  * channel's is an error.
  */
-typedef struct {
+typedef struct rr_options {
     /** sizeof(rr_options) of the caller. */
     uint32_t size;
     /** RR_KIND_BYTES or RR_KIND_INT. */
@@ -315,7 +357,7 @@ typedef struct {
  * the field, the value found and the value expected. The message ends with a NUL and is cut if it is longer; of a
  * long path it shows the end.
  */
-typedef struct {
+typedef struct rr_error {
     int32_t code;
     /** Zeros. */
     uint32_t reserved[3];
@@ -323,7 +365,7 @@ typedef struct {
 } rr_error;
 
 /** A request that was taken. */
-typedef struct {
+typedef struct rr_request {
     /** What to reply to. Positive as an int64_t, never 0. */
     uint64_t id;
     /** Length of the payload in bytes. */
@@ -344,7 +386,7 @@ typedef struct {
 } rr_request;
 
 /** A message to be sent; initialise it with RR_MSG_INIT. */
-typedef struct {
+typedef struct rr_msg {
     /** sizeof(rr_msg) of the caller. */
     uint32_t size;
     /** RR_MSG_UTF8, RR_MSG_END_ALIGNED, both or 0. */
@@ -363,7 +405,7 @@ typedef struct {
  * A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
  * does that keeps to the format: what a decision depends on is best copied first.
  */
-typedef struct {
+typedef struct rr_view {
     /** The request's id. Positive as an int64_t, never 0. */
     uint64_t id;
     /** The payload, aligned to 8 bytes at least unless it is RR_MSG_END_ALIGNED. Not null even if it is empty. */
@@ -386,7 +428,7 @@ typedef struct {
  * A buffer in the channel's memory, for a request or a reply to be written in place; initialise it with
  * RR_BUFFER_INIT.
  */
-typedef struct {
+typedef struct rr_buffer {
     /** sizeof(rr_buffer) of the caller. */
     uint32_t size;
     /** To be set, if at all: RR_MSG_UTF8, RR_MSG_END_ALIGNED, or both. */
@@ -415,15 +457,15 @@ typedef struct {
  * What rr_serve calls with each request. ctx is what rr_serve was given. The request may be read until the handler
  * returns, or, with RR_SERVE_LATER, until somebody replies. reply is a buffer for the reply, of length 0.
  *
- * Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve
+ * A handler must not unwind: a binding catches what its language throws, and returns RR_SERVE_ERROR. If one does
+ * unwind, by a C++ exception, pthread_exit or cancellation, the request is dismissed and the call of rr_serve is
+ * left as well; see LEAVING A CALL SIDEWAYS.
+ * @return RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve
  * returns; RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the
- * application's: the client's call fails with -EREMOTEIO and is told that number and, as text, the reply->length
- * bytes that were written to reply->data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other
- * number fails the request likewise, with -EINVAL, and so does a reply whose length, msg_type or flags can't be
- * sent.
- *
- * A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
- * SIDEWAYS.
+ * application's, or RR_SERVE_ERROR: the client's call fails with -EREMOTEIO, and is told that number and, as text,
+ * the reply->length bytes that were written to reply->data, up to 1024, or a sentence of rr_strerror's if there are
+ * none. Any other number fails the request likewise, with -EINVAL, and so does a reply whose length, msg_type or
+ * flags can't be sent.
  */
 typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_buffer *reply);
 
@@ -431,7 +473,7 @@ typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_buffer *reply);
  * What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if the text of an error reply is
  * wanted.
  */
-typedef struct {
+typedef struct rr_result {
     /** sizeof(rr_result) of the caller. */
     uint32_t size;
     /** Told: the reply's RR_MSG_UTF8, RR_MSG_END_ALIGNED, or both; or RR_MSG_ERROR alone. */
@@ -458,7 +500,7 @@ typedef struct {
  * A snapshot of a channel; initialise it with RR_STATS_INIT. Its parts are read one after the other while others
  * work, so they need not add up. Threads that share a handle may lose counts to each other.
  */
-typedef struct {
+typedef struct rr_stats {
     /** sizeof(rr_stats) of the caller. */
     uint32_t size;
     /** Requests that may be in flight at once. */
@@ -469,7 +511,7 @@ typedef struct {
     uint32_t in_flight;
     /** Requests that could be sent now. */
     uint32_t free;
-    /** Handles attached, including those of dead processes that nobody has swept up after yet. */
+    /** Handles attached, including those of dead processes that nobody has recovered from yet. */
     uint32_t participants;
     /** Requests sent that are replied to. */
     uint64_t requests;
@@ -477,17 +519,17 @@ typedef struct {
     uint64_t replies;
     /** One-way messages sent. */
     uint64_t posts;
-    /** Calls that met their deadline. */
+    /** Calls that ended at their deadline. */
     uint64_t timeouts;
     /** Requests withdrawn by their clients, or cleared. */
     uint64_t cancels;
     /** Replies that came too late. */
     uint64_t stale_replies;
-    /** Sends refused for want of a free slot. */
+    /** Sends that found no free slot. */
     uint64_t full;
-    /** Dead participants swept up after. */
+    /** Dead participants recovered from. */
     uint64_t recoveries;
-    /** Times that somebody slept. */
+    /** Times that a call slept. */
     uint64_t sleeps;
     /** Bytes of the requests and one-way messages sent. */
     uint64_t request_bytes;
@@ -496,14 +538,14 @@ typedef struct {
 } rr_stats;
 
 /** One that is attached to a channel. */
-typedef struct {
+typedef struct rr_participant {
     /** Its number, from 1 on. */
     uint32_t number;
     /** RR_ROLE_SERVER or RR_ROLE_CLIENT; 0 if its entry doesn't say so properly. */
     uint32_t role;
     /** Its process, as seen in the PID namespace of that process: in another namespace the number means nothing. */
     int32_t pid;
-    /** 1 if its process lives, 0 if it is dead and nobody has swept up after it yet. */
+    /** 1 if its process lives, 0 if it is dead and nobody has recovered from it yet. */
     uint32_t alive;
     /** When its process started, in clock ticks after boot, as field 22 of /proc/PID/stat; 0 if unknown. */
     uint64_t start_time;
@@ -521,57 +563,29 @@ typedef struct {
  *
  * path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name,
  * which this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv
- * and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
+ * and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL, else it is filled.
  *
- * The file appears complete, at once: of several processes that create the same channel one does, and the others
- * attach.
- *
- * Return value: 0, or
- * -EINVAL: srv is null, or an option is out of range or unknown;
- * -E2BIG: opts has fields set that this version does not know;
- * -EPROTO: the file is no channel, or one of another layout version or kind, or its header is corrupt;
- * -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists;
- * -EUSERS: all participant entries belong to somebody alive;
- * -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
- * -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the
- * mapping;
- * -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was
- * made;
- * -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
- * -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
- * -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
- * -EOPNOTSUPP: the file system can't hold a channel; RR_OPT_SPARSE helps if it just can't reserve pages;
- * -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
- * -EIO: the system failed otherwise.
+ * The file appears complete, at once. If several processes create the same channel, one does, and the others attach.
+ * @return 0, or [open]; -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists; -ENOSPC: the channel's
+ * pages can't be reserved; -EFBIG: the process may not make a file of that size; -ENOMEM: also, a limit (RLIMIT_AS,
+ * or RLIMIT_MEMLOCK after mlockall) does not allow the mapping; -ENOENT: also, others create and remove the channel
+ * all the time. RR_OPT_SPARSE helps against -EOPNOTSUPP if the file system just can't reserve pages.
  */
 RR_MUST_CHECK int rr_server_new(const char *path, const rr_options *opts, rr_server **srv, rr_error *err);
 
 /**
  * Creates a channel in a sealed memfd, and a server handle on it. Others attach to its descriptor (rr_channel_fd),
- * which they inherit or are passed.
- *
- * name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
- *
- * Return value: 0, or
- * -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
- * -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE,
- * -ENOLCK,
- * -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
+ * which they inherit or are passed. name is for people to read, in /proc/PID/fd: up to 249 bytes of UTF-8. The other
+ * arguments are those of rr_server_new.
+ * @return 0, or [open]; -ENOSPC, -EFBIG: as rr_server_new.
  */
 RR_MUST_CHECK int rr_server_new_memfd(const char *name, const rr_options *opts, rr_server **srv, rr_error *err);
 
 /**
  * Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
- * duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
- *
- * The other arguments are those of rr_server_new.
- *
- * Return value: 0, or
- * -EBADF: fd is not an open descriptor;
- * -EINVAL: srv is null, or an option is out of range or unknown;
- * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
- * -ENOLCK,
- * -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
+ * duplicated, and the caller keeps its own. The process must be allowed to open the file behind it for writing. The
+ * other arguments are those of rr_server_new.
+ * @return 0, or [open]; -EBADF: fd is not an open descriptor.
  */
 RR_MUST_CHECK int rr_server_from_fd(int fd, const rr_options *opts, rr_server **srv, rr_error *err);
 
@@ -581,407 +595,220 @@ RR_MUST_CHECK int rr_server_from_fd(int fd, const rr_options *opts, rr_server **
  * path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
  * opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must
  * be freed with rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
- *
- * Return value: 0, or
- * -ENOENT: there is no such channel, or it did not appear in time;
- * -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
- * again and again;
- * -ECANCELED: the cancel word of opts->connect is set; it is looked at every 2 ms;
- * -EINVAL: path or cli is null, or an option is out of range or unknown;
- * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
- * -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
+ * @return 0, or [open]; -ENOENT: also, the channel did not appear in time; -EINTR: also, a signal handler ran
+ * meanwhile; -ECANCELED: the cancel word of opts->connect is set, which is looked at every 2 ms.
  */
 RR_MUST_CHECK int rr_client_new(const char *path, const rr_options *opts, rr_client **cli, rr_error *err);
 
 /**
- * Attaches a client handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
- * duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
- *
- * The other arguments are those of rr_client_new.
- *
- * Return value: 0, or
- * -EBADF: fd is not an open descriptor;
- * -EINVAL: cli is null, or an option is out of range or unknown;
- * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
- * -ENOLCK,
- * -EIO: as rr_server_from_fd.
+ * Attaches a client handle to a channel by a descriptor, as rr_server_from_fd does. The other arguments are those of
+ * rr_client_new.
+ * @return as rr_server_from_fd.
  */
 RR_MUST_CHECK int rr_client_from_fd(int fd, const rr_options *opts, rr_client **cli, rr_error *err);
 
 /**
- * Attaches a client handle to the channel of a server handle of this process.
- *
- * The other arguments are those of rr_client_new.
- *
- * Return value: 0, or
- * -EINVAL: srv or cli is null, or an option is out of range or unknown;
- * -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
- * -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
- * -ENOLCK,
- * -EIO: as rr_server_from_fd.
+ * Attaches a client handle to the channel of a server handle of this process. The other arguments are those of
+ * rr_client_new.
+ * @return 0, or [open]; -EBADF: the server's descriptor is not open any more, or not the channel's file:
+ * somebody else closed it.
  */
 RR_MUST_CHECK int rr_client_from_server(const rr_server *srv, const rr_options *opts, rr_client **cli,
                                         rr_error *err) RR_NONNULL(1);
 
 /**
- * Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,
- * as if the process had died. The channel itself stays, and so does its file.
+ * Leaves the channel, unmaps its memory and frees the handle. Requests that the handle took and did not reply to fail
+ * at once with -EOWNERDEAD, as if the process had died. The channel stays, and so does its file. NULL does nothing.
  *
- * No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+ * Every view and buffer of the handle ends, and so does its rr_channel: their memory is unmapped, and touching it is
+ * a fault. No other thread may be in a call of the handle, nor begin one. To know that: call rr_server_stop, which
+ * ends every wait, join the threads that use the handle, then free it.
  */
 void rr_server_free(rr_server *srv);
 
 /**
- * Leaves the channel and frees the handle. Requests that it has not collected are withdrawn.
- *
- * No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+ * Leaves the channel, unmaps its memory and frees the handle. Requests that it has not collected are withdrawn, and
+ * loans given back; messages that it posted are still delivered. Views, buffers and other threads: as rr_server_free,
+ * with rr_client_stop. NULL does nothing.
  */
 void rr_client_free(rr_client *cli);
 
 /**
- * Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
- * rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that
- * rr_serve has called still gets its reply sent. Other handles are not concerned.
- *
- * Async-signal-safe: a signal handler may call it.
- *
- * Return value: 0, or
- * -EINVAL: srv is null.
+ * Ends every wait in this handle with -ESHUTDOWN, and so every later call, except rr_server_free, rr_channel_sync,
+ * rr_channel_unlink, those about eventfds and those that only tell something about the channel. If rr_serve has
+ * called a handler, its reply is still sent. Other handles are not concerned. Async-signal-safe.
  */
 int rr_server_stop(rr_server *srv) RR_NONNULL(1);
 
 /**
  * Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
- * there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
- * it waits for returns that. Other handles are not concerned.
+ * there is none, the next wait ends so. Waits that begin after one has ended so are not concerned, nor are other
+ * handles. A call that finds what it waits for returns that.
  *
- * Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
- * before the call does. See SIGNALS.
- *
- * Return value: 0, or
- * -EINVAL: srv is null.
+ * Async-signal-safe: if a signal handler calls it, the wait of its thread ends even if the handler runs before the
+ * wait. See SIGNALS.
  */
 int rr_server_interrupt(rr_server *srv) RR_NONNULL(1);
 
 /**
- * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
- * asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
- * others go on. Other handles are not concerned.
- *
- * Async-signal-safe: a signal handler may call it.
- *
- * Return value: 0, or
- * -EINVAL: srv is null.
+ * Makes every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
+ * asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn. All others
+ * go on. Other handles are not concerned. Async-signal-safe.
  */
 int rr_server_wake(rr_server *srv) RR_NONNULL(1);
 
 /**
- * Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
- * rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending
- * and those about the channel. Other handles are not concerned.
- *
- * Async-signal-safe: a signal handler may call it.
- *
- * Return value: 0, or
- * -EINVAL: cli is null.
+ * Ends every wait in this handle with -ESHUTDOWN, and so every later call, except rr_client_free, rr_channel_sync,
+ * rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending and those about the
+ * channel. Other handles are not concerned. Async-signal-safe.
  */
 int rr_client_stop(rr_client *cli) RR_NONNULL(1);
 
 /**
- * Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
- * there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
- * it waits for returns that. Other handles are not concerned.
- *
- * Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
- * before the call does. See SIGNALS.
- *
- * Return value: 0, or
- * -EINVAL: cli is null.
+ * Ends with -EINTR every wait in this handle that has begun, or else the next, as rr_server_interrupt does.
+ * Async-signal-safe.
  */
 int rr_client_interrupt(rr_client *cli) RR_NONNULL(1);
 
-/**
- * Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
- * asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
- * others go on. Other handles are not concerned.
- *
- * Async-signal-safe: a signal handler may call it.
- *
- * Return value: 0, or
- * -EINVAL: cli is null.
- */
+/** Makes every wait in this handle look at its cancel word now, as rr_server_wake does. Async-signal-safe. */
 int rr_client_wake(rr_client *cli) RR_NONNULL(1);
 
 /**
- * Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.
- *
- * Return value: 0, or
- * -EINVAL: path is null or empty;
- * -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: there is no file of that name;
- * -EACCES, -EPERM, -EROFS: the system does not let this process remove it;
- * -ENOMEM: no memory is left;
- * -EINTR: a signal interrupted the file system;
- * -EIO: the system failed otherwise.
+ * Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by
+ * that name.
+ * @return 0, or [file].
  */
 int rr_unlink(const char *path);
 
 /**
  * Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
- * NULL if cap is 0.
- *
- * The request is this server's until it replies, from whatever thread and in whatever order.
- *
- * Return value: the request's length, 0 for an empty one, or
- * -EAGAIN: there is none;
- * -EOVERFLOW: it is longer than cap; req says how long, and the request stays queued;
- * -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * NULL if cap is 0. The request is this server's until it replies, from any thread and in any order.
+ * @return the request's length, 0 for an empty one, or [handle]; -EAGAIN: there is none; -EOVERFLOW: it is
+ * longer than cap; req->length tells how long, and it stays queued.
  */
 RR_MUST_CHECK int64_t rr_recv(rr_server *srv, void *buf, size_t cap, rr_request *req) RR_NONNULL(1);
 
 /**
  * Takes the oldest request as rr_recv does, and waits for one.
- *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
- *
- * Return value: as rr_recv, and
- * -ETIMEDOUT: none came in time;
- * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
- * -EPERM: the system does not let this process sleep.
+ * @return as rr_recv, or [timeout].
  */
 RR_MUST_CHECK int64_t rr_recv_wait(rr_server *srv, void *buf, size_t cap, rr_request *req,
                                    int64_t timeout_ns) RR_NONNULL(1);
 
 /**
- * Takes the oldest request and waits for one, in a channel of either kind: in one of integers, buf gets the 8 bytes
- * of an int64_t.
- *
- * Return value: as rr_recv_wait, and
- * -EPROTO: another process has overwritten the channel's memory;
- * -E2BIG: wait has fields set that this version does not know.
+ * Takes the oldest request as rr_recv does, in a channel of either kind, and waits for one.
+ * @return as rr_recv, or [wait]; -EPROTO: another process has overwritten the channel's memory.
  */
 RR_MUST_CHECK int64_t rr_recv_msg(rr_server *srv, void *buf, size_t cap, rr_request *req,
                                   const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
- *
- * One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
- * one-way message is dropped, and the message released.
- *
- * Return value: 0, or
- * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
- * -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
- * -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0. One thread replies
+ * to one id, once; a second reply changes nothing. The reply to a one-way message is dropped, and the message
+ * released.
+ * @return 0, or [handle], [taken]; -EMSGSIZE: the reply is larger than the channel's limit, and the request
+ * still waits for one.
  */
 int rr_reply(rr_server *srv, uint64_t id, const void *data, size_t len) RR_NONNULL(1);
 
 /**
  * Replies as rr_reply does, with a message, in a channel of either kind.
- *
- * Return value: as rr_reply, and
- * -E2BIG: msg has fields set that this version does not know;
- * -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
- * RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or its length is not 8 in a channel of integers.
+ * @return as rr_reply; -E2BIG: see STRUCTURES.
  */
 int rr_reply_msg(rr_server *srv, uint64_t id, const rr_msg *msg) RR_NONNULL(1);
 
 /**
- * Ends a request without a reply: no reply will come, and its client's call fails with -ENOMSG at once. A one-way
- * message is released.
- *
- * Return value: 0, or
- * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
- * -EINVAL: srv is null;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Ends a request without a reply: none will come, and its client's call fails with -ENOMSG at once. A one-way message
+ * is released.
+ * @return 0, or [handle], [taken].
  */
 int rr_dismiss(rr_server *srv, uint64_t id) RR_NONNULL(1);
 
 /**
  * Done with a one-way message: its slot is free.
- *
- * Return value: 0, or
- * -EINVAL: srv is null, or a client waits for a reply: see rr_dismiss;
- * -ESTALE: the message was released before, or the id is none that this handle took;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * @return 0, or [handle]; -ESTALE: it was released before, or the id is not one that this handle took; -EINVAL:
+ * a client waits for a reply, see rr_dismiss.
  */
 int rr_release(rr_server *srv, uint64_t id) RR_NONNULL(1);
 
 /**
- * Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells it code and
- * text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
- *
- * Return value: 0, or
- * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
- * -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
- * -EINVAL: srv or text is null;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells code and text.
+ * Both are the application's; text ends with a NUL, and has up to 104 bytes even if the channel's responses are
+ * shorter. Channels of either kind have error replies.
+ * @return as rr_reply.
  */
 int rr_reply_error(rr_server *srv, uint64_t id, int code, const char *text) RR_NONNULL(1);
 
 /**
- * Takes the oldest request without copying it, and waits for one: view tells where it lies in the channel's memory.
- *
- * The bytes may be read until the request is replied to, dismissed or given up: what happens with the id ends the
- * view. Until then they stay, whatever the client does.
- *
- * Return value: the request's length, 0 for an empty one, or
- * -EAGAIN: wait says to try once, and there is none;
- * -ETIMEDOUT: none came in time;
- * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
- * -EPERM: the system does not let this process sleep;
- * -E2BIG: wait has fields set that this version does not know;
- * -EINVAL: srv or view is null, or wait is not valid, or the channel is one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Takes the oldest request without copying it, and waits for one: view tells where it lies. The bytes stay until the
+ * request is replied to, dismissed or released, whatever its client does.
+ * @return the request's length, 0 for an empty one, or [handle], [wait].
  */
 RR_MUST_CHECK int64_t rr_recv_view(rr_server *srv, rr_view *view, const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Takes up to n requests in their order without copying them, as rr_recv_view does, and waits for the first only: one
- * wake-up for many. Each is described in one of views, of view_size bytes each, which is sizeof(rr_view), and replied
- * to by its own id.
- *
- * Return value: how many there are, 1 to n, or
- * -EAGAIN: wait says to try once, and there is none;
- * -ETIMEDOUT: none came in time;
- * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
- * -EPERM: the system does not let this process sleep;
- * -E2BIG: wait has fields set that this version does not know;
- * -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or wait is not valid, or the channel
- * is one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Takes up to n requests in their order, as rr_recv_view does, and waits for the first only: one wake-up for many.
+ * Each is described in one of views, of view_size bytes each (sizeof(rr_view)), and replied to by its own id.
+ * @return how many there are, 1 to n, or [handle], [wait].
  */
 RR_MUST_CHECK int64_t rr_recv_batch(rr_server *srv, rr_view *views, size_t view_size, size_t n,
                                     const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Takes up to n requests as rr_recv_batch does, but never waits.
- *
- * Return value: how many there are, 1 to n, or
- * -EAGAIN: there is none;
- * -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or the channel is one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Takes up to n requests as rr_recv_batch does, and never waits.
+ * @return how many there are, 1 to n, or [handle]; -EAGAIN: there is none.
  */
 RR_MUST_CHECK int64_t rr_drain(rr_server *srv, rr_view *views, size_t view_size, size_t n) RR_NONNULL(1);
 
 /**
- * Lends a buffer for the reply to a request, in the channel's memory. rr_reply_commit sends what was written there.
- * It may be written to until then, or until the request ends otherwise.
- *
- * Return value: 0, or
- * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
- * has ended with it;
- * -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or the channel is one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Lends a buffer for the reply to a request. rr_reply_commit sends what was written there. It may be written to until
+ * then, or until the request ends otherwise.
+ * @return 0, or [handle], [taken].
  */
 RR_MUST_CHECK int rr_reply_loan(rr_server *srv, uint64_t id, rr_buffer *buffer) RR_NONNULL(1);
 
 /**
- * Replies with what was written to a buffer that rr_reply_loan lent. The buffer has ended: its data is set to NULL.
- *
- * Return value: 0, or
- * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
- * -EMSGSIZE: buffer->length is more than the buffer's capacity; the buffer can be used on;
- * -E2BIG: buffer has fields set that this version does not know;
- * -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or none was lent for this reply, or the
- * channel is one of integers; or its msg_type is 1 to 127, or its flags has others set than RR_MSG_UTF8 and
- * RR_MSG_END_ALIGNED, and the buffer can be used on;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Replies with what was written to a buffer of rr_reply_loan. The buffer ends: its data is set to NULL. If the call
+ * fails with -EMSGSIZE or -EINVAL it can be used on.
+ * @return 0, or [handle], [taken]; -EMSGSIZE: buffer->length is more than its capacity; -EINVAL: also, no
+ * buffer was lent for this reply; -E2BIG: see STRUCTURES.
  */
 int rr_reply_commit(rr_server *srv, rr_buffer *buffer) RR_NONNULL(1);
 
 /**
- * Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle
- * is stopped, a handler says RR_SERVE_STOP, or the time is over and no request is there; see rr_handler. ctx is
+ * Takes requests one after the other, calls handler with each, and sends the reply that it wrote (see rr_handler),
+ * until a handler says RR_SERVE_STOP, the handle is stopped, or the time is over and no request is there. ctx is
  * passed on to the handler.
  *
- * A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
- * thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
- * in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the
- * call that it is returned to.
- *
- * A C++ exception that leaves the handler leaves rr_serve, too, and its request is dismissed: the client's call fails
- * with -ENOMSG at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
- * cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
- *
- * Return value: 0 after RR_SERVE_STOP, or
- * -EAGAIN: wait says to try once, and no request is left;
- * -ETIMEDOUT: no request came in time;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped;
- * -EINTR: a signal handler ran while the call waited; no request is lost: call again;
- * -EPERM: the system does not let this process sleep;
- * -E2BIG: wait has fields set that this version does not know;
- * -EINVAL: srv or handler is null, or wait is not valid, or the channel is one of integers.
+ * If a handler has been called, its reply is sent even if the handle is stopped meanwhile, by itself, by another
+ * thread or by a signal handler. It may call any function of shmrr except rr_server_free on this handle. What it
+ * writes in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends
+ * the call that it is returned to. No request is lost when the call ends, by -EINTR or otherwise.
+ * @return 0 after RR_SERVE_STOP, or [handle], [wait].
  */
 RR_MUST_CHECK int rr_serve(rr_server *srv, rr_handler handler, void *ctx, const rr_wait *wait) RR_NONNULL(1);
 
 /**
  * Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
- * if len is 0, and buf if cap is 0.
- *
- * timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
- * stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ENOMSG, -ESTALE and -ESHUTDOWN a server may have
- * acted on the request, or not.
- *
- * Return value: the reply's length, 0 for an empty one, or
- * -ETIMEDOUT: the deadline passed;
- * -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
- * -EINTR: a signal handler ran while the call waited; the request was withdrawn;
- * -EPERM: the system does not let this process sleep;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
- * -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and
- * was dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
- * -EOWNERDEAD: the server died with the request;
- * -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
- * -ENOMSG: the server dismissed the request;
- * -ESTALE: somebody cleared the channel;
- * -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * if len is 0, and buf if cap is 0. timeout_ns covers all of it. However the call ends, nothing stays pending; if it
+ * fails for another reason than [send], a server may have acted on the request.
+ * @return the reply's length, 0 for an empty one, or [handle], [timeout], [send], [collect]; -EOVERFLOW: the
+ * reply is longer than cap, and was dropped: rr_client_req_msg keeps it; -ESTALE: somebody cleared the channel.
  */
 RR_MUST_CHECK int64_t rr_client_req(rr_client *cli, const void *data, size_t len, void *buf, size_t cap,
                                     int64_t timeout_ns) RR_NONNULL(1);
 
 /**
  * Sends a request of len bytes of data and returns at once; its reply is collected later by the number stored in id.
- * data may be NULL if len is 0.
- *
- * As many requests can be in flight as the channel has slots, all clients together; each holds its slot until it is
- * collected or cancelled.
- *
- * Return value: 0, or
- * -ENOBUFS: no slot is free, or not for one that has not waited;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
- * -EMSGSIZE: the request is longer than the channel allows;
- * -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * data may be NULL if len is 0. As many requests can be in flight as the channel has slots, all clients together;
+ * each holds its slot until it is collected or cancelled.
+ * @return 0, or [handle], [send].
  */
 RR_MUST_CHECK int rr_client_send(rr_client *cli, const void *data, size_t len, uint64_t *id) RR_NONNULL(1);
 
 /**
  * Sends a request as rr_client_send does, and waits for a free slot.
- *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
- *
- * Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
- * -ETIMEDOUT: no slot was free in time;
- * -EINTR: a signal handler ran while the call waited; nothing was sent;
- * -EPERM: the system does not let this process sleep.
+ * @return 0, or [handle], [timeout], [send].
  */
 RR_MUST_CHECK int rr_client_send_wait(rr_client *cli, const void *data, size_t len, uint64_t *id,
                                       int64_t timeout_ns) RR_NONNULL(1);
@@ -990,55 +817,26 @@ RR_MUST_CHECK int rr_client_send_wait(rr_client *cli, const void *data, size_t l
  * Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
  * a free slot, and not for a server. data may be NULL if len is 0.
  *
- * The message is delivered even if this process ends before a server takes it. One that a server held when it died
- * is lost, except in a channel with RR_OPT_REDELIVER, where another server gets it. It holds its slot until its
- * server is done with it.
- *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
- *
- * Return value: 0, or
- * -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
- * -ETIMEDOUT: no slot was free in time;
- * -EINTR: a signal handler ran while the call waited; nothing was sent;
- * -EPERM: the system does not let this process sleep;
- * -EMSGSIZE: the message is longer than the channel's longest request;
- * -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * The message is delivered even if this process ends before a server takes it. It holds its slot until a server is
+ * done with it. If that server dies first, another gets the message in a channel with RR_OPT_REDELIVER; otherwise it
+ * is lost.
+ * @return 0, or [handle], [timeout], [send].
  */
 RR_MUST_CHECK int rr_client_post(rr_client *cli, const void *data, size_t len, int64_t timeout_ns) RR_NONNULL(1);
 
 /**
  * Collects the reply to a request, if it is there: copies it into buf, of cap bytes. The id is used up. buf may be
  * NULL if cap is 0.
- *
- * Return value: the reply's length, 0 for an empty one, or
- * -EAGAIN: it is not there yet;
- * -EOVERFLOW: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
- * -ESTALE: the id is no request of this handle any more; see CODES;
- * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
- * -ENOMSG: the server dismissed the request; the id is used up;
- * -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
- * -EPROTO: another process has overwritten the channel's memory; the id is used up;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * @return the reply's length, 0 for an empty one, or [handle], [collect]; -EAGAIN: it is not there yet;
+ * -EOVERFLOW: it is longer than cap, and stays: no reply is longer than rr_channel_response_max.
  */
 RR_MUST_CHECK int64_t rr_client_get(rr_client *cli, uint64_t id, void *buf, size_t cap) RR_NONNULL(1);
 
 /**
- * Collects the reply to a request as rr_client_get does, and waits for it.
- *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
- *
- * Return value: as rr_client_get, and
- * -ETIMEDOUT: it did not come in time; the request is still pending;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
- * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
- * the time;
- * -EPERM: the system does not let this process sleep.
+ * Collects the reply to a request as rr_client_get does, and waits for it. If the wait ends without a reply, the
+ * request is still pending: call again.
+ * @return as rr_client_get, or [timeout]; -ECONNREFUSED: the handle has RR_OPT_NEED_SERVER, no server has taken
+ * the request, and none lives.
  */
 RR_MUST_CHECK int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf, size_t cap,
                                          int64_t timeout_ns) RR_NONNULL(1);
@@ -1046,502 +844,276 @@ RR_MUST_CHECK int64_t rr_client_get_wait(rr_client *cli, uint64_t id, void *buf,
 /**
  * Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
  * outcome is. Ids that are 0 are passed over. If several have an outcome, the call tells the first of them.
- *
- * Return value: an index into ids, 0 to n - 1, or
- * -EAGAIN: wait says to try once, and none has one;
- * -ETIMEDOUT: none had one in time;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
- * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
- * -EPERM: the system does not let this process sleep;
- * -ESTALE: none has one, and one of the ids is no request of this handle any more; see CODES;
- * -E2BIG: wait has fields set that this version does not know;
- * -EINVAL: cli or ids is null, or n is 0, or all ids are 0, or wait is not valid;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * @return an index into ids, 0 to n - 1, or [handle], [wait]; -ECONNREFUSED: as rr_client_get_wait; -ESTALE:
+ * none has an outcome, and one of the ids is no request of this handle any more; -EINVAL: also, all ids are 0.
  */
 RR_MUST_CHECK int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, size_t n,
                                          const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's
- * reply will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for
- * the request gets -ESTALE.
+ * Withdraws a request. If it is queued, no server sees it. If a server holds it, it is given up: the server's reply
+ * will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
+ * request gets -ESTALE.
  *
- * What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
- * least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
- *
- * Return value: 0 if it was withdrawn, or
- * -EALREADY: its reply, or another outcome, is there: collect it;
- * -ESTALE: the id is no request of this handle any more; see CODES;
- * -EINVAL: cli is null;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * What servers hold of requests that were given up is kept in spare slots: a quarter of the channel's slots, 4 at
+ * least and 64 at most. If servers hold more than that, each takes the place of a request in flight.
+ * @return 0, or [handle]; -EALREADY: its reply, or another outcome, is there: collect it; -ESTALE: the id is no
+ * request of this handle any more.
  */
 int rr_client_cancel(rr_client *cli, uint64_t id) RR_NONNULL(1);
 
 /**
- * Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are
- * not among them.
- *
- * Return value: their number, or
- * -EINVAL: cli is null.
+ * Counts the requests of this handle that are sent and not yet collected or cancelled, without loans and one-way
+ * messages.
+ * @return their number.
  */
 int64_t rr_client_pending(const rr_client *cli) RR_NONNULL(1);
 
 /**
- * Sends a request, waits for its reply and copies that into buf, of cap bytes. result tells what the reply is, and,
- * of an error reply, code and text; it may be NULL.
+ * Sends a request, waits for its reply and copies that into buf, of cap bytes, as rr_client_req does, in a channel of
+ * either kind. result tells what the reply is, and of an error reply code and text; it may be NULL.
  *
- * wait covers all of it. If the call ends otherwise than by a reply, the request is withdrawn. A reply that is longer
- * than cap stays: result->id is what collects it. If result is NULL, it is dropped.
- *
- * Return value: the reply's length, 0 for an empty one, or
- * -ETIMEDOUT: the deadline passed;
- * -EAGAIN, -ENOBUFS: wait says to try once, and the reply was not there at once, or no slot was free;
- * -EINTR: a signal handler ran while the call waited; the request was withdrawn;
- * -EPERM: the system does not let this process sleep;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives;
- * -EMSGSIZE: the request is longer than the channel allows, and was not sent;
- * -EOVERFLOW: the reply is longer than cap; result->length tells how long;
- * -EOWNERDEAD: the server died with the request;
- * -EREMOTEIO: the server replied with an error, which result tells;
- * -ENOMSG: the server dismissed the request;
- * -ESTALE: somebody cleared the channel;
- * -E2BIG: msg, result or wait has fields set that this version does not know;
- * -EINVAL: cli or msg is null, or msg->data or buf is null with a length that is not 0, or a structure's size is that
- * of none, or msg->msg_type is 1 to 127, or msg->flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or
- * msg->length is not 8 in a channel of integers;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * A reply that is longer than cap stays, and result->id is what collects it; if result is NULL, the reply is dropped.
+ * However else the call ends, nothing stays pending.
+ * @return the reply's length, 0 for an empty one, or [handle], [wait], [send], [collect]; -EOVERFLOW: the reply
+ * is longer than cap; result->length tells how long; -ESTALE: somebody cleared the channel.
  */
 RR_MUST_CHECK int64_t rr_client_req_msg(rr_client *cli, const rr_msg *msg, void *buf, size_t cap, rr_result *result,
                                         const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Sends a request and waits for a free slot; its reply is collected later by the number stored in id.
- *
- * Return value: 0, or
- * -ENOBUFS: wait says to try once, and no slot is free, or not for one that has not waited;
- * -ETIMEDOUT: no slot was free in time;
- * -EINTR: a signal handler ran while the call waited; nothing was sent;
- * -EPERM: the system does not let this process sleep;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
- * -EMSGSIZE: the request is longer than the channel allows;
- * -E2BIG: msg or wait has fields set that this version does not know;
- * -EINVAL: cli, msg or id is null, or msg->data is null and its length is not 0, or a structure's size is that of
- * none, or msg->msg_type is 1 to 127, or msg->flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or
- * msg->length is not 8 in a channel of integers;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Sends a request as rr_client_send does, in a channel of either kind, and waits for a free slot.
+ * @return 0, or [handle], [wait], [send].
  */
 RR_MUST_CHECK int rr_client_send_msg(rr_client *cli, const rr_msg *msg, uint64_t *id,
                                      const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Sends a one-way message, as rr_client_post does.
- *
- * Return value: as rr_client_send_msg, except that there is no id.
+ * Sends a one-way message as rr_client_post does, in a channel of either kind.
+ * @return 0, or [handle], [wait], [send].
  */
 RR_MUST_CHECK int rr_client_post_msg(rr_client *cli, const rr_msg *msg, const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Collects the reply to a request, and waits for it: copies it into buf, of cap bytes. result tells what the reply
- * is, and, of an error reply, code and text; it may be NULL.
- *
- * Return value: the reply's length, 0 for an empty one, or
- * -EAGAIN: wait says to try once, and it is not there yet;
- * -ETIMEDOUT: it did not come in time; the request is still pending;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
- * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
- * the time;
- * -EPERM: the system does not let this process sleep;
- * -EOVERFLOW: the reply is longer than cap, and stays; result->length tells how long it is;
- * -ESTALE: the id is no request of this handle any more; see CODES;
- * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
- * -ENOMSG: the server dismissed the request; the id is used up;
- * -E2BIG: result or wait has fields set that this version does not know;
- * -EINVAL: cli is null, or buf is null and cap is not 0, or a structure's size is that of none;
- * -EPROTO: another process has overwritten the channel's memory; the id is used up;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Collects the reply to a request as rr_client_get_wait does, in a channel of either kind. result tells what the
+ * reply is, and of an error reply code and text; it may be NULL.
+ * @return as rr_client_get_wait, or [wait]; -EOVERFLOW: the reply is longer than cap, and stays; result->length
+ * tells how long it is.
  */
 RR_MUST_CHECK int64_t rr_client_get_msg(rr_client *cli, uint64_t id, void *buf, size_t cap, rr_result *result,
                                         const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Takes a slot and lends its buffer, in the channel's memory, for a request to be written in place; waits for a free
- * slot.
- *
- * The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do
- * either.
- *
- * Return value: 0, or
- * -ENOBUFS: wait says to try once, and no slot is free, or not for one that has not waited;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
- * -ETIMEDOUT: no slot was free in time;
- * -EINTR: a signal handler ran while the call waited; nothing was lent;
- * -EPERM: the system does not let this process sleep;
- * -E2BIG: wait has fields set that this version does not know;
- * -EINVAL: cli or buffer is null, or buffer->size is that of no rr_buffer, or wait is not valid, or the channel is
- * one of integers;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Takes a slot and lends its buffer for a request to be written in place; waits for a free slot. The slot is held
+ * until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do either.
+ * @return 0, or [handle], [wait], [send].
  */
 RR_MUST_CHECK int rr_client_loan(rr_client *cli, rr_buffer *buffer, const rr_wait *wait) RR_NONNULL(1);
 
 /**
- * Sends what was written to a buffer that rr_client_loan lent. The reply is collected by the number stored in id. The
- * buffer has ended: its data is set to NULL.
- *
- * Return value: 0, or
- * -ESTALE: the loan has ended before, or is none of this handle's;
- * -EMSGSIZE: buffer->length is more than the buffer's capacity; the loan goes on;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached; the loan goes on;
- * -E2BIG: buffer has fields set that this version does not know; the loan goes on;
- * -EINVAL: cli, buffer or id is null, or buffer->size is that of no rr_buffer, or its msg_type is 1 to 127, or its
- * flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED; the loan goes on;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Sends what was written to a buffer of rr_client_loan. The reply is collected by the number stored in id. The
+ * buffer ends: its data is set to NULL. If the call fails with -EMSGSIZE, -ECONNREFUSED, -E2BIG or -EINVAL it can be
+ * used on.
+ * @return 0, or [handle]; -ESTALE: the loan has ended before, or is not this handle's; -EMSGSIZE:
+ * buffer->length is more than its capacity; -ECONNREFUSED: no server is attached, and the handle has
+ * RR_OPT_NEED_SERVER; -EPROTO: another process has overwritten the channel's memory; -E2BIG: see STRUCTURES.
  */
 RR_MUST_CHECK int rr_client_commit(rr_client *cli, rr_buffer *buffer, uint64_t *id) RR_NONNULL(1);
 
 /**
- * Gives a buffer that rr_client_loan lent back: nothing is sent. Its data is set to NULL.
- *
- * Return value: 0, or
- * -ESTALE: the loan has ended before, or is none of this handle's;
- * -E2BIG: buffer has fields set that this version does not know;
- * -EINVAL: cli or buffer is null, or buffer->size is that of no rr_buffer;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Gives a buffer of rr_client_loan back: nothing is sent. Its data is set to NULL.
+ * @return 0, or [handle]; -ESTALE: the loan has ended before, or is not this handle's; -E2BIG: see STRUCTURES.
  */
 int rr_client_abort(rr_client *cli, rr_buffer *buffer) RR_NONNULL(1);
 
 /**
- * Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. result tells
- * of an error reply its code and text; it may be NULL. The bytes may be read until rr_client_release, or any other
- * call that collects the id.
- *
- * Return value: the reply's length, 0 for an empty one, or
- * -EAGAIN: wait says to try once, and it is not there yet;
- * -ETIMEDOUT: it did not come in time; the request is still pending;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
- * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
- * the time;
- * -EPERM: the system does not let this process sleep;
- * -ESTALE: the id is no request of this handle any more; see CODES;
- * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
- * -ENOMSG: the server dismissed the request; the id is used up;
- * -E2BIG: result or wait has fields set that this version does not know;
- * -EINVAL: cli or view is null, or result or wait is not valid, or the channel is one of integers;
- * -EPROTO: another process has overwritten the channel's memory; the id is used up;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Waits for the reply to a request and tells where it lies, without copying it. The bytes may be read until
+ * rr_client_release, or any other call that collects the id. result tells of an error reply code and text; it may be
+ * NULL.
+ * @return the reply's length, 0 for an empty one, or [handle], [wait], [collect]; -ECONNREFUSED: as
+ * rr_client_get_wait.
  */
 RR_MUST_CHECK int64_t rr_client_view(rr_client *cli, uint64_t id, rr_view *view, rr_result *result,
                                      const rr_wait *wait) RR_NONNULL(1);
 
 /**
  * Done with a reply: its slot is free, and the id used up. It need not have been looked at.
- *
- * Return value: 0, or
- * -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
- * -ESTALE: the id is no request of this handle any more; see CODES;
- * -EINVAL: cli is null;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * @return 0, or [handle]; -EAGAIN: there is no reply yet: rr_client_cancel withdraws the request; -ESTALE: the
+ * id is no request of this handle any more.
  */
 int rr_client_release(rr_client *cli, uint64_t id) RR_NONNULL(1);
 
 /**
- * Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in
- * req.
- *
- * Return value: 0, or
- * -EAGAIN: there is none;
- * -EINVAL: srv, value or req is null, or the channel is one of bytes;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Takes the oldest request, if there is one: stores its number in value, and describes it in req.
+ * @return 0, or [handle]; -EAGAIN: there is none; -EPROTO: another process has overwritten the channel's
+ * memory.
  */
 RR_MUST_CHECK int rr_recv_i64(rr_server *srv, int64_t *value, rr_request *req) RR_NONNULL(1);
 
 /**
- * Takes the oldest request of a channel of integers as rr_recv_i64 does, and waits for one.
- *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
- *
- * Return value: as rr_recv_i64, and
- * -ETIMEDOUT: none came in time;
- * -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
- * -EPERM: the system does not let this process sleep.
+ * Takes the oldest request as rr_recv_i64 does, and waits for one.
+ * @return as rr_recv_i64, or [timeout].
  */
 RR_MUST_CHECK int rr_recv_wait_i64(rr_server *srv, int64_t *value, rr_request *req, int64_t timeout_ns) RR_NONNULL(1);
 
 /**
- * Replies to a request of a channel of integers.
- *
- * Return value: 0, or
- * -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
- * -EINVAL: srv is null, or the channel is one of bytes;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Replies to a request with a number, as rr_reply does.
+ * @return 0, or [handle], [taken].
  */
 int rr_reply_i64(rr_server *srv, uint64_t id, int64_t value) RR_NONNULL(1);
 
 /**
- * Sends a number, waits for the reply and stores it in reply.
- *
- * timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
- * stays pending.
- *
- * Return value: 0, or
- * -ETIMEDOUT: the deadline passed;
- * -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
- * -EINTR: a signal handler ran while the call waited; the request was withdrawn;
- * -EPERM: the system does not let this process sleep;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
- * -EOWNERDEAD: the server died with the request;
- * -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
- * -ENOMSG: the server dismissed the request;
- * -ESTALE: somebody cleared the channel;
- * -EINVAL: cli or reply is null, or the channel is one of bytes;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Sends a number, waits for the reply and stores it in reply, as rr_client_req does.
+ * @return 0, or [handle], [timeout], [send], [collect]; -ESTALE: somebody cleared the channel.
  */
 RR_MUST_CHECK int rr_client_req_i64(rr_client *cli, int64_t value, int64_t *reply, int64_t timeout_ns) RR_NONNULL(1);
 
 /**
- * Sends a number and returns at once; its reply is collected later by the number stored in id.
- *
- * Return value: 0, or
- * -ENOBUFS: no slot is free, or not for one that has not waited;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
- * -EINVAL: cli or id is null, or the channel is one of bytes;
- * -EPROTO: another process has overwritten the channel's memory;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Sends a number and returns at once, as rr_client_send does.
+ * @return 0, or [handle], [send].
  */
 RR_MUST_CHECK int rr_client_send_i64(rr_client *cli, int64_t value, uint64_t *id) RR_NONNULL(1);
 
 /**
  * Sends a number as rr_client_send_i64 does, and waits for a free slot.
- *
- * Return value: as rr_client_send_i64 (-ENOBUFS only if timeout_ns is 0), and
- * -ETIMEDOUT: no slot was free in time;
- * -EINTR: a signal handler ran while the call waited; nothing was sent;
- * -EPERM: the system does not let this process sleep.
+ * @return 0, or [handle], [timeout], [send].
  */
 RR_MUST_CHECK int rr_client_send_wait_i64(rr_client *cli, int64_t value, uint64_t *id,
                                           int64_t timeout_ns) RR_NONNULL(1);
 
 /**
  * Sends a number as a one-way message, as rr_client_post does.
- *
- * Return value: as rr_client_send_wait_i64, except that there is no id.
+ * @return 0, or [handle], [timeout], [send].
  */
 RR_MUST_CHECK int rr_client_post_i64(rr_client *cli, int64_t value, int64_t timeout_ns) RR_NONNULL(1);
 
 /**
- * Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used
- * up.
- *
- * Return value: 0, or
- * -EAGAIN: it is not there yet;
- * -ESTALE: the id is no request of this handle any more; see CODES;
- * -EOWNERDEAD: the server died with the request; the id is used up;
- * -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
- * -ENOMSG: the server dismissed the request; the id is used up;
- * -EINVAL: cli or value is null, or the channel is one of bytes;
- * -EPROTO: another process has overwritten the channel's memory; the id is used up;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Collects the reply to a request, if it is there, and stores it in value. The id is used up.
+ * @return 0, or [handle], [collect]; -EAGAIN: it is not there yet.
  */
 RR_MUST_CHECK int rr_client_get_i64(rr_client *cli, uint64_t id, int64_t *value) RR_NONNULL(1);
 
 /**
- * Collects the reply to a request of a channel of integers as rr_client_get_i64 does, and waits for it.
- *
- * timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
- *
- * Return value: as rr_client_get_i64, and
- * -ETIMEDOUT: it did not come in time; the request is still pending;
- * -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
- * -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
- * the time;
- * -EPERM: the system does not let this process sleep.
+ * Collects the reply to a request as rr_client_get_i64 does, and waits for it. If the wait ends without a reply, the
+ * request is still pending: call again.
+ * @return as rr_client_get_i64, or [timeout]; -ECONNREFUSED: as rr_client_get_wait.
  */
 RR_MUST_CHECK int rr_client_get_wait_i64(rr_client *cli, uint64_t id, int64_t *value, int64_t timeout_ns) RR_NONNULL(1);
 
 /**
  * The channel behind a server handle, for the calls below.
- *
- * Return value: the channel, valid until the handle is freed; NULL if srv is NULL.
+ * @return the channel, valid until the handle is freed; NULL if srv is NULL.
  */
-rr_channel *rr_server_channel(rr_server *srv) RR_NONNULL(1);
+rr_channel *rr_server_channel(rr_server *srv);
 
 /**
  * The channel behind a client handle, for the calls below.
- *
- * Return value: the channel, valid until the handle is freed; NULL if cli is NULL.
+ * @return the channel, valid until the handle is freed; NULL if cli is NULL.
  */
-rr_channel *rr_client_channel(rr_client *cli) RR_NONNULL(1);
+rr_channel *rr_client_channel(rr_client *cli);
 
 /**
  * Requests that may be in flight at once, all clients together.
- *
- * Return value: their number, or
- * -EINVAL: ch is null.
+ * @return their number.
  */
 int64_t rr_channel_slots(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * The longest request, in bytes.
- *
- * Return value: the length, or
- * -EINVAL: ch is null.
+ * @return the length.
  */
 int64_t rr_channel_request_max(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * The longest response, in bytes.
- *
- * Return value: the length, or
- * -EINVAL: ch is null.
+ * @return the length.
  */
 int64_t rr_channel_response_max(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Counts the requests and one-way messages that wait for a server. A snapshot.
- *
- * Return value: their number, or
+ * @return their number, or
  * -EINVAL: ch is null.
  */
 int64_t rr_channel_queued(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * What the payloads are.
- *
- * Return value: RR_KIND_BYTES or RR_KIND_INT, or
- * -EINVAL: ch is null.
+ * @return RR_KIND_BYTES or RR_KIND_INT.
  */
 int rr_channel_kind(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
- *
- * Return value: the path's length without the NUL, or
- * -ERANGE: path and NUL do not fit;
- * -EINVAL: ch or buf is null.
+ * @return the path's length without the NUL, or -ERANGE: path and NUL do not fit.
  */
 RR_MUST_CHECK int64_t rr_channel_path(const rr_channel *ch, char *buf, size_t cap) RR_NONNULL(1);
 
 /**
  * The descriptor of the channel's memory, to be passed to another process, which attaches to it with
  * rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
- *
- * Return value: the descriptor, or
- * -EBADF: the program has closed it, and no path leads to the channel;
- * -EINVAL: ch is null.
+ * @return the descriptor, or -EBADF: the program has closed it, and no path leads to the channel.
  */
 RR_MUST_CHECK int rr_channel_fd(const rr_channel *ch) RR_NONNULL(1);
 
-/**
- * Takes a snapshot of a channel.
- *
- * stats->size says how much of the structure the caller knows: so much is filled.
- *
- * Return value: 0, or
- * -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
- */
+/** Takes a snapshot of a channel: fills as much of stats as stats->size says. */
 int rr_channel_stats(const rr_channel *ch, rr_stats *stats) RR_NONNULL(1);
 
 /**
  * Tells who is attached to a channel, in the order of their numbers: fills up to n elements of out, of out_size bytes
- * each, which is sizeof(rr_participant). out may be NULL if n is 0. A snapshot.
- *
- * Return value: how many are attached, which may be more than n, or
- * -ENOMEM: no memory is left to count what each holds;
- * -EINVAL: ch is null, or out is null and n is not 0, or out_size is that of no rr_participant.
+ * each (sizeof(rr_participant)). out may be NULL if n is 0. A snapshot.
+ * @return how many are attached, which may be more than n, or -ENOMEM: no memory is left to count what each
+ * holds.
  */
 RR_MUST_CHECK int64_t rr_channel_participants(const rr_channel *ch, rr_participant *out, size_t out_size,
                                               size_t n) RR_NONNULL(1);
 
 /**
- * Counts the servers that are attached to a channel and live: the kernel is asked after each, and those that died are
- * not counted, whether or not somebody has swept up after them. A snapshot.
- *
- * Return value: how many there are, or
- * -EINVAL: ch is null.
+ * Counts the servers that are attached to a channel and live: the kernel is asked whether each lives. A snapshot.
+ * @return their number.
  */
 int64_t rr_channel_servers(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Tells whether the channel's path still names this channel: whoever opens that path now gets the same one. If not,
- * somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
- * meet where this handle doesn't see them: free it and open the path anew.
+ * somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and processes
+ * that open it do not meet this handle: free it and open the path anew.
  *
  * A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is
  * now.
- *
- * Return value: 1 if it does, 0 if there is no file of that name, or another, or
- * -EINVAL: ch is null, or the channel was not opened by a path;
- * -EACCES, -EPERM: the system does not let this process look;
- * -ENOMEM: no memory is left;
- * -EINTR: a signal interrupted the file system;
- * -EIO: the system failed otherwise.
+ * @return 1 if it does, 0 if there is no file of that name, or another, or -EINVAL: also, the channel was not
+ * opened by a path; -EACCES, -EPERM: the system does not let this process look; -ENOMEM: no memory is left; -EINTR: a
+ * signal interrupted the file system; -EIO: the system failed otherwise.
  */
 int rr_channel_is_current(const rr_channel *ch) RR_NONNULL(1);
 
 /**
- * Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What
- * servers hold is given up: their replies will be refused with -ESTALE. A client that
- * waits for one of these requests gets -ESTALE at once. Queued one-way messages are dropped.
- *
- * Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
- *
- * Return value: how many requests and messages were cancelled, or
- * -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
- * -EINVAL: ch is null;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Cancels every request that has no outcome yet, of all clients. Queued ones are never seen by a server. What servers
+ * hold is given up: their replies will be refused with -ESTALE. A client that waits for one of these requests gets
+ * -ESTALE at once. Queued one-way messages are dropped. Replies that are there stay for their clients, and so do
+ * loans, and one-way messages that servers hold.
+ * @return how many requests and messages were cancelled, or [handle]; -ENOMEM: no memory is left to note which
+ * are meant; nothing was cancelled.
  */
 int64_t rr_channel_clear(rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
- * this: it is for what a power failure shall not take. Nothing happens to a channel in memory.
- *
- * Return value: 0, or
- * -EINVAL: ch is null;
- * -EIO: the system could not write them.
+ * this; it protects them against a power failure. Nothing happens to a channel in memory.
+ * @return 0, or -EIO: the system could not write them.
  */
 int rr_channel_sync(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
- * dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
- *
- * Return value: how many participants were swept up after, or
- * -EINVAL: ch is null;
- * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
- * -ESHUTDOWN: the handle was stopped.
+ * Recovers from all participants whose process died: fails the requests that dead servers held, frees the slots of
+ * dead clients. A process that attaches, finds no free slot or waits for a reply does the same by itself.
+ * @return how many participants were recovered from, or [handle].
  */
 int64_t rr_channel_recover(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * Removes the channel's name. Those who are attached go on; nobody else can attach by it.
- *
- * Return value: 0, or
- * -EINVAL: ch is null, or the channel has no name;
- * -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
- * rr_unlink.
+ * Removes the channel's name. Handles that are attached go on; nobody else can attach by that name.
+ * @return 0, or [file]; -EINVAL: also, the channel has no name.
  */
 int rr_channel_unlink(rr_channel *ch) RR_NONNULL(1);
 
@@ -1555,8 +1127,7 @@ int rr_channel_unlink(rr_channel *ch) RR_NONNULL(1);
  * rr_channel_notify_requests, or with RR_OPT_NOTIFY at every request. What a process leaves undone when it dies
  * signals nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and
  * looks again.
- *
- * Return value: the descriptor, or
+ * @return the descriptor, or
  * -EINVAL: ch is null;
  * -EMFILE, -ENFILE, -ENOMEM: the process or the system has no descriptors or memory left;
  * -EPERM: the system does not let this process make one;
@@ -1568,16 +1139,14 @@ int rr_channel_request_fd(rr_channel *ch) RR_NONNULL(1);
  * This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
  * shall signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
  * other's signals.
- *
- * Return value: as rr_channel_request_fd.
+ * @return as rr_channel_request_fd.
  */
 int rr_channel_reply_fd(rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and
  * the caller keeps its own; it is made not to block.
- *
- * Return value: 0, or
+ * @return 0, or
  * -EBUSY: the handle has one already;
  * -EBADF: fd is not an open descriptor;
  * -EINVAL: ch is null, or fd is not an eventfd;
@@ -1591,86 +1160,60 @@ int rr_channel_request_fd_set(rr_channel *ch, int fd) RR_NONNULL(1);
 /**
  * Makes an eventfd that this process inherited or was passed this handle's one for replies, as
  * rr_channel_request_fd_set.
- *
- * Return value: as rr_channel_request_fd_set.
+ * @return as rr_channel_request_fd_set.
  */
 int rr_channel_reply_fd_set(rr_channel *ch, int fd) RR_NONNULL(1);
 
 /**
  * Signals this handle's eventfd for requests: to be called after sending some.
- *
- * Return value: 0, or
- * -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
- * -EINVAL: ch is null.
+ * @return 0, or -ENXIO: the handle has none.
  */
 int rr_channel_notify_requests(rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Signals this handle's eventfd for replies: to be called after sending some.
- *
- * Return value: as rr_channel_notify_requests.
+ * @return as rr_channel_notify_requests.
  */
 int rr_channel_notify_replies(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none
- * after it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to
- * 65536.
- *
- * Return value: how many signals there were, 0 if none, or
- * -ENXIO: the handle has no such descriptor;
- * -EINVAL: ch is null.
+ * Takes all signals of this handle's eventfd for requests. Call it first, and then take requests until there are
+ * none: so none that comes meanwhile is missed. If the eventfd is an adopted semaphore (EFD_SEMAPHORE), one call
+ * takes up to 65536.
+ * @return how many signals there were, 0 if none, or -ENXIO: the handle has no such eventfd.
  */
 int64_t rr_channel_consume_requests(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and collect
- * replies after it.
- *
- * Return value: as rr_channel_consume_requests.
+ * Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and then
+ * collect replies.
+ * @return as rr_channel_consume_requests.
  */
 int64_t rr_channel_consume_replies(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * The version of the library, such as "0.1.0".
- *
- * Return value: a static string.
+ * The version of the library, such as "0.1.0"; RR_VERSION is that of this header.
+ * @return a static string.
  */
 const char *rr_version(void);
 
 /**
- * The number N in the library's soname libshmrr.so.N. Programs built against a header of the same number keep
- * working.
- *
- * Return value: the number, not negative.
+ * The number N in the library's soname libshmrr.so.N; RR_ABI_VERSION is that of this header. Programs built against a
+ * header of the same number keep working.
+ * @return the number.
  */
 int rr_abi_version(void);
 
 /**
  * What a code that shmrr returns means, in a sentence. The code's sign does not matter.
- *
- * Return value: a static string; for a code that shmrr does not use, one that says so.
+ * @return a static string; for a code that shmrr does not use, one that says so.
  */
 const char *rr_strerror(int code);
 
-/**
- * Sets options to their defaults; the same as assigning RR_OPTIONS_INIT.
- *
- * size must be sizeof(rr_options).
- *
- * Return value: 0, or
- * -EINVAL: opts is null, or size is that of no rr_options.
- */
+/** Sets options to their defaults, as RR_OPTIONS_INIT does. size is sizeof(rr_options). */
 int rr_options_init(rr_options *opts, uint32_t size);
 
-/**
- * Sets statistics to zeros, to be filled by rr_channel_stats; the same as assigning RR_STATS_INIT.
- *
- * size must be sizeof(rr_stats).
- *
- * Return value: 0, or
- * -EINVAL: stats is null, or size is that of no rr_stats.
- */
+/** Sets statistics to zeros, as RR_STATS_INIT does. size is sizeof(rr_stats). */
 int rr_stats_init(rr_stats *stats, uint32_t size);
 
 /** Initialises an rr_options to all defaults. */

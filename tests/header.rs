@@ -24,17 +24,18 @@ fn version() -> String {
     lines.join("\n")
 }
 
-/// What cbindgen leaves to be done to a line: flags are hexadecimal, declarations that take a handle or a channel first
-/// say that it is not to be NULL, and long ones are wrapped.
+/// What cbindgen leaves to be done to a line: flags are hexadecimal, types go by their names, declarations that take a
+/// handle or a channel first say that it is not to be NULL, except where it may be, and long ones are wrapped.
 fn finished(line: &str) -> String {
     if let Some((name, number)) = flag(line) {
         return format!("#define {name} {number:#x}");
     }
+    let line = if line.starts_with("typedef struct") { line } else { &line.replace("struct rr_", "rr_") };
     let Some(start) = line.strip_suffix(");") else { return line.to_owned() };
     let takes_handle = ["rr_server *srv", "rr_client *cli", "rr_channel *ch"]
         .iter()
         .any(|handle| line.contains(&format!("({handle}")) || line.contains(&format!("(const {handle}")));
-    let is_marked = takes_handle && !line.contains("_free(");
+    let is_marked = takes_handle && !["_free(", "_channel("].iter().any(|allows| start.contains(allows));
     let line = format!("{start}){};", if is_marked { " RR_NONNULL(1)" } else { "" });
     if line.len() <= WIDTH {
         return line;
@@ -50,29 +51,31 @@ fn flag(line: &str) -> Option<(&str, u32)> {
     is_flag.then_some((name, number.parse().ok()?))
 }
 
-/// Comments of one line take one.
+/// What cbindgen leaves to be done to comments: what is returned is said as Doxygen knows it, and one line takes one.
 fn with_short_comments(header: &str) -> String {
-    let all: Vec<_> = header.lines().collect();
+    let header = header
+        .replace("\n *\n * Return value: ", "\n * @return ")
+        .replace(" * Return value: ", " * @return ");
+    let lines: Vec<_> = header.lines().collect();
+    let mut finished = String::new();
     let mut at = 0;
-    let mut out = String::new();
-    while at < all.len() {
-        let line = all[at];
-        let indent = &line[..line.len() - line.trim_start().len()];
-        let text = all.get(at + 1).and_then(|next| next.trim_start().strip_prefix("* "));
-        let is_one = line.trim() == "/**" && all.get(at + 2).is_some_and(|end| end.trim() == "*/");
+    while at < lines.len() {
+        let indent = &lines[at][..lines[at].len() - lines[at].trim_start().len()];
+        let text = lines.get(at + 1).and_then(|next| next.trim_start().strip_prefix("* "));
+        let is_one = lines[at].trim() == "/**" && lines.get(at + 2).is_some_and(|end| end.trim() == "*/");
         match text {
-            Some(text) if is_one && indent.len() + text.len() + 7 <= WIDTH => {
-                out.push_str(&format!("{indent}/** {text} */\n"));
+            Some(text) if is_one && indent.len() + text.len() + "/**  */".len() <= WIDTH => {
+                finished += &format!("{indent}/** {text} */\n");
                 at += 3;
             }
             _ => {
-                out.push_str(line);
-                out.push('\n');
+                finished += lines[at];
+                finished.push('\n');
                 at += 1;
             }
         }
     }
-    out
+    finished
 }
 
 #[test]

@@ -7,11 +7,10 @@ use crate::{ParticipantInfo, Role};
 use std::ffi::c_int;
 
 /// Tells who is attached to a channel, in the order of their numbers: fills up to n elements of out, of out_size bytes
-/// each, which is sizeof(rr_participant). out may be NULL if n is 0. A snapshot.
+/// each (sizeof(rr_participant)). out may be NULL if n is 0. A snapshot.
 ///
-/// Return value: how many are attached, which may be more than n, or
-/// -ENOMEM: no memory is left to count what each holds;
-/// -EINVAL: ch is null, or out is null and n is not 0, or out_size is that of no rr_participant.
+/// Return value: how many are attached, which may be more than n, or -ENOMEM: no memory is left to count what each
+/// holds.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_channel_participants(
@@ -57,11 +56,9 @@ fn describe(participant: &ParticipantInfo) -> rr_participant {
     }
 }
 
-/// Counts the servers that are attached to a channel and live: the kernel is asked after each, and those that died are
-/// not counted, whether or not somebody has swept up after them. A snapshot.
+/// Counts the servers that are attached to a channel and live: the kernel is asked whether each lives. A snapshot.
 ///
-/// Return value: how many there are, or
-/// -EINVAL: ch is null.
+/// Return value: their number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_servers(ch: *const rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
@@ -69,35 +66,28 @@ pub unsafe extern "C" fn rr_channel_servers(ch: *const rr_channel) -> i64 {
 }
 
 /// Tells whether the channel's path still names this channel: whoever opens that path now gets the same one. If not,
-/// somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and others may
-/// meet where this handle doesn't see them: free it and open the path anew.
+/// somebody has removed the file or put another in its place, as a restart that cleans /dev/shm does, and processes
+/// that open it do not meet this handle: free it and open the path anew.
 ///
 /// A symbolic link of that name is another file. A path that is not absolute is looked up from where the process is
 /// now.
 ///
-/// Return value: 1 if it does, 0 if there is no file of that name, or another, or
-/// -EINVAL: ch is null, or the channel was not opened by a path;
-/// -EACCES, -EPERM: the system does not let this process look;
-/// -ENOMEM: no memory is left;
-/// -EINTR: a signal interrupted the file system;
-/// -EIO: the system failed otherwise.
+/// Return value: 1 if it does, 0 if there is no file of that name, or another, or -EINVAL: also, the channel was not
+/// opened by a path; -EACCES, -EPERM: the system does not let this process look; -ENOMEM: no memory is left; -EINTR: a
+/// signal interrupted the file system; -EIO: the system failed otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_is_current(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.is_current().map(i32::from)) as c_int
 }
 
-/// Cancels every request that has no outcome yet, whosever it is. Queued ones are never seen by a server. What
-/// servers hold is given up: their replies will be refused with -ESTALE. A client that
-/// waits for one of these requests gets -ESTALE at once. Queued one-way messages are dropped.
+/// Cancels every request that has no outcome yet, of all clients. Queued ones are never seen by a server. What servers
+/// hold is given up: their replies will be refused with -ESTALE. A client that waits for one of these requests gets
+/// -ESTALE at once. Queued one-way messages are dropped. Replies that are there stay for their clients, and so do
+/// loans, and one-way messages that servers hold.
 ///
-/// Replies that are there stay for their clients, and so do loans. One-way messages that servers hold are theirs.
-///
-/// Return value: how many requests and messages were cancelled, or
-/// -ENOMEM: no memory is left to note which are meant; nothing was cancelled;
-/// -EINVAL: ch is null;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: how many requests and messages were cancelled, or [handle]; -ENOMEM: no memory is left to note which
+/// are meant; nothing was cancelled.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_clear(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
@@ -105,36 +95,28 @@ pub unsafe extern "C" fn rr_channel_clear(ch: *mut rr_channel) -> i64 {
 }
 
 /// Writes the channel's pages to its file, and waits until they are there. Processes see each other's changes without
-/// this: it is for what a power failure shall not take. Nothing happens to a channel in memory.
+/// this; it protects them against a power failure. Nothing happens to a channel in memory.
 ///
-/// Return value: 0, or
-/// -EINVAL: ch is null;
-/// -EIO: the system could not write them.
+/// Return value: 0, or -EIO: the system could not write them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_sync(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.sync())
 }
 
-/// Sweeps up after all participants whose process died: fails the requests that dead servers held, frees the slots of
-/// dead clients. Whoever attaches, finds no free slot or waits for a reply does the same of its own accord.
+/// Recovers from all participants whose process died: fails the requests that dead servers held, frees the slots of
+/// dead clients. A process that attaches, finds no free slot or waits for a reply does the same by itself.
 ///
-/// Return value: how many participants were swept up after, or
-/// -EINVAL: ch is null;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: how many participants were recovered from, or [handle].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_recover(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.recover())
 }
 
-/// Removes the channel's name. Those who are attached go on; nobody else can attach by it.
+/// Removes the channel's name. Handles that are attached go on; nobody else can attach by that name.
 ///
-/// Return value: 0, or
-/// -EINVAL: ch is null, or the channel has no name;
-/// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -ENOMEM, -EINTR, -EIO: as
-/// rr_unlink.
+/// Return value: 0, or [file]; -EINVAL: also, the channel has no name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_unlink(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.

@@ -8,28 +8,11 @@ use crate::{Kind, Timeout};
 use std::ffi::{c_int, c_void};
 
 /// Sends a request of len bytes of data, waits for its reply and copies that into buf, of cap bytes. data may be NULL
-/// if len is 0, and buf if cap is 0.
+/// if len is 0, and buf if cap is 0. timeout_ns covers all of it. However the call ends, nothing stays pending; if it
+/// fails for another reason than [send], a server may have acted on the request.
 ///
-/// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-/// stays pending. After -ETIMEDOUT, -EAGAIN, -EINTR, -EOWNERDEAD, -ENOMSG, -ESTALE and -ESHUTDOWN a server may have
-/// acted on the request, or not.
-///
-/// Return value: the reply's length, 0 for an empty one, or
-/// -ETIMEDOUT: the deadline passed;
-/// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-/// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
-/// -EPERM: the system does not let this process sleep;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
-/// -EMSGSIZE: the request is longer than the channel allows, and was not sent; or the reply is longer than cap, and
-/// was dropped: give room for rr_channel_response_max bytes, or send and collect in two calls;
-/// -EOWNERDEAD: the server died with the request;
-/// -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
-/// -ENOMSG: the server dismissed the request;
-/// -ESTALE: somebody cleared the channel;
-/// -EINVAL: cli is null, or data or buf is null with a length that is not 0, or the channel is one of integers;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: the reply's length, 0 for an empty one, or [handle], [timeout], [send], [collect]; -EOVERFLOW: the
+/// reply is longer than cap, and was dropped: rr_client_req_msg keeps it; -ESTALE: somebody cleared the channel.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_req(
@@ -53,19 +36,10 @@ pub unsafe extern "C" fn rr_client_req(
 }
 
 /// Sends a request of len bytes of data and returns at once; its reply is collected later by the number stored in id.
-/// data may be NULL if len is 0.
+/// data may be NULL if len is 0. As many requests can be in flight as the channel has slots, all clients together;
+/// each holds its slot until it is collected or cancelled.
 ///
-/// As many requests can be in flight as the channel has slots, all clients together; each holds its slot until it is
-/// collected or cancelled.
-///
-/// Return value: 0, or
-/// -ENOBUFS: no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
-/// -EMSGSIZE: the request is longer than the channel allows;
-/// -EINVAL: cli or id is null, or data is null and len is not 0, or the channel is one of integers;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_send(
@@ -80,12 +54,7 @@ pub unsafe extern "C" fn rr_client_send(
 
 /// Sends a request as rr_client_send does, and waits for a free slot.
 ///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-///
-/// Return value: as rr_client_send (-ENOBUFS only if timeout_ns is 0), and
-/// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call waited; nothing was sent;
-/// -EPERM: the system does not let this process sleep.
+/// Return value: 0, or [handle], [timeout], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_send_wait(
@@ -102,23 +71,11 @@ pub unsafe extern "C" fn rr_client_send_wait(
 /// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
 /// a free slot, and not for a server. data may be NULL if len is 0.
 ///
-/// The message is delivered even if this process ends before a server takes it. One that a server held when it died
-/// is lost, except in a channel with RR_OPT_REDELIVER, where another server gets it. It holds its slot until its
-/// server is done with it.
+/// The message is delivered even if this process ends before a server takes it. It holds its slot until a server is
+/// done with it. If that server dies first, another gets the message in a channel with RR_OPT_REDELIVER; otherwise it
+/// is lost.
 ///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-///
-/// Return value: 0, or
-/// -ENOBUFS: timeout_ns is 0 and no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
-/// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call waited; nothing was sent;
-/// -EPERM: the system does not let this process sleep;
-/// -EMSGSIZE: the message is longer than the channel's longest request;
-/// -EINVAL: cli is null, or data is null and len is not 0, or the channel is one of integers;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [timeout], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_post(
@@ -156,17 +113,8 @@ unsafe fn send(
 /// Collects the reply to a request, if it is there: copies it into buf, of cap bytes. The id is used up. buf may be
 /// NULL if cap is 0.
 ///
-/// Return value: the reply's length, 0 for an empty one, or
-/// -EAGAIN: it is not there yet;
-/// -EOVERFLOW: it is longer than cap, and stays: no reply is longer than rr_channel_response_max;
-/// -ESTALE: the id is no request of this handle any more; see CODES;
-/// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
-/// -ENOMSG: the server dismissed the request; the id is used up;
-/// -EINVAL: cli is null, or buf is null and cap is not 0, or the channel is one of integers;
-/// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: the reply's length, 0 for an empty one, or [handle], [collect]; -EAGAIN: it is not there yet;
+/// -EOVERFLOW: it is longer than cap, and stays: no reply is longer than rr_channel_response_max.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize) -> i64 {
@@ -174,16 +122,11 @@ pub unsafe extern "C" fn rr_client_get(cli: *mut rr_client, id: u64, buf: *mut c
     count(|| unsafe { get(cli, id, buf, cap, Timeout::NOW) })
 }
 
-/// Collects the reply to a request as rr_client_get does, and waits for it.
+/// Collects the reply to a request as rr_client_get does, and waits for it. If the wait ends without a reply, the
+/// request is still pending: call again.
 ///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-///
-/// Return value: as rr_client_get, and
-/// -ETIMEDOUT: it did not come in time; the request is still pending;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-/// the time;
-/// -EPERM: the system does not let this process sleep.
+/// Return value: as rr_client_get, or [timeout]; -ECONNREFUSED: the handle has RR_OPT_NEED_SERVER, no server has taken
+/// the request, and none lives.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get_wait(
@@ -210,17 +153,8 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
 /// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
 /// outcome is. Ids that are 0 are passed over. If several have an outcome, the call tells the first of them.
 ///
-/// Return value: an index into ids, 0 to n - 1, or
-/// -EAGAIN: wait says to try once, and none has one;
-/// -ETIMEDOUT: none had one in time;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given, none has one, and no server lives; the requests are still pending;
-/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-/// -EPERM: the system does not let this process sleep;
-/// -ESTALE: none has one, and one of the ids is no request of this handle any more; see CODES;
-/// -E2BIG: wait has fields set that this version does not know;
-/// -EINVAL: cli or ids is null, or n is 0, or all ids are 0, or wait is not valid;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: an index into ids, 0 to n - 1, or [handle], [wait]; -ECONNREFUSED: as rr_client_get_wait; -ESTALE:
+/// none has an outcome, and one of the ids is no request of this handle any more; -EINVAL: also, all ids are 0.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_wait_any(
@@ -239,30 +173,25 @@ pub unsafe extern "C" fn rr_client_wait_any(
     })
 }
 
-/// Withdraws a request. A queued one is never seen by a server. One that a server holds is given up: the server's
-/// reply will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for
-/// the request gets -ESTALE.
+/// Withdraws a request. If it is queued, no server sees it. If a server holds it, it is given up: the server's reply
+/// will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
+/// request gets -ESTALE.
 ///
-/// What servers hold of requests that were given up is kept in spare slots, a quarter of the channel's slots, 4 at
-/// least and 64 at most; when servers hold more than that, each takes the place of a request in flight.
+/// What servers hold of requests that were given up is kept in spare slots: a quarter of the channel's slots, 4 at
+/// least and 64 at most. If servers hold more than that, each takes the place of a request in flight.
 ///
-/// Return value: 0 if it was withdrawn, or
-/// -EALREADY: its reply, or another outcome, is there: collect it;
-/// -ESTALE: the id is no request of this handle any more; see CODES;
-/// -EINVAL: cli is null;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle]; -EALREADY: its reply, or another outcome, is there: collect it; -ESTALE: the id is no
+/// request of this handle any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(cli) }?.0.cancel(id))
 }
 
-/// Counts the requests of this handle that are sent and not yet collected or cancelled. Loans and one-way messages are
-/// not among them.
+/// Counts the requests of this handle that are sent and not yet collected or cancelled, without loans and one-way
+/// messages.
 ///
-/// Return value: their number, or
-/// -EINVAL: cli is null.
+/// Return value: their number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_pending(cli: *const rr_client) -> i64 {
     // SAFETY: the caller's pointer is null or valid.

@@ -6,23 +6,10 @@ use super::structures::{end_buffer, fill, read, size_of_place, wait as as_wait};
 use super::types::{rr_buffer, rr_client, rr_result, rr_view, rr_wait};
 use std::ffi::c_int;
 
-/// Takes a slot and lends its buffer, in the channel's memory, for a request to be written in place; waits for a free
-/// slot.
+/// Takes a slot and lends its buffer for a request to be written in place; waits for a free slot. The slot is held
+/// until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do either.
 ///
-/// The slot is held until rr_client_commit sends the request, or rr_client_abort gives it back. Any thread may do
-/// either.
-///
-/// Return value: 0, or
-/// -ENOBUFS: wait says to try once, and no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
-/// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call waited; nothing was lent;
-/// -EPERM: the system does not let this process sleep;
-/// -E2BIG: wait has fields set that this version does not know;
-/// -EINVAL: cli or buffer is null, or buffer->size is that of no rr_buffer, or wait is not valid, or the channel is
-/// one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [wait], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_loan(
@@ -49,19 +36,13 @@ pub unsafe extern "C" fn rr_client_loan(
     })
 }
 
-/// Sends what was written to a buffer that rr_client_loan lent. The reply is collected by the number stored in id. The
-/// buffer has ended: its data is set to NULL.
+/// Sends what was written to a buffer of rr_client_loan. The reply is collected by the number stored in id. The
+/// buffer ends: its data is set to NULL. If the call fails with -EMSGSIZE, -ECONNREFUSED, -E2BIG or -EINVAL it can be
+/// used on.
 ///
-/// Return value: 0, or
-/// -ESTALE: the loan has ended before, or is none of this handle's;
-/// -EMSGSIZE: buffer->length is more than the buffer's capacity; the loan goes on;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached; the loan goes on;
-/// -E2BIG: buffer has fields set that this version does not know; the loan goes on;
-/// -EINVAL: cli, buffer or id is null, or buffer->size is that of no rr_buffer, or its msg_type is 1 to 127, or its
-/// flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED; the loan goes on;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle]; -ESTALE: the loan has ended before, or is not this handle's; -EMSGSIZE:
+/// buffer->length is more than its capacity; -ECONNREFUSED: no server is attached, and the handle has
+/// RR_OPT_NEED_SERVER; -EPROTO: another process has overwritten the channel's memory; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_commit(
@@ -84,14 +65,9 @@ pub unsafe extern "C" fn rr_client_commit(
     })
 }
 
-/// Gives a buffer that rr_client_loan lent back: nothing is sent. Its data is set to NULL.
+/// Gives a buffer of rr_client_loan back: nothing is sent. Its data is set to NULL.
 ///
-/// Return value: 0, or
-/// -ESTALE: the loan has ended before, or is none of this handle's;
-/// -E2BIG: buffer has fields set that this version does not know;
-/// -EINVAL: cli or buffer is null, or buffer->size is that of no rr_buffer;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle]; -ESTALE: the loan has ended before, or is not this handle's; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, buffer: *mut rr_buffer) -> c_int {
     status(|| {
@@ -105,26 +81,12 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, buffer: *mut rr_bu
     })
 }
 
-/// Waits for the reply to a request and tells where it lies in the channel's memory, without copying it. result tells
-/// of an error reply its code and text; it may be NULL. The bytes may be read until rr_client_release, or any other
-/// call that collects the id.
+/// Waits for the reply to a request and tells where it lies, without copying it. The bytes may be read until
+/// rr_client_release, or any other call that collects the id. result tells of an error reply code and text; it may be
+/// NULL.
 ///
-/// Return value: the reply's length, 0 for an empty one, or
-/// -EAGAIN: wait says to try once, and it is not there yet;
-/// -ETIMEDOUT: it did not come in time; the request is still pending;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-/// the time;
-/// -EPERM: the system does not let this process sleep;
-/// -ESTALE: the id is no request of this handle any more; see CODES;
-/// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
-/// -ENOMSG: the server dismissed the request; the id is used up;
-/// -E2BIG: result or wait has fields set that this version does not know;
-/// -EINVAL: cli or view is null, or result or wait is not valid, or the channel is one of integers;
-/// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: the reply's length, 0 for an empty one, or [handle], [wait], [collect]; -ECONNREFUSED: as
+/// rr_client_get_wait.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_view(
@@ -168,12 +130,8 @@ pub unsafe extern "C" fn rr_client_view(
 
 /// Done with a reply: its slot is free, and the id used up. It need not have been looked at.
 ///
-/// Return value: 0, or
-/// -EAGAIN: there is no reply yet; rr_client_cancel withdraws the request;
-/// -ESTALE: the id is no request of this handle any more; see CODES;
-/// -EINVAL: cli is null;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle]; -EAGAIN: there is no reply yet: rr_client_cancel withdraws the request; -ESTALE: the
+/// id is no request of this handle any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_release(cli: *mut rr_client, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.

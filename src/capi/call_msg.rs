@@ -7,31 +7,14 @@ use super::types::{rr_client, rr_msg, rr_result, rr_wait};
 use crate::error::Error;
 use std::ffi::{c_int, c_void};
 
-/// Sends a request, waits for its reply and copies that into buf, of cap bytes. result tells what the reply is, and,
-/// of an error reply, code and text; it may be NULL.
+/// Sends a request, waits for its reply and copies that into buf, of cap bytes, as rr_client_req does, in a channel of
+/// either kind. result tells what the reply is, and of an error reply code and text; it may be NULL.
 ///
-/// wait covers all of it. If the call ends otherwise than by a reply, the request is withdrawn. A reply that is longer
-/// than cap stays: result->id is what collects it. If result is NULL, it is dropped.
+/// A reply that is longer than cap stays, and result->id is what collects it; if result is NULL, the reply is dropped.
+/// However else the call ends, nothing stays pending.
 ///
-/// Return value: the reply's length, 0 for an empty one, or
-/// -ETIMEDOUT: the deadline passed;
-/// -EAGAIN, -ENOBUFS: wait says to try once, and the reply was not there at once, or no slot was free;
-/// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
-/// -EPERM: the system does not let this process sleep;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives;
-/// -EMSGSIZE: the request is longer than the channel allows, and was not sent;
-/// -EOVERFLOW: the reply is longer than cap; result->length tells how long;
-/// -EOWNERDEAD: the server died with the request;
-/// -EREMOTEIO: the server replied with an error, which result tells;
-/// -ENOMSG: the server dismissed the request;
-/// -ESTALE: somebody cleared the channel;
-/// -E2BIG: msg, result or wait has fields set that this version does not know;
-/// -EINVAL: cli or msg is null, or msg->data or buf is null with a length that is not 0, or a structure's size is that
-/// of none, or msg->msg_type is 1 to 127, or msg->flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or
-/// msg->length is not 8 in a channel of integers;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: the reply's length, 0 for an empty one, or [handle], [wait], [send], [collect]; -EOVERFLOW: the reply
+/// is longer than cap; result->length tells how long; -ESTALE: somebody cleared the channel.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_req_msg(
@@ -63,22 +46,9 @@ pub unsafe extern "C" fn rr_client_req_msg(
     })
 }
 
-/// Sends a request and waits for a free slot; its reply is collected later by the number stored in id.
+/// Sends a request as rr_client_send does, in a channel of either kind, and waits for a free slot.
 ///
-/// Return value: 0, or
-/// -ENOBUFS: wait says to try once, and no slot is free, or not for one that has not waited;
-/// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call waited; nothing was sent;
-/// -EPERM: the system does not let this process sleep;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
-/// -EMSGSIZE: the request is longer than the channel allows;
-/// -E2BIG: msg or wait has fields set that this version does not know;
-/// -EINVAL: cli, msg or id is null, or msg->data is null and its length is not 0, or a structure's size is that of
-/// none, or msg->msg_type is 1 to 127, or msg->flags has others set than RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or
-/// msg->length is not 8 in a channel of integers;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [wait], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_send_msg(
@@ -100,9 +70,9 @@ pub unsafe extern "C" fn rr_client_send_msg(
     })
 }
 
-/// Sends a one-way message, as rr_client_post does.
+/// Sends a one-way message as rr_client_post does, in a channel of either kind.
 ///
-/// Return value: as rr_client_send_msg, except that there is no id.
+/// Return value: 0, or [handle], [wait], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_post_msg(
@@ -120,26 +90,11 @@ pub unsafe extern "C" fn rr_client_post_msg(
     })
 }
 
-/// Collects the reply to a request, and waits for it: copies it into buf, of cap bytes. result tells what the reply
-/// is, and, of an error reply, code and text; it may be NULL.
+/// Collects the reply to a request as rr_client_get_wait does, in a channel of either kind. result tells what the
+/// reply is, and of an error reply code and text; it may be NULL.
 ///
-/// Return value: the reply's length, 0 for an empty one, or
-/// -EAGAIN: wait says to try once, and it is not there yet;
-/// -ETIMEDOUT: it did not come in time; the request is still pending;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-/// the time;
-/// -EPERM: the system does not let this process sleep;
-/// -EOVERFLOW: the reply is longer than cap, and stays; result->length tells how long it is;
-/// -ESTALE: the id is no request of this handle any more; see CODES;
-/// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error, which result tells; the id is used up;
-/// -ENOMSG: the server dismissed the request; the id is used up;
-/// -E2BIG: result or wait has fields set that this version does not know;
-/// -EINVAL: cli is null, or buf is null and cap is not 0, or a structure's size is that of none;
-/// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: as rr_client_get_wait, or [wait]; -EOVERFLOW: the reply is longer than cap, and stays; result->length
+/// tells how long it is.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get_msg(

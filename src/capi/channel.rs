@@ -28,8 +28,7 @@ pub unsafe extern "C" fn rr_client_channel(cli: *mut rr_client) -> *mut rr_chann
 
 /// Requests that may be in flight at once, all clients together.
 ///
-/// Return value: their number, or
-/// -EINVAL: ch is null.
+/// Return value: their number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_slots(ch: *const rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
@@ -38,8 +37,7 @@ pub unsafe extern "C" fn rr_channel_slots(ch: *const rr_channel) -> i64 {
 
 /// The longest request, in bytes.
 ///
-/// Return value: the length, or
-/// -EINVAL: ch is null.
+/// Return value: the length.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_request_max(ch: *const rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
@@ -48,8 +46,7 @@ pub unsafe extern "C" fn rr_channel_request_max(ch: *const rr_channel) -> i64 {
 
 /// The longest response, in bytes.
 ///
-/// Return value: the length, or
-/// -EINVAL: ch is null.
+/// Return value: the length.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_response_max(ch: *const rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
@@ -68,8 +65,7 @@ pub unsafe extern "C" fn rr_channel_queued(ch: *const rr_channel) -> i64 {
 
 /// What the payloads are.
 ///
-/// Return value: RR_KIND_BYTES or RR_KIND_INT, or
-/// -EINVAL: ch is null.
+/// Return value: RR_KIND_BYTES or RR_KIND_INT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -78,9 +74,7 @@ pub unsafe extern "C" fn rr_channel_kind(ch: *const rr_channel) -> c_int {
 
 /// Copies the channel's path, with a NUL, into buf, of cap bytes; the empty string for a channel without one.
 ///
-/// Return value: the path's length without the NUL, or
-/// -ERANGE: path and NUL do not fit;
-/// -EINVAL: ch or buf is null.
+/// Return value: the path's length without the NUL, or -ERANGE: path and NUL do not fit.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char, cap: usize) -> i64 {
@@ -103,9 +97,7 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
 /// The descriptor of the channel's memory, to be passed to another process, which attaches to it with
 /// rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
 ///
-/// Return value: the descriptor, or
-/// -EBADF: the program has closed it, and no path leads to the channel;
-/// -EINVAL: ch is null.
+/// Return value: the descriptor, or -EBADF: the program has closed it, and no path leads to the channel.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_channel_fd(ch: *const rr_channel) -> c_int {
@@ -113,12 +105,7 @@ pub unsafe extern "C" fn rr_channel_fd(ch: *const rr_channel) -> c_int {
     count(|| unsafe { channel(ch) }?.fd().map(|fd| fd.as_raw_fd())) as c_int
 }
 
-/// Takes a snapshot of a channel.
-///
-/// stats->size says how much of the structure the caller knows: so much is filled.
-///
-/// Return value: 0, or
-/// -EINVAL: ch or stats is null, or stats->size is that of no rr_stats.
+/// Takes a snapshot of a channel: fills as much of stats as stats->size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_stats(ch: *const rr_channel, stats: *mut rr_stats) -> c_int {
     status(|| {

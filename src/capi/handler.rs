@@ -4,7 +4,8 @@ use super::convert::{handle, null, request_view, status};
 use super::library::sentence;
 use super::structures::wait as as_wait;
 use super::types::{
-    RR_SERVE_CONTINUE, RR_SERVE_LATER, RR_SERVE_STOP, rr_buffer, rr_handler, rr_server, rr_wait,
+    RR_SERVE_CONTINUE, RR_SERVE_ERROR, RR_SERVE_LATER, RR_SERVE_STOP, rr_buffer, rr_handler, rr_server,
+    rr_wait,
 };
 use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
@@ -12,28 +13,16 @@ use crate::{Failure, Response};
 use std::ffi::{c_int, c_void};
 use std::slice;
 
-/// Takes requests one after the other, calls handler with each, and sends the reply that it wrote, until the handle
-/// is stopped, a handler says RR_SERVE_STOP, or the time is over and no request is there; see rr_handler. ctx is
+/// Takes requests one after the other, calls handler with each, and sends the reply that it wrote (see rr_handler),
+/// until a handler says RR_SERVE_STOP, the handle is stopped, or the time is over and no request is there. ctx is
 /// passed on to the handler.
 ///
-/// A handler that has been called gets its reply sent even if the handle is stopped meanwhile, by itself, by another
-/// thread or by a signal handler. It may call any function of shmrr but rr_server_free on this handle. What it writes
-/// in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends the
-/// call that it is returned to.
+/// If a handler has been called, its reply is sent even if the handle is stopped meanwhile, by itself, by another
+/// thread or by a signal handler. It may call any function of shmrr except rr_server_free on this handle. What it
+/// writes in answer to a one-way message is dropped. Several threads may serve one handle at once; RR_SERVE_STOP ends
+/// the call that it is returned to. No request is lost when the call ends, by -EINTR or otherwise.
 ///
-/// A C++ exception that leaves the handler leaves rr_serve, too, and its request is dismissed: the client's call fails
-/// with -ENOMSG at once. The server can go on, with rr_serve or otherwise. So it is with pthread_exit and
-/// cancellation where they unwind the stack; see LEAVING A CALL SIDEWAYS.
-///
-/// Return value: 0 after RR_SERVE_STOP, or
-/// -EAGAIN: wait says to try once, and no request is left;
-/// -ETIMEDOUT: no request came in time;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped;
-/// -EINTR: a signal handler ran while the call waited; no request is lost: call again;
-/// -EPERM: the system does not let this process sleep;
-/// -E2BIG: wait has fields set that this version does not know;
-/// -EINVAL: srv or handler is null, or wait is not valid, or the channel is one of integers.
+/// Return value: 0 after RR_SERVE_STOP, or [handle], [wait].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_serve(
@@ -110,6 +99,9 @@ unsafe fn failure(code: c_int, text: *const c_void, length: usize) -> Failure {
         let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), length.min(TEXT_MAX)) };
         let is_cut = length > TEXT_MAX;
         return Failure::new(code, Text::of_bytes(bytes, is_cut));
+    }
+    if code == RR_SERVE_ERROR {
+        return Failure::new(code, Text::fixed("the handler failed"));
     }
     Failure::new(code, Text::fixed(sentence(code).to_str().unwrap_or_default()))
 }

@@ -6,15 +6,10 @@ use crate::Timeout;
 use crate::error::Result;
 use std::ffi::c_int;
 
-/// Takes the oldest request of a channel of integers, if there is one: stores its number in value, and describes it in
-/// req.
+/// Takes the oldest request, if there is one: stores its number in value, and describes it in req.
 ///
-/// Return value: 0, or
-/// -EAGAIN: there is none;
-/// -EINVAL: srv, value or req is null, or the channel is one of bytes;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle]; -EAGAIN: there is none; -EPROTO: another process has overwritten the channel's
+/// memory.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: *mut rr_request) -> c_int {
@@ -22,14 +17,9 @@ pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: 
     status(|| unsafe { recv(srv, value, req, Timeout::NOW) })
 }
 
-/// Takes the oldest request of a channel of integers as rr_recv_i64 does, and waits for one.
+/// Takes the oldest request as rr_recv_i64 does, and waits for one.
 ///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-///
-/// Return value: as rr_recv_i64, and
-/// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-/// -EPERM: the system does not let this process sleep.
+/// Return value: as rr_recv_i64, or [timeout].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_wait_i64(
@@ -55,38 +45,18 @@ unsafe fn recv(srv: *mut rr_server, value: *mut i64, req: *mut rr_request, timeo
     Ok(())
 }
 
-/// Replies to a request of a channel of integers.
+/// Replies to a request with a number, as rr_reply does.
 ///
-/// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-/// -EINVAL: srv is null, or the channel is one of bytes;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [taken].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(srv) }?.0.reply_i64(id, value))
 }
 
-/// Sends a number, waits for the reply and stores it in reply.
+/// Sends a number, waits for the reply and stores it in reply, as rr_client_req does.
 ///
-/// timeout_ns covers all of it, in nanoseconds: negative waits for ever, 0 tries once. However the call ends, nothing
-/// stays pending.
-///
-/// Return value: 0, or
-/// -ETIMEDOUT: the deadline passed;
-/// -EAGAIN, -ENOBUFS: timeout_ns is 0, and the reply was not there at once, or no slot was free;
-/// -EINTR: a signal handler ran while the call waited; the request was withdrawn;
-/// -EPERM: the system does not let this process sleep;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached, or none that lives; nothing stays pending;
-/// -EOWNERDEAD: the server died with the request;
-/// -EREMOTEIO: the server replied with an error; rr_client_req_msg tells which;
-/// -ENOMSG: the server dismissed the request;
-/// -ESTALE: somebody cleared the channel;
-/// -EINVAL: cli or reply is null, or the channel is one of bytes;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [timeout], [send], [collect]; -ESTALE: somebody cleared the channel.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_req_i64(
@@ -105,15 +75,9 @@ pub unsafe extern "C" fn rr_client_req_i64(
     })
 }
 
-/// Sends a number and returns at once; its reply is collected later by the number stored in id.
+/// Sends a number and returns at once, as rr_client_send does.
 ///
-/// Return value: 0, or
-/// -ENOBUFS: no slot is free, or not for one that has not waited;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server is attached;
-/// -EINVAL: cli or id is null, or the channel is one of bytes;
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id: *mut u64) -> c_int {
@@ -123,10 +87,7 @@ pub unsafe extern "C" fn rr_client_send_i64(cli: *mut rr_client, value: i64, id:
 
 /// Sends a number as rr_client_send_i64 does, and waits for a free slot.
 ///
-/// Return value: as rr_client_send_i64 (-ENOBUFS only if timeout_ns is 0), and
-/// -ETIMEDOUT: no slot was free in time;
-/// -EINTR: a signal handler ran while the call waited; nothing was sent;
-/// -EPERM: the system does not let this process sleep.
+/// Return value: 0, or [handle], [timeout], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_send_wait_i64(
@@ -141,7 +102,7 @@ pub unsafe extern "C" fn rr_client_send_wait_i64(
 
 /// Sends a number as a one-way message, as rr_client_post does.
 ///
-/// Return value: as rr_client_send_wait_i64, except that there is no id.
+/// Return value: 0, or [handle], [timeout], [send].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_post_i64(cli: *mut rr_client, value: i64, timeout_ns: i64) -> c_int {
@@ -160,19 +121,9 @@ unsafe fn send(cli: *mut rr_client, value: i64, id: *mut u64, timeout: Timeout) 
     Ok(())
 }
 
-/// Collects the reply to a request of a channel of integers, if it is there, and stores it in value. The id is used
-/// up.
+/// Collects the reply to a request, if it is there, and stores it in value. The id is used up.
 ///
-/// Return value: 0, or
-/// -EAGAIN: it is not there yet;
-/// -ESTALE: the id is no request of this handle any more; see CODES;
-/// -EOWNERDEAD: the server died with the request; the id is used up;
-/// -EREMOTEIO: the server replied with an error, which rr_client_get_msg tells; the id is used up;
-/// -ENOMSG: the server dismissed the request; the id is used up;
-/// -EINVAL: cli or value is null, or the channel is one of bytes;
-/// -EPROTO: another process has overwritten the channel's memory; the id is used up;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [collect]; -EAGAIN: it is not there yet.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: *mut i64) -> c_int {
@@ -180,16 +131,10 @@ pub unsafe extern "C" fn rr_client_get_i64(cli: *mut rr_client, id: u64, value: 
     status(|| unsafe { get(cli, id, value, Timeout::NOW) })
 }
 
-/// Collects the reply to a request of a channel of integers as rr_client_get_i64 does, and waits for it.
+/// Collects the reply to a request as rr_client_get_i64 does, and waits for it. If the wait ends without a reply, the
+/// request is still pending: call again.
 ///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-///
-/// Return value: as rr_client_get_i64, and
-/// -ETIMEDOUT: it did not come in time; the request is still pending;
-/// -ECONNREFUSED: RR_OPT_NEED_SERVER was given and no server has the request or lives; the request is still pending;
-/// -EINTR: a signal handler ran while the call waited; the request is still pending: call again, with what is left of
-/// the time;
-/// -EPERM: the system does not let this process sleep.
+/// Return value: as rr_client_get_i64, or [timeout]; -ECONNREFUSED: as rr_client_get_wait.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_get_wait_i64(

@@ -6,7 +6,7 @@ use super::types::{rr_options, rr_stats};
 use crate::error::codes;
 use std::ffi::{CStr, c_char, c_int};
 
-/// The version of the library, such as "0.1.0".
+/// The version of the library, such as "0.1.0"; RR_VERSION is that of this header.
 ///
 /// Return value: a static string.
 #[unsafe(no_mangle)]
@@ -19,10 +19,10 @@ pub extern "C" fn rr_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// The number N in the library's soname libshmrr.so.N. Programs built against a header of the same number keep
-/// working.
+/// The number N in the library's soname libshmrr.so.N; RR_ABI_VERSION is that of this header. Programs built against a
+/// header of the same number keep working.
 ///
-/// Return value: the number, not negative.
+/// Return value: the number.
 #[unsafe(no_mangle)]
 pub extern "C" fn rr_abi_version() -> c_int {
     const { parse(env!("CARGO_PKG_VERSION_MAJOR")) }
@@ -54,24 +54,14 @@ pub(super) fn sentence(code: c_int) -> &'static CStr {
     }
 }
 
-/// Sets options to their defaults; the same as assigning RR_OPTIONS_INIT.
-///
-/// size must be sizeof(rr_options).
-///
-/// Return value: 0, or
-/// -EINVAL: opts is null, or size is that of no rr_options.
+/// Sets options to their defaults, as RR_OPTIONS_INIT does. size is sizeof(rr_options).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_options_init(opts: *mut rr_options, size: u32) -> c_int {
     // SAFETY: the caller gave a structure of that size, or null.
     status(|| unsafe { init(opts, size) })
 }
 
-/// Sets statistics to zeros, to be filled by rr_channel_stats; the same as assigning RR_STATS_INIT.
-///
-/// size must be sizeof(rr_stats).
-///
-/// Return value: 0, or
-/// -EINVAL: stats is null, or size is that of no rr_stats.
+/// Sets statistics to zeros, as RR_STATS_INIT does. size is sizeof(rr_stats).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_stats_init(stats: *mut rr_stats, size: u32) -> c_int {
     // SAFETY: the caller gave a structure of that size, or null.

@@ -68,9 +68,7 @@ pub unsafe extern "C" fn rr_channel_reply_fd_set(ch: *mut rr_channel, fd: c_int)
 
 /// Signals this handle's eventfd for requests: to be called after sending some.
 ///
-/// Return value: 0, or
-/// -ENXIO: the handle has none: see rr_channel_request_fd and rr_channel_request_fd_set;
-/// -EINVAL: ch is null.
+/// Return value: 0, or -ENXIO: the handle has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_notify_requests(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -86,21 +84,19 @@ pub unsafe extern "C" fn rr_channel_notify_replies(ch: *mut rr_channel) -> c_int
     status(|| unsafe { channel(ch) }?.notify_replies())
 }
 
-/// Takes all signals of this handle's eventfd for requests. Call it first, and take requests until there are none
-/// after it: then none that comes meanwhile is missed. Of an adopted semaphore (EFD_SEMAPHORE) one call takes up to
-/// 65536.
+/// Takes all signals of this handle's eventfd for requests. Call it first, and then take requests until there are
+/// none: so none that comes meanwhile is missed. If the eventfd is an adopted semaphore (EFD_SEMAPHORE), one call
+/// takes up to 65536.
 ///
-/// Return value: how many signals there were, 0 if none, or
-/// -ENXIO: the handle has no such descriptor;
-/// -EINVAL: ch is null.
+/// Return value: how many signals there were, 0 if none, or -ENXIO: the handle has no such eventfd.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_consume_requests(ch: *mut rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.
     count(|| unsafe { channel(ch) }?.consume_requests())
 }
 
-/// Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and collect
-/// replies after it.
+/// Takes all signals of this handle's eventfd for replies, as rr_channel_consume_requests. Call it first, and then
+/// collect replies.
 ///
 /// Return value: as rr_channel_consume_requests.
 #[unsafe(no_mangle)]

@@ -11,28 +11,14 @@ use std::ffi::{c_char, c_int};
 ///
 /// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name,
 /// which this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv
-/// and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL; otherwise it is filled.
+/// and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL, else it is filled.
 ///
-/// The file appears complete, at once: of several processes that create the same channel one does, and the others
-/// attach.
+/// The file appears complete, at once. If several processes create the same channel, one does, and the others attach.
 ///
-/// Return value: 0, or
-/// -EINVAL: srv is null, or an option is out of range or unknown;
-/// -E2BIG: opts has fields set that this version does not know;
-/// -EPROTO: the file is no channel, or one of another layout version or kind, or its header is corrupt;
-/// -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists;
-/// -EUSERS: all participant entries belong to somebody alive;
-/// -ENOSPC: the channel's pages can't be reserved; -EFBIG: the process may not make a file of that size;
-/// -ENOMEM: no memory is left, or a limit on it (RLIMIT_AS, or RLIMIT_MEMLOCK after mlockall) does not allow the
-/// mapping;
-/// -EINTR: signals interrupted the reserving of pages, or another call of the system, again and again: nothing was
-/// made;
-/// -ENOENT: a directory of the path does not exist, or others create and remove the channel all the time;
-/// -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: the path does not name a file;
-/// -EACCES, -EPERM, -EROFS: the system does not let this process make or open it;
-/// -EOPNOTSUPP: the file system can't hold a channel; RR_OPT_SPARSE helps if it just can't reserve pages;
-/// -EMFILE, -ENFILE, -ENOLCK: the process or the system has no descriptors or locks left;
-/// -EIO: the system failed otherwise.
+/// Return value: 0, or [open]; -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists; -ENOSPC: the channel's
+/// pages can't be reserved; -EFBIG: the process may not make a file of that size; -ENOMEM: also, a limit (RLIMIT_AS,
+/// or RLIMIT_MEMLOCK after mlockall) does not allow the mapping; -ENOENT: also, others create and remove the channel
+/// all the time. RR_OPT_SPARSE helps against -EOPNOTSUPP if the file system just can't reserve pages.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_server_new(
@@ -56,15 +42,10 @@ pub unsafe extern "C-unwind" fn rr_server_new(
 }
 
 /// Creates a channel in a sealed memfd, and a server handle on it. Others attach to its descriptor (rr_channel_fd),
-/// which they inherit or are passed.
+/// which they inherit or are passed. name is for people to read, in /proc/PID/fd: up to 249 bytes of UTF-8. The other
+/// arguments are those of rr_server_new.
 ///
-/// name is for people to read, in /proc/PID/fd. The other arguments are those of rr_server_new.
-///
-/// Return value: 0, or
-/// -EINVAL: name or srv is null, name is longer than 249 bytes or not UTF-8, or an option is out of range or unknown;
-/// -E2BIG, -EUSERS, -ENOSPC, -EFBIG, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EOPNOTSUPP, -EMFILE, -ENFILE,
-/// -ENOLCK,
-/// -EIO: as rr_server_new, where -ENOENT and -EACCES are about /proc/self/fd.
+/// Return value: 0, or [open]; -ENOSPC, -EFBIG: as rr_server_new.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_server_new_memfd(
@@ -85,16 +66,10 @@ pub unsafe extern "C-unwind" fn rr_server_new_memfd(
 }
 
 /// Attaches a server handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
-/// duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
+/// duplicated, and the caller keeps its own. The process must be allowed to open the file behind it for writing. The
+/// other arguments are those of rr_server_new.
 ///
-/// The other arguments are those of rr_server_new.
-///
-/// Return value: 0, or
-/// -EBADF: fd is not an open descriptor;
-/// -EINVAL: srv is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
-/// -ENOLCK,
-/// -EIO: as rr_server_new, where -ENOENT and -EACCES may be about /proc/self/fd.
+/// Return value: 0, or [open]; -EBADF: fd is not an open descriptor.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_server_from_fd(
@@ -118,14 +93,8 @@ pub unsafe extern "C-unwind" fn rr_server_from_fd(
 /// opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must
 /// be freed with rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
 ///
-/// Return value: 0, or
-/// -ENOENT: there is no such channel, or it did not appear in time;
-/// -EINTR: a signal handler ran while the call waited for the channel to appear, or interrupted a call of the system
-/// again and again;
-/// -ECANCELED: the cancel word of opts->connect is set; it is looked at every 2 ms;
-/// -EINVAL: path or cli is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP,
-/// -EMFILE, -ENFILE, -ENOLCK, -EIO: as rr_server_new.
+/// Return value: 0, or [open]; -ENOENT: also, the channel did not appear in time; -EINTR: also, a signal handler ran
+/// meanwhile; -ECANCELED: the cancel word of opts->connect is set, which is looked at every 2 ms.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_client_new(
@@ -145,17 +114,10 @@ pub unsafe extern "C-unwind" fn rr_client_new(
     unsafe { opening(cli, err, open) }
 }
 
-/// Attaches a client handle to a channel by a descriptor that this process inherited or was passed. The descriptor is
-/// duplicated; the caller keeps its own. The file behind it must be one that this process may open for writing.
+/// Attaches a client handle to a channel by a descriptor, as rr_server_from_fd does. The other arguments are those of
+/// rr_client_new.
 ///
-/// The other arguments are those of rr_client_new.
-///
-/// Return value: 0, or
-/// -EBADF: fd is not an open descriptor;
-/// -EINVAL: cli is null, or an option is out of range or unknown;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
-/// -ENOLCK,
-/// -EIO: as rr_server_from_fd.
+/// Return value: as rr_server_from_fd.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_client_from_fd(
@@ -173,16 +135,11 @@ pub unsafe extern "C-unwind" fn rr_client_from_fd(
     unsafe { opening(cli, err, open) }
 }
 
-/// Attaches a client handle to the channel of a server handle of this process.
+/// Attaches a client handle to the channel of a server handle of this process. The other arguments are those of
+/// rr_client_new.
 ///
-/// The other arguments are those of rr_client_new.
-///
-/// Return value: 0, or
-/// -EINVAL: srv or cli is null, or an option is out of range or unknown;
-/// -EBADF: the server's descriptor is no longer open, or no longer the channel's file: somebody else closed it;
-/// -E2BIG, -EPROTO, -EUSERS, -ENOMEM, -EINTR, -ENOENT, -EACCES, -EPERM, -EROFS, -EOPNOTSUPP, -EMFILE, -ENFILE,
-/// -ENOLCK,
-/// -EIO: as rr_server_from_fd.
+/// Return value: 0, or [open]; -EBADF: the server's descriptor is not open any more, or not the channel's file:
+/// somebody else closed it.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_client_from_server(
@@ -201,33 +158,30 @@ pub unsafe extern "C-unwind" fn rr_client_from_server(
     unsafe { opening(cli, err, open) }
 }
 
-/// Leaves the channel and frees the handle. Requests that it took and did not reply to fail at once with -EOWNERDEAD,
-/// as if the process had died. The channel itself stays, and so does its file.
+/// Leaves the channel, unmaps its memory and frees the handle. Requests that the handle took and did not reply to fail
+/// at once with -EOWNERDEAD, as if the process had died. The channel stays, and so does its file. NULL does nothing.
 ///
-/// No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+/// Every view and buffer of the handle ends, and so does its rr_channel: their memory is unmapped, and touching it is
+/// a fault. No other thread may be in a call of the handle, nor begin one. To know that: call rr_server_stop, which
+/// ends every wait, join the threads that use the handle, then free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_free(srv: *mut rr_server) {
     // SAFETY: the caller's pointer is null, or from an opening call and not freed before.
     unsafe { free(srv) };
 }
 
-/// Leaves the channel and frees the handle. Requests that it has not collected are withdrawn.
-///
-/// No other thread may use the handle during this call or after it. NULL is allowed and does nothing.
+/// Leaves the channel, unmaps its memory and frees the handle. Requests that it has not collected are withdrawn, and
+/// loans given back; messages that it posted are still delivered. Views, buffers and other threads: as rr_server_free,
+/// with rr_client_stop. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_free(cli: *mut rr_client) {
     // SAFETY: the caller's pointer is null, or from an opening call and not freed before.
     unsafe { free(cli) };
 }
 
-/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_server_free, rr_channel_sync,
-/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. A handler that
-/// rr_serve has called still gets its reply sent. Other handles are not concerned.
-///
-/// Async-signal-safe: a signal handler may call it.
-///
-/// Return value: 0, or
-/// -EINVAL: srv is null.
+/// Ends every wait in this handle with -ESHUTDOWN, and so every later call, except rr_server_free, rr_channel_sync,
+/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. If rr_serve has
+/// called a handler, its reply is still sent. Other handles are not concerned. Async-signal-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -235,86 +189,54 @@ pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
 }
 
 /// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
-/// there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
-/// it waits for returns that. Other handles are not concerned.
+/// there is none, the next wait ends so. Waits that begin after one has ended so are not concerned, nor are other
+/// handles. A call that finds what it waits for returns that.
 ///
-/// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
-/// before the call does. See SIGNALS.
-///
-/// Return value: 0, or
-/// -EINVAL: srv is null.
+/// Async-signal-safe: if a signal handler calls it, the wait of its thread ends even if the handler runs before the
+/// wait. See SIGNALS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_interrupt(srv: *mut rr_server) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(srv) }.map(|server| server.0.interrupt()))
 }
 
-/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
-/// asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
-/// others go on. Other handles are not concerned.
-///
-/// Async-signal-safe: a signal handler may call it.
-///
-/// Return value: 0, or
-/// -EINVAL: srv is null.
+/// Makes every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
+/// asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn. All others
+/// go on. Other handles are not concerned. Async-signal-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_wake(srv: *mut rr_server) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(srv) }.map(|server| server.0.wake()))
 }
 
-/// Ends every wait in this handle with -ESHUTDOWN, and so every later call but rr_client_free, rr_channel_sync,
-/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending
-/// and those about the channel. Other handles are not concerned.
-///
-/// Async-signal-safe: a signal handler may call it.
-///
-/// Return value: 0, or
-/// -EINVAL: cli is null.
+/// Ends every wait in this handle with -ESHUTDOWN, and so every later call, except rr_client_free, rr_channel_sync,
+/// rr_channel_unlink, those about eventfds and those that only tell something: rr_client_pending and those about the
+/// channel. Other handles are not concerned. Async-signal-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_stop(cli: *mut rr_client) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(cli) }.map(|client| client.0.stop()))
 }
 
-/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
-/// there is none, the next wait ends so. Those that begin after one has ended so wait as ever. A call that finds what
-/// it waits for returns that. Other handles are not concerned.
-///
-/// Async-signal-safe: a signal handler may call it, and then the wait of its thread ends even if the handler runs
-/// before the call does. See SIGNALS.
-///
-/// Return value: 0, or
-/// -EINVAL: cli is null.
+/// Ends with -EINTR every wait in this handle that has begun, or else the next, as rr_server_interrupt does.
+/// Async-signal-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_interrupt(cli: *mut rr_client) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(cli) }.map(|client| client.0.interrupt()))
 }
 
-/// Has every wait in this handle look at its cancel word (rr_wait) now, wherever it is: polling, about to sleep,
-/// asleep. A wait whose word is set ends with -ECANCELED, and a request that such a call sent is withdrawn; all
-/// others go on. Other handles are not concerned.
-///
-/// Async-signal-safe: a signal handler may call it.
-///
-/// Return value: 0, or
-/// -EINVAL: cli is null.
+/// Makes every wait in this handle look at its cancel word now, as rr_server_wake does. Async-signal-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_wake(cli: *mut rr_client) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(cli) }.map(|client| client.0.wake()))
 }
 
-/// Removes a channel's name, as rr_server_new takes it. Those who are attached go on; nobody else can attach by it.
+/// Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by
+/// that name.
 ///
-/// Return value: 0, or
-/// -EINVAL: path is null or empty;
-/// -ENOENT, -ENOTDIR, -EISDIR, -ELOOP, -ENAMETOOLONG: there is no file of that name;
-/// -EACCES, -EPERM, -EROFS: the system does not let this process remove it;
-/// -ENOMEM: no memory is left;
-/// -EINTR: a signal interrupted the file system;
-/// -EIO: the system failed otherwise.
+/// Return value: 0, or [file].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_unlink(path: *const c_char) -> c_int {
     // SAFETY: the caller's pointer is null or valid.

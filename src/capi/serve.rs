@@ -9,16 +9,10 @@ use crate::{Kind, Timeout};
 use std::ffi::{c_char, c_int, c_void};
 
 /// Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
-/// NULL if cap is 0.
+/// NULL if cap is 0. The request is this server's until it replies, from any thread and in any order.
 ///
-/// The request is this server's until it replies, from whatever thread and in whatever order.
-///
-/// Return value: the request's length, 0 for an empty one, or
-/// -EAGAIN: there is none;
-/// -EOVERFLOW: it is longer than cap; req says how long, and the request stays queued;
-/// -EINVAL: srv or req is null, or buf is null and cap is not 0, or the channel is one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: the request's length, 0 for an empty one, or [handle]; -EAGAIN: there is none; -EOVERFLOW: it is
+/// longer than cap; req->length tells how long, and it stays queued.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv(
@@ -33,12 +27,7 @@ pub unsafe extern "C" fn rr_recv(
 
 /// Takes the oldest request as rr_recv does, and waits for one.
 ///
-/// timeout_ns is in nanoseconds: negative waits for ever, 0 tries once.
-///
-/// Return value: as rr_recv, and
-/// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-/// -EPERM: the system does not let this process sleep.
+/// Return value: as rr_recv, or [timeout].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_wait(
@@ -52,12 +41,9 @@ pub unsafe extern "C" fn rr_recv_wait(
     count(|| unsafe { recv(srv, buf, cap, req, Timeout::from_nanos(timeout_ns)) })
 }
 
-/// Takes the oldest request and waits for one, in a channel of either kind: in one of integers, buf gets the 8 bytes
-/// of an int64_t.
+/// Takes the oldest request as rr_recv does, in a channel of either kind, and waits for one.
 ///
-/// Return value: as rr_recv_wait, and
-/// -EPROTO: another process has overwritten the channel's memory;
-/// -E2BIG: wait has fields set that this version does not know.
+/// Return value: as rr_recv, or [wait]; -EPROTO: another process has overwritten the channel's memory.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_msg(
@@ -108,17 +94,12 @@ fn tell(described: &mut rr_request, received: Received, cap: usize) -> Result<us
     received.within(cap).map(|request| request.length)
 }
 
-/// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0.
+/// Replies to a request with len bytes of data, and wakes its client. data may be NULL if len is 0. One thread replies
+/// to one id, once; a second reply changes nothing. The reply to a one-way message is dropped, and the message
+/// released.
 ///
-/// One thread replies to one id, once. A reply to an id that has been replied to changes nothing. The reply to a
-/// one-way message is dropped, and the message released.
-///
-/// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-/// -EMSGSIZE: the reply is longer than the channel allows, and the request still waits for one;
-/// -EINVAL: srv is null, or data is null and len is not 0, or the channel is one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [taken]; -EMSGSIZE: the reply is larger than the channel's limit, and the request
+/// still waits for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_void, len: usize) -> c_int {
     // SAFETY: the caller's pointers are null or valid.
@@ -127,10 +108,7 @@ pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_v
 
 /// Replies as rr_reply does, with a message, in a channel of either kind.
 ///
-/// Return value: as rr_reply, and
-/// -E2BIG: msg has fields set that this version does not know;
-/// -EINVAL: msg is null, its size is that of no rr_msg, its msg_type is 1 to 127, or its flags has others set than
-/// RR_MSG_UTF8 and RR_MSG_END_ALIGNED, or its length is not 8 in a channel of integers.
+/// Return value: as rr_reply; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const rr_msg) -> c_int {
     status(|| {
@@ -142,14 +120,10 @@ pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const 
     })
 }
 
-/// Ends a request without a reply: no reply will come, and its client's call fails with -ENOMSG at once. A one-way
-/// message is released.
+/// Ends a request without a reply: none will come, and its client's call fails with -ENOMSG at once. A one-way message
+/// is released.
 ///
-/// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-/// -EINVAL: srv is null;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [taken].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_dismiss(srv: *mut rr_server, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
@@ -158,26 +132,19 @@ pub unsafe extern "C" fn rr_dismiss(srv: *mut rr_server, id: u64) -> c_int {
 
 /// Done with a one-way message: its slot is free.
 ///
-/// Return value: 0, or
-/// -EINVAL: srv is null, or a client waits for a reply: see rr_dismiss;
-/// -ESTALE: the message was released before, or the id is none that this handle took;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle]; -ESTALE: it was released before, or the id is not one that this handle took; -EINVAL:
+/// a client waits for a reply, see rr_dismiss.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(srv) }?.0.release(id))
 }
 
-/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells it code and
-/// text. Both are the application's; text ends with a NUL. Channels of either kind have error replies.
+/// Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells code and text.
+/// Both are the application's; text ends with a NUL, and has up to 104 bytes even if the channel's responses are
+/// shorter. Channels of either kind have error replies.
 ///
-/// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-/// -EMSGSIZE: the text is longer than the longest response and than 104 bytes; the request still waits for its reply;
-/// -EINVAL: srv or text is null;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: as rr_reply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_error(
     srv: *mut rr_server,

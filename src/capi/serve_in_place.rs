@@ -8,20 +8,10 @@ use crate::{Request, Server, Wait};
 use std::ffi::c_int;
 use std::mem::offset_of;
 
-/// Takes the oldest request without copying it, and waits for one: view tells where it lies in the channel's memory.
+/// Takes the oldest request without copying it, and waits for one: view tells where it lies. The bytes stay until the
+/// request is replied to, dismissed or released, whatever its client does.
 ///
-/// The bytes may be read until the request is replied to, dismissed or given up: what happens with the id ends the
-/// view. Until then they stay, whatever the client does.
-///
-/// Return value: the request's length, 0 for an empty one, or
-/// -EAGAIN: wait says to try once, and there is none;
-/// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-/// -EPERM: the system does not let this process sleep;
-/// -E2BIG: wait has fields set that this version does not know;
-/// -EINVAL: srv or view is null, or wait is not valid, or the channel is one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: the request's length, 0 for an empty one, or [handle], [wait].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, wait: *const rr_wait) -> i64 {
@@ -40,20 +30,10 @@ pub unsafe extern "C" fn rr_recv_view(srv: *mut rr_server, view: *mut rr_view, w
     })
 }
 
-/// Takes up to n requests in their order without copying them, as rr_recv_view does, and waits for the first only: one
-/// wake-up for many. Each is described in one of views, of view_size bytes each, which is sizeof(rr_view), and replied
-/// to by its own id.
+/// Takes up to n requests in their order, as rr_recv_view does, and waits for the first only: one wake-up for many.
+/// Each is described in one of views, of view_size bytes each (sizeof(rr_view)), and replied to by its own id.
 ///
-/// Return value: how many there are, 1 to n, or
-/// -EAGAIN: wait says to try once, and there is none;
-/// -ETIMEDOUT: none came in time;
-/// -EINTR: a signal handler ran while the call waited; call again, with what is left of the time;
-/// -EPERM: the system does not let this process sleep;
-/// -E2BIG: wait has fields set that this version does not know;
-/// -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or wait is not valid, or the channel
-/// is one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: how many there are, 1 to n, or [handle], [wait].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_batch(
@@ -71,13 +51,9 @@ pub unsafe extern "C" fn rr_recv_batch(
     })
 }
 
-/// Takes up to n requests as rr_recv_batch does, but never waits.
+/// Takes up to n requests as rr_recv_batch does, and never waits.
 ///
-/// Return value: how many there are, 1 to n, or
-/// -EAGAIN: there is none;
-/// -EINVAL: srv or views is null, or n is 0, or view_size is that of no rr_view, or the channel is one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: how many there are, 1 to n, or [handle]; -EAGAIN: there is none.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_drain(
@@ -118,15 +94,10 @@ fn view_of(server: &Server, request: &Request) -> rr_view {
     request_view(request, server.bytes_of(request))
 }
 
-/// Lends a buffer for the reply to a request, in the channel's memory. rr_reply_commit sends what was written there.
-/// It may be written to until then, or until the request ends otherwise.
+/// Lends a buffer for the reply to a request. rr_reply_commit sends what was written there. It may be written to until
+/// then, or until the request ends otherwise.
 ///
-/// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took; its view
-/// has ended with it;
-/// -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or the channel is one of integers;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [taken].
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mut rr_buffer) -> c_int {
@@ -147,17 +118,11 @@ pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mu
     })
 }
 
-/// Replies with what was written to a buffer that rr_reply_loan lent. The buffer has ended: its data is set to NULL.
+/// Replies with what was written to a buffer of rr_reply_loan. The buffer ends: its data is set to NULL. If the call
+/// fails with -EMSGSIZE or -EINVAL it can be used on.
 ///
-/// Return value: 0, or
-/// -ESTALE: the client gave up, or the request has been replied to, or the id is none that this handle took;
-/// -EMSGSIZE: buffer->length is more than the buffer's capacity; the buffer can be used on;
-/// -E2BIG: buffer has fields set that this version does not know;
-/// -EINVAL: srv or buffer is null, or buffer->size is that of no rr_buffer, or none was lent for this reply, or the
-/// channel is one of integers; or its msg_type is 1 to 127, or its flags has others set than RR_MSG_UTF8 and
-/// RR_MSG_END_ALIGNED, and the buffer can be used on;
-/// -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
-/// -ESHUTDOWN: the handle was stopped.
+/// Return value: 0, or [handle], [taken]; -EMSGSIZE: buffer->length is more than its capacity; -EINVAL: also, no
+/// buffer was lent for this reply; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, buffer: *mut rr_buffer) -> c_int {
     status(|| {

@@ -81,6 +81,8 @@ pub const RR_SERVE_CONTINUE: i32 = 0;
 pub const RR_SERVE_STOP: i32 = 1;
 /// What a handler returns if it, or somebody, will reply later by the request's id.
 pub const RR_SERVE_LATER: i32 = 2;
+/// What a handler returns that failed without a number of its own: for bindings, whose callbacks may fail in any way.
+pub const RR_SERVE_ERROR: i32 = -1;
 
 /// Wait flag: timeout_ns is a time of CLOCK_MONOTONIC, in nanoseconds.
 pub const RR_WAIT_ABSOLUTE: u32 = 0x100_0000;
@@ -326,15 +328,16 @@ impl rr_buffer {
 /// What rr_serve calls with each request. ctx is what rr_serve was given. The request may be read until the handler
 /// returns, or, with RR_SERVE_LATER, until somebody replies. reply is a buffer for the reply, of length 0.
 ///
+/// A handler must not unwind: a binding catches what its language throws, and returns RR_SERVE_ERROR. If one does
+/// unwind, by a C++ exception, pthread_exit or cancellation, the request is dismissed and the call of rr_serve is
+/// left as well; see LEAVING A CALL SIDEWAYS.
+///
 /// Return value: RR_SERVE_CONTINUE: the reply that was written is sent; RR_SERVE_STOP: likewise, and rr_serve
 /// returns; RR_SERVE_LATER: nothing is sent, somebody will reply by the request's id; or a negative number of the
-/// application's: the client's call fails with -EREMOTEIO and is told that number and, as text, the reply->length
-/// bytes that were written to reply->data, up to 1024, or, if that is 0, what rr_strerror says about it. Any other
-/// number fails the request likewise, with -EINVAL, and so does a reply whose length, msg_type or flags can't be
-/// sent.
-///
-/// A handler may be left by a C++ exception, by pthread_exit or by cancellation, but not by a jump: see LEAVING A CALL
-/// SIDEWAYS.
+/// application's, or RR_SERVE_ERROR: the client's call fails with -EREMOTEIO, and is told that number and, as text,
+/// the reply->length bytes that were written to reply->data, up to 1024, or a sentence of rr_strerror's if there are
+/// none. Any other number fails the request likewise, with -EINVAL, and so does a reply whose length, msg_type or
+/// flags can't be sent.
 pub type rr_handler = Option<
     unsafe extern "C-unwind" fn(ctx: *mut c_void, request: *const rr_view, reply: *mut rr_buffer) -> c_int,
 >;
@@ -348,7 +351,7 @@ pub struct rr_participant {
     pub role: u32,
     /// Its process, as seen in the PID namespace of that process: in another namespace the number means nothing.
     pub pid: i32,
-    /// 1 if its process lives, 0 if it is dead and nobody has swept up after it yet.
+    /// 1 if its process lives, 0 if it is dead and nobody has recovered from it yet.
     pub alive: u32,
     /// When its process started, in clock ticks after boot, as field 22 of /proc/PID/stat; 0 if unknown.
     pub start_time: u64,
@@ -374,7 +377,7 @@ pub struct rr_stats {
     pub in_flight: u32,
     /// Requests that could be sent now.
     pub free: u32,
-    /// Handles attached, including those of dead processes that nobody has swept up after yet.
+    /// Handles attached, including those of dead processes that nobody has recovered from yet.
     pub participants: u32,
     /// Requests sent that are replied to.
     pub requests: u64,
@@ -382,17 +385,17 @@ pub struct rr_stats {
     pub replies: u64,
     /// One-way messages sent.
     pub posts: u64,
-    /// Calls that met their deadline.
+    /// Calls that ended at their deadline.
     pub timeouts: u64,
     /// Requests withdrawn by their clients, or cleared.
     pub cancels: u64,
     /// Replies that came too late.
     pub stale_replies: u64,
-    /// Sends refused for want of a free slot.
+    /// Sends that found no free slot.
     pub full: u64,
-    /// Dead participants swept up after.
+    /// Dead participants recovered from.
     pub recoveries: u64,
-    /// Times that somebody slept.
+    /// Times that a call slept.
     pub sleeps: u64,
     /// Bytes of the requests and one-way messages sent.
     pub request_bytes: u64,

@@ -43,10 +43,20 @@ static void code_and_text_of_a_failed_handler_reach_its_client(void)
 
 static void without_a_text_a_failure_is_what_rr_strerror_says(void)
 {
-    const int codes[] = {-EAGAIN, -ETIMEDOUT, -ENOENT, -EOWNERDEAD, -1, -12345, INT_MIN};
+    const int codes[] = {-EAGAIN, -ETIMEDOUT, -ENOENT, -EOWNERDEAD, -12345, INT_MIN};
     pair channel = open_pair(2);
     for (size_t k = 0; k < LENGTH(codes); k++)
         expect_failure(&channel, codes[k], "", rr_strerror(codes[k]));
+    close_pair(&channel);
+}
+
+/* It is -EPERM's number, whose sentence says something else. */
+static void a_handler_that_failed_without_a_number_says_no_more(void)
+{
+    pair channel = open_pair(2);
+    expect_failure(&channel, RR_SERVE_ERROR, "", "the handler failed");
+    expect_failure(&channel, RR_SERVE_ERROR, "ValueError: no such key", "ValueError: no such key");
+    EXPECT(RR_SERVE_ERROR, -1);
     close_pair(&channel);
 }
 
@@ -316,6 +326,7 @@ int main(void)
 {
     RUN(code_and_text_of_a_failed_handler_reach_its_client);
     RUN(without_a_text_a_failure_is_what_rr_strerror_says);
+    RUN(a_handler_that_failed_without_a_number_says_no_more);
     RUN(where_responses_are_short_a_failure_still_tells_its_sentence);
     RUN(a_response_that_can_not_be_sent_fails_its_request_and_the_text_says_why);
     RUN(a_client_that_gives_up_meanwhile_does_no_harm);

@@ -1,4 +1,5 @@
-//! The codes that include/shmrr.h documents, function by function.
+//! The codes that include/shmrr.h documents, function by function: those that its text lists, those of the groups that
+//! it names, which the top of the header lists, and `-EINVAL`, which every call returns.
 
 use crate::support::codes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ pub type Codes = BTreeMap<String, BTreeSet<String>>;
 pub fn documented() -> Codes {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/shmrr.h");
     let header = std::fs::read_to_string(path).unwrap();
+    let groups = groups(&header);
     let mut codes = Codes::new();
     let mut comment = String::new();
     for line in header.lines() {
@@ -19,7 +21,11 @@ pub fn documented() -> Codes {
             continue;
         }
         if let Some(name) = declared(line) {
-            let own = if line.starts_with("void ") { BTreeSet::new() } else { told(name, &comment, &codes) };
+            let own = if line.starts_with("void ") {
+                BTreeSet::new()
+            } else {
+                told(name, &comment, &codes, &groups)
+            };
             codes.insert(name.to_owned(), own);
         }
         comment.clear();
@@ -29,16 +35,48 @@ pub fn documented() -> Codes {
 
 /// The codes that a function's comment tells, and those of the function that it begins to refer to, which is told of
 /// before.
-fn told(name: &str, comment: &str, codes: &Codes) -> BTreeSet<String> {
-    let (_, returns) = comment.split_once("Return value:").unwrap_or_else(|| panic!("{name} returns what?"));
-    let codes_in =
-        words(returns).filter_map(|word| word.strip_prefix('-')).filter(|code| code.starts_with('E'));
-    let mut own: BTreeSet<String> = codes_in.map(String::from).collect();
+fn told(name: &str, comment: &str, codes: &Codes, groups: &Codes) -> BTreeSet<String> {
+    let returns = comment.split_once("@return").map_or("", |(_, returns)| returns);
+    let mut own = codes_in(returns, groups);
+    own.insert("EINVAL".to_owned());
     if let Some(other) = returns.trim_start().strip_prefix("as ") {
         let other = words(other).next().unwrap();
         own.extend(codes.get(other).unwrap_or_else(|| panic!("{name}: {other}?")).iter().cloned());
     }
     own
+}
+
+/// The groups of codes that many calls have in common, as `[handle]`: from a line that begins with its name to the next,
+/// or to an empty one.
+fn groups(header: &str) -> Codes {
+    let mut groups = Codes::new();
+    let mut current = None;
+    for line in header.lines().take_while(|line| !line.starts_with("#ifndef")) {
+        let text = line.trim_start_matches(" *").trim();
+        if let Some((name, _)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+            current = Some(name.to_owned());
+        } else if text.is_empty() {
+            current = None;
+        }
+        if let Some(name) = &current {
+            // What a group refers to stands before it.
+            let own = text.strip_prefix(&format!("[{name}]")).unwrap_or(text);
+            let codes = codes_in(own, &groups);
+            groups.entry(name.clone()).or_default().extend(codes);
+        }
+    }
+    groups
+}
+
+/// The codes that a text lists, and those of the groups that it names.
+fn codes_in(text: &str, groups: &Codes) -> BTreeSet<String> {
+    let listed = words(text).filter_map(|word| word.strip_prefix('-')).filter(|code| code.starts_with('E'));
+    let mut codes: BTreeSet<String> = listed.map(String::from).collect();
+    for part in text.split('[').skip(1) {
+        let name = part.split(']').next().unwrap();
+        codes.extend(groups.get(name).unwrap_or_else(|| panic!("[{name}]?")).iter().cloned());
+    }
+    codes
 }
 
 /// The function that a line declares, unless it returns a pointer.

@@ -25,6 +25,8 @@ static void call_the_rest(void)
 {
     rr_options options;
     EXPECT(WATCH(rr_options_init, AT_ONCE, &options, sizeof options), 0);
+    rr_stats stats;
+    EXPECT(WATCH(rr_stats_init, AT_ONCE, &stats, sizeof stats), 0);
     CHECK(WATCH_BARE(rr_abi_version, AT_ONCE) >= 0);
     rr_error error;
     rr_server *own = NULL;
