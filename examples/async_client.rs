@@ -10,7 +10,7 @@
 //! The server answers nobody before all slots are taken, then the newest request first: a client whose calls blocked
 //! the one thread, or took replies in order only, would never see a reply.
 
-use shmrr::{Client, Error, Options, Server, Timeout};
+use shmrr::{Client, Error, Options, RequestId, Server, Timeout};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -39,7 +39,7 @@ struct AsyncClient {
     /// As many as there are slots: who would find none waits here for a turn.
     slots: Semaphore,
     /// Who waits for which reply.
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Reply>>>,
+    waiting: Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>,
 }
 
 impl AsyncClient {
@@ -53,7 +53,7 @@ impl AsyncClient {
         Ok(Self { client, replies, slots, waiting: Mutex::default() })
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Reply>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Reply>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,7 +92,7 @@ impl AsyncClient {
 
     fn hand_out(&self) {
         let mut waiting = self.waiting();
-        let ids: Vec<u64> = waiting.keys().copied().collect();
+        let ids: Vec<RequestId> = waiting.keys().copied().collect();
         for id in ids {
             let reply = self.client.view(id, Timeout::NOW).map(|view| view.bytes().to_vec());
             if reply != Err(Error::WouldBlock) {
@@ -106,7 +106,7 @@ impl AsyncClient {
 /// A request that was sent. It is withdrawn if it is given up before its reply came.
 struct Sent<'c> {
     by: &'c AsyncClient,
-    id: u64,
+    id: RequestId,
 }
 
 impl Drop for Sent<'_> {

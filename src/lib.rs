@@ -39,6 +39,7 @@
 //! | `region` | files, memfds, descriptors, locks, mappings, forks |
 //! | `memory` | allocation that can fail |
 //! | [`error`] | every way to fail |
+//! | `id` | what names a request |
 //!
 //! # Features
 //!
@@ -56,6 +57,7 @@ mod capi;
 mod channel;
 pub mod client;
 pub mod error;
+mod id;
 mod layout;
 mod memory;
 mod open;
@@ -67,14 +69,16 @@ mod wait;
 
 pub use channel::Channel;
 pub use channel::admin::ParticipantInfo;
+pub use channel::flags::MessageFlags;
+
 pub use channel::membership::Role;
 pub use channel::message::{Buffer, Bytes, Message, TYPE_MIN};
 pub use channel::options::Options;
 pub use channel::stats::Stats;
 pub use client::{Client, Reply};
 pub use error::{Error, Result};
+pub use id::RequestId;
 pub use layout::geometry::Kind;
-pub use layout::lines::{END_ALIGNED, ONE_WAY, UTF8};
 pub use region::name::unlink;
 pub use server::serve::{Failure, Response};
 pub use server::{Request, Server};

@@ -150,7 +150,7 @@ fn who_waits_for_any_of_several_watches_them_all_and_sleeps_on_the_doorbell_of_i
     thread::scope(|threads| {
         let waiter = threads.spawn(|| sample.client.wait_any(&ids, Timeout::FOREVER));
         for id in ids {
-            sample.until(slot_of(id) + REPLY, id >> 16 << 20 | 0x221);
+            sample.until(slot_of(id) + REPLY, id.to_u64() >> 16 << 20 | 0x221);
         }
         sample.until(doorbell, 1);
         assert_eq!((sample.recv(), sample.recv()), (ids[0], ids[1]));
@@ -158,7 +158,7 @@ fn who_waits_for_any_of_several_watches_them_all_and_sleeps_on_the_doorbell_of_i
         assert_eq!(waiter.join().unwrap(), Ok(1));
     });
     assert_eq!(sample.u64(doorbell), 3, "rung once, and announced once more before the last look");
-    assert_eq!(sample.u64(slot_of(ids[0]) + REPLY), ids[0] >> 16 << 20 | 0x221, "still watched");
+    assert_eq!(sample.u64(slot_of(ids[0]) + REPLY), ids[0].to_u64() >> 16 << 20 | 0x221, "still watched");
     sample.server.reply(ids[0], b"").unwrap();
     assert_eq!(sample.u64(doorbell), 4);
     assert_eq!(sample.client.wait_any(&ids[..1], Timeout::NOW), Ok(0));
@@ -171,7 +171,8 @@ fn a_thread_that_waits_for_one_reply_and_one_that_watches_it_are_both_in_its_wor
     let id = sample.client.send(b"").unwrap();
     let word = slot_of(id) + REPLY;
     thread::scope(|threads| {
-        let watcher = threads.spawn(|| sample.client.wait_any(&[0, id], Timeout::FOREVER));
+        let watcher =
+            threads.spawn(|| sample.client.wait_any(&[shmrr::RequestId::NONE, id], Timeout::FOREVER));
         sample.until(word, 0x0010_0221);
         let waiter = threads.spawn(|| sample.client.get_wait(id, &mut [], Timeout::FOREVER));
         sample.until(word, 0x0010_0231);

@@ -14,7 +14,7 @@ use std::time::Duration;
 fn a_short_request_lies_in_its_line() {
     let sample = sample();
     let id = sample.client.send(b"hello").unwrap();
-    assert_eq!(id >> 16, 1, "the first generation of its slot");
+    assert_eq!(id.to_u64() >> 16, 1, "the first generation of its slot");
     let line = slot_of(id);
     assert_eq!(sample.u64(line), 0x0010_0201, "QUEUED, client 2, generation 1");
     assert_eq!(sample.u32(line + 8), 5, "length");
@@ -63,7 +63,7 @@ fn the_words_of_a_request_tell_its_way() {
     assert_eq!(sample.get(id), Ok(7));
     assert_eq!(sample.u64(line + REPLY), 0x0010_0000, "FREE, generation 1");
     let next = sample.client.send(b"again").unwrap();
-    assert_eq!((slot_of(next), next >> 16), (line, 2), "the slot's next generation");
+    assert_eq!((slot_of(next), next.to_u64() >> 16), (line, 2), "the slot's next generation");
     assert_eq!(sample.u64(line + REPLY), 0x0020_0201, "PENDING, client 2, generation 2");
 }
 
@@ -110,22 +110,23 @@ fn withdrawn_requests_are_cancelled_or_abandoned_and_a_lost_one_failed() {
     let given_up = sample.client.send(b"").unwrap();
     assert_eq!((sample.recv(), sample.recv()), (lost, given_up));
     sample.client.cancel(given_up).unwrap();
-    let generation = given_up >> 16 << 20;
+    let generation = given_up.to_u64() >> 16 << 20;
     assert_eq!(sample.u64(slot_of(given_up)), generation | 0x102, "CLAIMED, server 1");
     assert_eq!(sample.u64(slot_of(given_up) + REPLY), generation | 4, "ABANDONED, nobody");
 
     drop(sample.server);
     let word = |at| word_at(&sample.file, at);
     assert_eq!(word(slot_of(given_up) + REPLY), generation, "FREE");
-    assert_eq!(word(slot_of(lost) + REPLY), lost >> 16 << 20 | 0x203, "FAILED, client 2");
+    assert_eq!(word(slot_of(lost) + REPLY), lost.to_u64() >> 16 << 20 | 0x203, "FAILED, client 2");
 }
 
 #[test]
 fn ring_positions_walk_down_the_lines_and_then_to_the_next_column() {
     let sample = sample();
-    let cell = |lap: u64, id: u64| lap << 24 | (id >> 16 & 0xFF) << 16 | id & 0xFFFF;
+    let cell =
+        |lap: u64, id: shmrr::RequestId| lap << 24 | (id.to_u64() >> 16 & 0xFF) << 16 | id.to_u64() & 0xFFFF;
     let places = [1536, 1664, 1792, 1920, 1544, 1672, 1800, 1928];
-    let ids: Vec<u64> = places.map(|_| sample.client.send(b"").unwrap()).into();
+    let ids: Vec<shmrr::RequestId> = places.map(|_| sample.client.send(b"").unwrap()).into();
     for (place, id) in places.into_iter().zip(&ids) {
         assert_eq!(sample.u64(place), cell(1, *id), "{place}");
     }
@@ -151,14 +152,18 @@ fn ring_positions_walk_down_the_lines_and_then_to_the_next_column() {
 fn a_reference_still_needed_is_carried_to_the_next_lap() {
     let sample = sample();
     let kept = sample.client.send(b"").unwrap();
-    let reference = 1 << 16 | kept & 0xFFFF;
+    let reference = 1 << 16 | kept.to_u64() & 0xFFFF;
     for _ in 1..64 {
         sample.client.cancel(sample.client.send(b"").unwrap()).unwrap();
         assert_eq!(sample.u64(1536), 1 << 24 | reference);
     }
     let next = sample.client.send(b"").unwrap();
     assert_eq!(sample.u64(1536), 2 << 24 | reference, "position 64 repeats position 0");
-    assert_eq!(sample.u64(1664), 2 << 24 | (next >> 16 & 0xFF) << 16 | next & 0xFFFF, "position 65");
+    assert_eq!(
+        sample.u64(1664),
+        2 << 24 | (next.to_u64() >> 16 & 0xFF) << 16 | next.to_u64() & 0xFFFF,
+        "position 65"
+    );
     assert_eq!((sample.recv(), sample.recv()), (kept, next), "the order is kept");
 }
 
@@ -170,7 +175,7 @@ fn a_spare_slot_is_taken_where_an_abandoned_request_holds_its_own() {
     sample.client.cancel(abandoned).unwrap();
     assert_eq!(sample.u64(768), 0);
     let spare = sample.client.send(b"").unwrap();
-    assert_eq!(spare & 0xFFFF, 1, "the first spare slot is the one after the last ordinary one");
+    assert_eq!(spare.to_u64() & 0xFFFF, 1, "the first spare slot is the one after the last ordinary one");
     assert_eq!(sample.u64(768), 0b11, "taken once, and still");
 }
 

@@ -2,7 +2,7 @@
 //! one is dropped is what its type says.
 
 use shmrr::server::view::RequestView;
-use shmrr::{Client, END_ALIGNED, Error, Message, Options, Role, Server, Timeout, UTF8};
+use shmrr::{Client, Error, Message, MessageFlags, Options, Role, Server, Timeout};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const RESPONSE_MAX: usize = 2003;
 /// The ends, and around the 104 bytes that stand in a slot's line.
 const REQUEST_LENGTHS: [usize; 5] = [0, 1, 104, 105, REQUEST_MAX];
 const RESPONSE_LENGTHS: [usize; 5] = [0, 1, 104, 105, RESPONSE_MAX];
-const ALIGNMENTS: [u32; 2] = [0, END_ALIGNED];
+const ALIGNMENTS: [MessageFlags; 2] = [MessageFlags::empty(), MessageFlags::END_ALIGNED];
 
 fn open(slots: u32) -> (Server, Client) {
     let options =
@@ -27,8 +27,8 @@ fn pattern(length: usize, seed: usize) -> Vec<u8> {
 }
 
 /// Where a message of this length starts in its buffer.
-fn start(capacity: usize, length: usize, flags: u32) -> usize {
-    if flags & END_ALIGNED == 0 { 0 } else { capacity - length }
+fn start(capacity: usize, length: usize, flags: MessageFlags) -> usize {
+    if !flags.contains(MessageFlags::END_ALIGNED) { 0 } else { capacity - length }
 }
 
 fn take(server: &Server) -> RequestView<'_> {
@@ -57,11 +57,14 @@ fn what_is_built_in_place_arrives_both_ways() {
             let mut loan = client.loan(Timeout::NOW).unwrap();
             assert_eq!(loan.buffer().capacity(), REQUEST_MAX);
             loan.buffer().write_at(start(REQUEST_MAX, asked, flags), &pattern(asked, seed)).unwrap();
-            let id = loan.commit_msg(asked, 200, flags | UTF8).unwrap();
+            let id = loan.commit_msg(asked, 200, flags | MessageFlags::UTF8).unwrap();
 
             let view = take(&server);
             let request = view.request();
-            assert_eq!((request.length, request.message_type, request.flags), (asked, 200, flags | UTF8));
+            assert_eq!(
+                (request.length, request.message_type, request.flags),
+                (asked, 200, flags | MessageFlags::UTF8)
+            );
             assert_eq!(view.bytes().to_vec(), pattern(asked, seed));
             let mut buffer = view.reply_buffer().unwrap();
             assert_eq!(buffer.capacity(), RESPONSE_MAX);
@@ -131,7 +134,7 @@ fn a_loan_that_is_dropped_aborted_or_refused_gives_its_slot_back() {
                 let refused = loan.commit(REQUEST_MAX + 1);
                 assert_eq!(refused, Err(Error::MessageSize { length: REQUEST_MAX + 1, limit: REQUEST_MAX }));
             }
-            _ => assert!(matches!(loan.commit_msg(0, 127, 0), Err(Error::Invalid(_)))),
+            _ => assert!(matches!(loan.commit_msg(0, 127, MessageFlags::empty()), Err(Error::Invalid(_)))),
         }
         assert_eq!(server.recv_view(Timeout::NOW).err(), Some(Error::WouldBlock));
         assert_works(&server, &client);
@@ -234,7 +237,7 @@ fn a_request_whose_reply_is_refused_is_canceled() {
         |view| view.reply_msg(&Message { message_type: 1, ..Message::of(b"") }),
         |view| {
             view.reply_buffer()?;
-            view.reply_commit_msg(0, 1, 0)
+            view.reply_commit_msg(0, 1, MessageFlags::empty())
         },
         |view| view.reply_commit(0),
     ];
@@ -309,7 +312,7 @@ fn a_buffer_that_is_not_committed_sends_nothing_and_the_request_still_waits() {
 #[test]
 fn a_batch_is_appended_in_order_and_answered_in_any() {
     let (server, client) = open(5);
-    let ids: Vec<u64> = (0..5_u8).map(|number| client.send(&[number]).unwrap()).collect();
+    let ids: Vec<shmrr::RequestId> = (0..5_u8).map(|number| client.send(&[number]).unwrap()).collect();
     let mut views = vec![take(&server)];
     assert_eq!(server.recv_batch(&mut views, 2, Timeout::FOREVER), Ok(2));
     assert_eq!((views.len(), server.channel().stats().queued), (3, 2));

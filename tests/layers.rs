@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up; those of one row don't use each other.
 const LAYERS: &[&[&str]] = &[
+    &["id"],
     &["error"],
     &["memory"],
     &["region", "protocol"],

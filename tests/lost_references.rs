@@ -17,7 +17,7 @@ const BEFORE_SERVERS_LOOK: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_secs(10);
 
 /// A sample whose only slot holds a request that is QUEUED as at first, and whose reference was used up.
-fn with_a_lost_request(is_post: bool) -> (Sample, u64) {
+fn with_a_lost_request(is_post: bool) -> (Sample, shmrr::RequestId) {
     let sample = Sample::new(&Options::new().slots(1));
     if is_post {
         sample.client.post(b"lost", Timeout::NOW).unwrap();
@@ -47,7 +47,7 @@ fn a_client_that_waits_publishes_its_request_again_if_the_ring_does_not_refer_to
 fn so_does_one_that_waits_for_any_of_several() {
     let (sample, id) = with_a_lost_request(false);
     thread::scope(|threads| {
-        let waiter = threads.spawn(|| sample.client.wait_any(&[0, id], LONG));
+        let waiter = threads.spawn(|| sample.client.wait_any(&[shmrr::RequestId::NONE, id], LONG));
         assert_eq!(sample.server.recv_wait(&mut [0; 8], BEFORE_SERVERS_LOOK).map(|r| r.id), Ok(id));
         sample.server.reply(id, b"found").unwrap();
         assert_eq!(waiter.join().unwrap(), Ok(1));
@@ -78,5 +78,5 @@ fn an_idle_server_publishes_a_message_whose_client_was_stopped_before_it_did() {
     sample.set_u64(FIRST + REPLY, 0x0010_0205);
     sample.set_u64(FIRST, 0x0010_0201);
     let request = sample.server.recv_wait(&mut [0; 8], LONG).expect("published");
-    assert_eq!(request.id, 1 << 16);
+    assert_eq!(request.id.to_u64(), 1 << 16);
 }

@@ -1,6 +1,6 @@
 //! `Server::serve`, the loop around a closure: what the closure writes, fails with, postpones or stops.
 
-use shmrr::{Client, Error, Failure, Kind, Options, Server, Timeout, UTF8};
+use shmrr::{Client, Error, Failure, Kind, MessageFlags, Options, RequestId, Server, Timeout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Barrier, mpsc};
 use std::thread;
@@ -12,7 +12,7 @@ fn open(slots: u32) -> (Server, Client) {
 }
 
 /// The reply, which must be there.
-fn collect(client: &Client, id: u64) -> Result<Vec<u8>, Error> {
+fn collect(client: &Client, id: RequestId) -> Result<Vec<u8>, Error> {
     let mut reply = [0; 16];
     client.get(id, &mut reply).map(|length| reply[..length].to_vec())
 }
@@ -89,10 +89,12 @@ fn a_label_reaches_the_client_and_one_that_no_sender_may_give_is_refused() {
     let id = client.send(b"").unwrap();
     server
         .serve(Timeout::FOREVER, |_, response| {
-            response.set_label(200, UTF8).unwrap();
-            for (message_type, flags) in [(1, 0), (127, 0), (200, 4), (200, 1 << 31)] {
+            response.set_label(200, MessageFlags::UTF8).unwrap();
+            for (message_type, flags) in [(1, 0), (127, 0), (200, 4), (200, 1 << 31)]
+                .map(|(message_type, bits)| (message_type, MessageFlags::from_bits(bits)))
+            {
                 let refused = response.set_label(message_type, flags);
-                assert!(matches!(refused, Err(Error::Invalid(_))), "{message_type} {flags}: {refused:?}");
+                assert!(matches!(refused, Err(Error::Invalid(_))), "{message_type} {flags:?}: {refused:?}");
             }
             response.write(b"labelled").unwrap();
             response.stop();
@@ -100,7 +102,7 @@ fn a_label_reaches_the_client_and_one_that_no_sender_may_give_is_refused() {
         })
         .unwrap();
     let view = client.view(id, Timeout::NOW).unwrap();
-    assert_eq!((view.message_type(), view.flags()), (200, UTF8));
+    assert_eq!((view.message_type(), view.flags()), (200, MessageFlags::UTF8));
     assert_eq!(view.bytes().to_vec(), b"labelled");
 }
 
@@ -112,7 +114,7 @@ fn a_failure_reaches_its_client_whatever_was_written_and_the_loop_goes_on() {
     let served = server.serve(Timeout::FOREVER, |_, response| {
         calls += 1;
         response.write(b"not to be sent").unwrap();
-        response.set_label(200, 0).unwrap();
+        response.set_label(200, MessageFlags::empty()).unwrap();
         match calls {
             1 => Err(Failure::new(7, "seven")),
             2 => Err(Failure::new(-1, "")),
@@ -168,7 +170,7 @@ impl Drop for StopAtEnd<'_> {
 fn later_replies_go_out_in_any_order_from_another_thread_while_the_loop_goes_on() {
     let (server, client) = &open(4);
     let ids = [b"a", b"b", b"c"].map(|text| client.send(text).unwrap());
-    let (keep, kept) = mpsc::channel::<(u64, Vec<u8>)>();
+    let (keep, kept) = mpsc::channel::<(RequestId, Vec<u8>)>();
     thread::scope(|threads| {
         threads.spawn(move || {
             let _stop = StopAtEnd(server);
@@ -254,7 +256,7 @@ fn a_client_that_gave_up_one_way_messages_and_a_reply_of_the_handlers_own_do_no_
             calls += 1;
             match calls {
                 1 => client.cancel(given_up).unwrap(),
-                2 => assert_eq!(request.request().flags, shmrr::ONE_WAY),
+                2 => assert_eq!(request.request().flags, shmrr::MessageFlags::ONE_WAY),
                 3 => server.reply(replied, b"its own").unwrap(),
                 _ => response.stop(),
             }

@@ -150,7 +150,7 @@ fn call() {
     child::say(&cancelled.to_string());
 }
 
-fn collect(client: &Client, id: u64, sent: &Payload) {
+fn collect(client: &Client, id: shmrr::RequestId, sent: &Payload) {
     let mut buffer = [0; LARGEST];
     let length = client.get_wait(id, &mut buffer, Timeout::FOREVER).unwrap();
     assert!(buffer[..length] == *sent.reply(), "a wrong reply to {sent:?}");

@@ -172,8 +172,8 @@ fn call(name: &Name, manner: Manner) -> HashSet<u32> {
         }
         let sent = Payload::new(0, number, random.below(LARGEST as u64 + 1) as usize);
         let id = client.send_wait(&sent.request(), LONG).unwrap();
-        assert!(id != 0 && i64::try_from(id).is_ok(), "{id:x}");
-        assert!(ids.insert(id), "{id:x} is given twice");
+        assert!(id != shmrr::RequestId::NONE && i64::try_from(id.to_u64()).is_ok(), "{id:?}");
+        assert!(ids.insert(id), "{id:?} is given twice");
         if manner.cancels > 0 && random.below(manner.cancels) == 0 {
             match client.cancel(id) {
                 Ok(()) => {
@@ -193,13 +193,13 @@ fn call(name: &Name, manner: Manner) -> HashSet<u32> {
     }
     flight.drain(..).for_each(|(id, sent)| collect(&client, id, &sent));
     for id in ids {
-        assert_eq!(client.get(id, &mut [0; LARGEST]), Err(Error::Stale), "{id:x}");
-        assert_eq!(client.cancel(id), Err(Error::Stale), "{id:x}");
+        assert_eq!(client.get(id, &mut [0; LARGEST]), Err(Error::Stale), "{id:?}");
+        assert_eq!(client.cancel(id), Err(Error::Stale), "{id:?}");
     }
     cancelled
 }
 
-fn collect(client: &Client, id: u64, sent: &Payload) {
+fn collect(client: &Client, id: shmrr::RequestId, sent: &Payload) {
     let mut buffer = [0; LARGEST];
     let length = client.get_wait(id, &mut buffer, LONG).unwrap_or_else(|error| panic!("{sent:?}: {error}"));
     assert!(buffer[..length] == *sent.reply(), "a wrong reply to {sent:?}");

@@ -48,16 +48,16 @@ impl Channel {
     }
 
     pub fn pipelined(&self) -> Pipelined<'_> {
-        Pipelined { channel: self, ids: [0; WINDOW], oldest: 0 }
+        Pipelined { channel: self, ids: [shmrr::RequestId::NONE; WINDOW], oldest: 0 }
     }
 
-    fn collect(&self, id: u64) {
+    fn collect(&self, id: shmrr::RequestId) {
         let mut reply = [0; PAYLOAD];
         let length = self.client.get_wait(id, &mut reply, PATIENCE).expect("get_wait");
         assert_eq!(length, PAYLOAD);
     }
 
-    fn send(&self) -> u64 {
+    fn send(&self) -> shmrr::RequestId {
         self.client.send(&[7; PAYLOAD]).expect("send")
     }
 
@@ -118,7 +118,7 @@ impl Trips for OneAtATime<'_> {
 /// Each trip collects the oldest of the window's replies and sends a new request in its place.
 pub struct Pipelined<'a> {
     channel: &'a Channel,
-    ids: [u64; WINDOW],
+    ids: [shmrr::RequestId; WINDOW],
     oldest: usize,
 }
 

@@ -1,6 +1,6 @@
 //! Sending requests, collecting replies.
 
-use super::convert::{buffer, count, handle, numbers, payload, place, status};
+use super::convert::{buffer, count, handle, ids_in, payload, place, status};
 use super::structures::wait as as_wait;
 use super::types::{rr_client, rr_wait};
 use crate::error::Result;
@@ -106,7 +106,7 @@ unsafe fn send(
     // SAFETY: the caller's.
     let id = unsafe { place("id", id) }?;
     // SAFETY: the caller's.
-    *id = client.0.send_wait(unsafe { payload(data, len) }?, timeout)?;
+    *id = client.0.send_wait(unsafe { payload(data, len) }?, timeout)?.into();
     Ok(())
 }
 
@@ -147,7 +147,9 @@ unsafe fn get(cli: *mut rr_client, id: u64, buf: *mut c_void, cap: usize, timeou
     let client = unsafe { handle(cli) }?;
     let buf = buffer(buf, cap)?;
     // SAFETY: the caller's buffer has room for `cap` bytes.
-    unsafe { client.0.get_into(Kind::Bytes, id, buf, cap, &client.0.channel().deadline(&timeout.into())?) }
+    unsafe {
+        client.0.get_into(Kind::Bytes, id.into(), buf, cap, &client.0.channel().deadline(&timeout.into())?)
+    }
 }
 
 /// Waits until one of n requests has its outcome, a reply or another, and tells which. Collecting it tells what the
@@ -167,7 +169,7 @@ pub unsafe extern "C" fn rr_client_wait_any(
         // SAFETY: the caller's pointers are null or valid.
         let client = unsafe { handle(cli) }?;
         // SAFETY: as above.
-        let ids = unsafe { numbers("ids", ids, n) }?;
+        let ids = unsafe { ids_in("ids", ids, n) }?;
         // SAFETY: as above.
         client.0.wait_any(ids, unsafe { as_wait(wait) }?)
     })
@@ -185,7 +187,7 @@ pub unsafe extern "C" fn rr_client_wait_any(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_cancel(cli: *mut rr_client, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(cli) }?.0.cancel(id))
+    status(|| unsafe { handle(cli) }?.0.cancel(id.into()))
 }
 
 /// Counts the requests of this handle that are sent and not yet collected or cancelled, without loans and one-way

@@ -4,6 +4,7 @@ use super::convert::{count, describe_view, handle, null, place, status};
 use super::result::{Telling, left};
 use super::structures::{end_buffer, fill, read, size_of_place, wait as as_wait};
 use super::types::{rr_buffer, rr_client, rr_result, rr_view, rr_wait};
+use crate::channel::flags::MessageFlags;
 use std::ffi::c_int;
 
 /// Takes a slot and lends its buffer for a request to be written in place; waits for a free slot. The slot is held
@@ -26,7 +27,7 @@ pub unsafe extern "C" fn rr_client_loan(
         let (id, mut lent_buffer) =
             client.0.take_loan(&client.0.channel().deadline(&unsafe { as_wait(wait) }?)?)?;
         let lent = rr_buffer {
-            id,
+            id: id.into(),
             data: lent_buffer.as_mut_ptr().cast(),
             capacity: lent_buffer.capacity(),
             ..rr_buffer::DEFAULT
@@ -57,7 +58,12 @@ pub unsafe extern "C" fn rr_client_commit(
         let sent = unsafe { read(buffer) }?;
         // SAFETY: as above.
         let id = unsafe { place("id", id) }?;
-        client.0.commit_loan(sent.id, sent.length, sent.msg_type, sent.flags)?;
+        client.0.commit_loan(
+            sent.id.into(),
+            sent.length,
+            sent.msg_type,
+            MessageFlags::from_bits(sent.flags),
+        )?;
         *id = sent.id;
         // SAFETY: it was read.
         unsafe { end_buffer(buffer) };
@@ -74,7 +80,7 @@ pub unsafe extern "C" fn rr_client_abort(cli: *mut rr_client, buffer: *mut rr_bu
         // SAFETY: the caller's pointers are null or valid.
         let client = unsafe { handle(cli) }?;
         // SAFETY: as above.
-        client.0.abort_loan(unsafe { read(buffer) }?.id)?;
+        client.0.abort_loan(unsafe { read(buffer) }?.id.into())?;
         // SAFETY: it was read.
         unsafe { end_buffer(buffer) };
         Ok(())
@@ -106,23 +112,24 @@ pub unsafe extern "C" fn rr_client_view(
         let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
         // SAFETY: as above.
         let mut telling = unsafe { Telling::begin(result) }?;
-        let outcome = client.0.look_at(id, &deadline, |found| telling.take_error(found)).map(|found| {
-            let reply = found.reply();
-            telling.note(&reply);
-            let described = rr_view {
-                id,
-                data: found.bytes.cast(),
-                length: reply.length,
-                msg_type: reply.message_type,
-                flags: reply.flags,
-                client: 0,
-                redeliveries: 0,
-                reserved: [0; 2],
-            };
-            // SAFETY: as above.
-            unsafe { describe_view(view, &described) };
-            reply.length
-        });
+        let outcome =
+            client.0.look_at(id.into(), &deadline, |found| telling.take_error(found)).map(|found| {
+                let reply = found.reply();
+                telling.note(&reply);
+                let described = rr_view {
+                    id,
+                    data: found.bytes.cast(),
+                    length: reply.length,
+                    msg_type: reply.message_type,
+                    flags: reply.flags.bits(),
+                    client: 0,
+                    redeliveries: 0,
+                    reserved: [0; 2],
+                };
+                // SAFETY: as above.
+                unsafe { describe_view(view, &described) };
+                reply.length
+            });
         telling.end(if outcome.is_ok() { id } else { left(id, &outcome) }, &outcome);
         outcome
     })
@@ -135,5 +142,5 @@ pub unsafe extern "C" fn rr_client_view(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_client_release(cli: *mut rr_client, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(cli) }?.0.release(id))
+    status(|| unsafe { handle(cli) }?.0.release(id.into()))
 }

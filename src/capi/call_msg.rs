@@ -32,7 +32,7 @@ pub unsafe extern "C" fn rr_client_req_msg(
         let message = unsafe { message(msg) }?;
         let buf = buffer(buf, cap)?;
         // SAFETY: as above.
-        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
+        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?.into();
         // SAFETY: as above.
         let mut telling = unsafe { Telling::begin(result) }?;
         let keeps = telling.is_wanted();
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn rr_client_req_msg(
             // SAFETY: the caller's buffer has room for `cap` bytes.
             unsafe { telling.take(found, buf, cap) }
         });
-        let id = if let Err(Error::Overflow { id, .. }) = outcome { id } else { 0 };
+        let id = if let Err(Error::Overflow { id, .. }) = outcome { id.to_u64() } else { 0 };
         telling.end(id, &outcome);
         outcome
     })
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn rr_client_send_msg(
         // SAFETY: as above.
         let id = unsafe { place("id", id) }?;
         // SAFETY: as above.
-        *id = client.0.send_msg(&message, unsafe { as_wait(wait) }?)?;
+        *id = client.0.send_msg(&message, unsafe { as_wait(wait) }?)?.into();
         Ok(())
     })
 }
@@ -110,10 +110,10 @@ pub unsafe extern "C" fn rr_client_get_msg(
         let client = unsafe { handle(cli) }?;
         let buf = buffer(buf, cap)?;
         // SAFETY: as above.
-        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
+        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?.into();
         // SAFETY: as above.
         let mut telling = unsafe { Telling::begin(result) }?;
-        let outcome = client.0.get_and_read(client.0.channel().kind(), id, &deadline, |found| {
+        let outcome = client.0.get_and_read(client.0.channel().kind(), id.into(), &deadline, |found| {
             // SAFETY: the caller's buffer has room for `cap` bytes.
             unsafe { telling.take(found, buf, cap) }
         });

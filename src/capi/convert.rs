@@ -6,6 +6,7 @@ use super::types::{
     RR_KIND_BYTES, RR_KIND_INT, RR_OPT_EXCLUSIVE, RR_OPT_NEED_SERVER, RR_OPT_NOTIFY, RR_OPT_REDELIVER,
     RR_OPT_RESTART, RR_OPT_SPARSE, rr_channel, rr_error, rr_options, rr_request, rr_view,
 };
+use crate::RequestId;
 use crate::channel::message::check_length;
 use crate::error::text::{Page, cut};
 use crate::error::{Error, Result, Text};
@@ -124,8 +125,12 @@ pub(super) unsafe fn payload<'a>(pointer: *const c_void, length: usize) -> Resul
 }
 
 /// # Safety
-/// A pointer that is not null must be readable for `count` numbers, and stay as it is during the call.
-pub(super) unsafe fn numbers<'a>(name: &'static str, pointer: *const u64, count: usize) -> Result<&'a [u64]> {
+/// A pointer that is not null must be readable for `count` ids, and stay as it is during the call.
+pub(super) unsafe fn ids_in<'a>(
+    name: &'static str,
+    pointer: *const u64,
+    count: usize,
+) -> Result<&'a [RequestId]> {
     if pointer.is_null() {
         return Err(null(name));
     }
@@ -133,7 +138,7 @@ pub(super) unsafe fn numbers<'a>(name: &'static str, pointer: *const u64, count:
         return Err(Error::bad_argument("n", count, "as many as there are ids"));
     }
     // SAFETY: the caller's.
-    Ok(unsafe { slice::from_raw_parts(pointer, count) })
+    Ok(unsafe { slice::from_raw_parts(pointer.cast(), count) })
 }
 
 /// A buffer to be written to; null is one without room.
@@ -158,10 +163,10 @@ pub(super) unsafe fn string<'a>(name: &'static str, pointer: *const c_char) -> R
 /// Describes a request that was taken, except for the reserved words, which callers of later versions have.
 #[inline]
 pub(super) fn describe_request(place: &mut rr_request, request: &Request) {
-    place.id = request.id;
+    place.id = request.id.into();
     place.length = request.length;
     place.msg_type = request.message_type;
-    place.flags = request.flags;
+    place.flags = request.flags.bits();
     place.client = request.client;
     place.redeliveries = request.redeliveries;
 }
@@ -181,11 +186,11 @@ pub(super) unsafe fn describe_view(place: *mut rr_view, view: &rr_view) {
 /// A request in place, as C sees it.
 pub(super) fn request_view(request: &Request, bytes: Bytes<'_>) -> rr_view {
     rr_view {
-        id: request.id,
+        id: request.id.into(),
         data: bytes.as_ptr().cast(),
         length: bytes.len(),
         msg_type: request.message_type,
-        flags: request.flags,
+        flags: request.flags.bits(),
         client: request.client,
         redeliveries: request.redeliveries,
         reserved: [0; 2],

@@ -7,6 +7,7 @@ use super::types::{
     RR_SERVE_CONTINUE, RR_SERVE_ERROR, RR_SERVE_LATER, RR_SERVE_STOP, rr_buffer, rr_handler, rr_server,
     rr_wait,
 };
+use crate::MessageFlags;
 use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
 use crate::{Failure, Response};
@@ -88,7 +89,8 @@ unsafe fn finish(code: c_int, written: &rr_buffer, response: &mut Response<'_>) 
         return Ok(());
     }
     let set = response.set_length(written.length);
-    set.and_then(|()| response.set_label(written.msg_type, written.flags)).map_err(refused)
+    set.and_then(|()| response.set_label(written.msg_type, MessageFlags::from_bits(written.flags)))
+        .map_err(refused)
 }
 
 /// # Safety

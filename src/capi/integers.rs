@@ -51,7 +51,7 @@ unsafe fn recv(srv: *mut rr_server, value: *mut i64, req: *mut rr_request, timeo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_i64(srv: *mut rr_server, id: u64, value: i64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(srv) }?.0.reply_i64(id, value))
+    status(|| unsafe { handle(srv) }?.0.reply_i64(id.into(), value))
 }
 
 /// Sends a number, waits for the reply and stores it in reply, as rr_client_req does.
@@ -117,7 +117,7 @@ unsafe fn send(cli: *mut rr_client, value: i64, id: *mut u64, timeout: Timeout) 
     let client = unsafe { handle(cli) }?;
     // SAFETY: the caller's.
     let id = unsafe { place("id", id) }?;
-    *id = client.0.send_wait_i64(value, timeout)?;
+    *id = client.0.send_wait_i64(value, timeout)?.into();
     Ok(())
 }
 
@@ -154,6 +154,6 @@ unsafe fn get(cli: *mut rr_client, id: u64, value: *mut i64, timeout: Timeout) -
     let client = unsafe { handle(cli) }?;
     // SAFETY: the caller's.
     let value = unsafe { place("value", value) }?;
-    *value = client.0.get_wait_i64(id, timeout)?;
+    *value = client.0.get_wait_i64(id.into(), timeout)?;
     Ok(())
 }

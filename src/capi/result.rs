@@ -59,6 +59,7 @@ impl Telling {
     #[inline]
     pub fn note(&mut self, reply: &Reply) {
         let Reply { length, message_type, flags } = *reply;
+        let flags = flags.bits();
         self.told = Told { flags, length, msg_type: message_type, ..Told::default() };
     }
 

@@ -103,7 +103,7 @@ fn tell(described: &mut rr_request, received: Received, cap: usize) -> Result<us
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply(srv: *mut rr_server, id: u64, data: *const c_void, len: usize) -> c_int {
     // SAFETY: the caller's pointers are null or valid.
-    status(|| unsafe { handle(srv) }?.0.reply(id, unsafe { payload(data, len) }?))
+    status(|| unsafe { handle(srv) }?.0.reply(id.into(), unsafe { payload(data, len) }?))
 }
 
 /// Replies as rr_reply does, with a message, in a channel of either kind.
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const 
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let message = unsafe { message(msg) }?;
-        server.0.reply_msg(id, &message)
+        server.0.reply_msg(id.into(), &message)
     })
 }
 
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn rr_reply_msg(srv: *mut rr_server, id: u64, msg: *const 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_dismiss(srv: *mut rr_server, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(srv) }?.0.dismiss(id))
+    status(|| unsafe { handle(srv) }?.0.dismiss(id.into()))
 }
 
 /// Done with a one-way message: its slot is free.
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn rr_dismiss(srv: *mut rr_server, id: u64) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_release(srv: *mut rr_server, id: u64) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
-    status(|| unsafe { handle(srv) }?.0.release(id))
+    status(|| unsafe { handle(srv) }?.0.release(id.into()))
 }
 
 /// Replies to a request with an error: its client's call fails with -EREMOTEIO, and an rr_result tells code and text.
@@ -157,6 +157,6 @@ pub unsafe extern "C" fn rr_reply_error(
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let text = unsafe { string("text", text) }?;
-        server.0.reply_error_bytes(id, code, text.to_bytes())
+        server.0.reply_error_bytes(id.into(), code, text.to_bytes())
     })
 }

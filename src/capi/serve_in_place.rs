@@ -3,6 +3,7 @@
 use super::convert::{count, describe_view, handle, null, request_view, status};
 use super::structures::{Elements, end_buffer, fill, read, size_of_place, wait as as_wait};
 use super::types::{rr_buffer, rr_server, rr_view, rr_wait};
+use crate::MessageFlags;
 use crate::error::Result;
 use crate::{Request, Server, Wait};
 use std::ffi::c_int;
@@ -106,7 +107,7 @@ pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mu
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         unsafe { size_of_place(buffer) }?;
-        let mut lent_buffer = server.0.lend_reply(id)?;
+        let mut lent_buffer = server.0.lend_reply(id.into())?;
         let lent = rr_buffer {
             id,
             data: lent_buffer.as_mut_ptr().cast(),
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, buffer: *mut rr_bu
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         let rr_buffer { id, length, msg_type, flags, .. } = unsafe { read(buffer) }?;
-        server.0.commit_reply(id, length, msg_type, flags)?;
+        server.0.commit_reply(id.into(), length, msg_type, MessageFlags::from_bits(flags))?;
         // SAFETY: it was read.
         unsafe { end_buffer(buffer) };
         Ok(())

@@ -5,6 +5,7 @@ use super::convert::{null, payload};
 use super::types::{
     RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, rr_buffer, rr_msg, rr_options, rr_result, rr_stats, rr_wait,
 };
+use crate::channel::flags::MessageFlags;
 use crate::error::{Error, Result, Text};
 use crate::{Message, Timeout, Wait};
 use std::mem::{align_of, offset_of, size_of};
@@ -274,5 +275,5 @@ pub(super) unsafe fn message<'a>(pointer: *const rr_msg) -> Result<Message<'a>> 
     let msg = unsafe { read(pointer) }?;
     // SAFETY: the caller's.
     let data = unsafe { payload(msg.data, msg.length) }?;
-    Ok(Message { data, message_type: msg.msg_type, flags: msg.flags })
+    Ok(Message { data, message_type: msg.msg_type, flags: MessageFlags::from_bits(msg.flags) })
 }

@@ -70,9 +70,9 @@ pub const RR_MSG_ONE_WAY: u32 = 4;
 pub const RR_MSG_ERROR: u32 = 8;
 
 const _: () = assert!(
-    RR_MSG_UTF8 == crate::UTF8
-        && RR_MSG_END_ALIGNED == crate::END_ALIGNED
-        && RR_MSG_ONE_WAY == crate::ONE_WAY
+    RR_MSG_UTF8 == crate::MessageFlags::UTF8.bits()
+        && RR_MSG_END_ALIGNED == crate::MessageFlags::END_ALIGNED.bits()
+        && RR_MSG_ONE_WAY == crate::MessageFlags::ONE_WAY.bits()
 );
 
 /// What a handler returns to have its reply sent.

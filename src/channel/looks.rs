@@ -235,8 +235,8 @@ mod tests {
         clients[2].channel().look_around(&mut others);
         assert_eq!(asked(clients[2].channel()), 0, "another has just looked");
 
-        let ids: Vec<u64> = (0..4).map(|_| server.recv(&mut []).unwrap().id).collect();
-        let pending = || ids.iter().map(|id| Id::from_u64(*id, 8).unwrap());
+        let ids: Vec<crate::RequestId> = (0..4).map(|_| server.recv(&mut []).unwrap().id).collect();
+        let pending = || ids.iter().map(|id| server.channel().id(*id).unwrap());
         asked(clients[0].channel());
         clients[0].channel().look_after(pending());
         assert_eq!(asked(clients[0].channel()), 1, "the server of all four is asked after once");

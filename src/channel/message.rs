@@ -1,18 +1,13 @@
 //! What a message carries besides its bytes, and bytes that lie in the channel.
 
+use super::flags::MessageFlags;
 use crate::error::{Error, Result};
 use crate::layout::geometry::{INT_SIZE, Kind};
-use crate::layout::lines::{END_ALIGNED, ONE_WAY, UTF8};
 use std::fmt;
 use std::marker::PhantomData;
 
 /// The first number of a message type that is the application's; 0 is no type, and those between are the library's.
 pub const TYPE_MIN: u32 = 128;
-
-/// Flags that a sender may set.
-const SENDERS_FLAGS: u32 = UTF8 | END_ALIGNED;
-/// Flags that a receiver sees.
-pub(crate) const RECEIVERS_FLAGS: u32 = SENDERS_FLAGS | ONE_WAY;
 
 /// A message to be sent: its bytes, its type, and flags.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,15 +16,15 @@ pub struct Message<'a> {
     pub data: &'a [u8],
     /// The message's type, a number of the application's: 0 for none, or [`TYPE_MIN`] and up.
     pub message_type: u32,
-    /// [`UTF8`], [`END_ALIGNED`], or both.
-    pub flags: u32,
+    /// [`MessageFlags::UTF8`], [`MessageFlags::END_ALIGNED`], or both.
+    pub flags: MessageFlags,
 }
 
 impl<'a> Message<'a> {
     /// Bytes without a type and flags.
     #[must_use]
     pub const fn of(data: &'a [u8]) -> Self {
-        Self { data, message_type: 0, flags: 0 }
+        Self { data, message_type: 0, flags: MessageFlags::empty() }
     }
 
     /// That it can be sent through a channel of this kind, except for its length in one of bytes.
@@ -44,14 +39,14 @@ impl<'a> Message<'a> {
 }
 
 /// That a sender may give a message this type and these flags.
-pub(crate) fn check_label(message_type: u32, flags: u32) -> Result<()> {
+pub(crate) fn check_label(message_type: u32, flags: MessageFlags) -> Result<()> {
     if (1..TYPE_MIN).contains(&message_type) {
         return Err(Error::bad_argument("msg_type", message_type, "0, or 128 and up"));
     }
-    let unknown = flags & !SENDERS_FLAGS;
-    if unknown != 0 {
+    let unknown = flags & !MessageFlags::SENDERS;
+    if !unknown.is_empty() {
         let expected = "RR_MSG_UTF8 (0x1), RR_MSG_END_ALIGNED (0x2)";
-        return Err(Error::bad_argument("flags", format_args!("{unknown:#x}"), expected));
+        return Err(Error::bad_argument("flags", format_args!("{:#x}", unknown.bits()), expected));
     }
     Ok(())
 }

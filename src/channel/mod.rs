@@ -12,10 +12,11 @@
 //! | [`admin`] | clearing, recovering, who is attached |
 //! | [`notify`] | eventfds |
 //! | [`servers`] | whether a server is attached |
-//! | [`message`] | what goes through it |
+//! | [`message`], [`flags`] | what goes through it, and how it is named |
 
 pub(crate) mod admin;
 pub(crate) mod attach;
+pub(crate) mod flags;
 mod looks;
 pub(crate) mod membership;
 pub(crate) mod message;
@@ -27,11 +28,12 @@ pub(crate) mod sleep;
 pub(crate) mod stats;
 
 use crate::error::{Error, Result, Text};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::layout::{Geometry, Mapping};
 use crate::protocol::ring::Known;
-use crate::protocol::{Memory, Participant, doorbell, ring, slot};
+use crate::protocol::{Id, Memory, Participant, doorbell, ring, slot};
 use crate::region::Region;
 use crate::region::name::Name;
 use crate::wait::interrupts::Ended;
@@ -149,6 +151,12 @@ impl Channel {
     /// When a handle is opened: recovery has run.
     fn join_first(&self) -> Result<Participant> {
         self.membership.join(Why::Opened, &self.region, &self.mapping, &self.subject)
+    }
+
+    /// The slot and generation that an id names.
+    #[inline]
+    pub(crate) fn id(&self, id: RequestId) -> Result<Id> {
+        Id::from_u64(id.to_u64(), self.mapping.total_slots()).ok_or(Error::Stale)
     }
 
     /// That calls for payloads of this kind may use the channel.

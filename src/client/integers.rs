@@ -3,6 +3,7 @@
 use super::Client;
 use crate::channel::message::Message;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::wait::{Deadline, NOW, Wait};
 
@@ -31,7 +32,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn send_i64(&self, value: i64) -> Result<u64> {
+    pub fn send_i64(&self, value: i64) -> Result<RequestId> {
         self.send_of_kind(Kind::Int, &Message::of(&value.to_ne_bytes()), &NOW)
     }
 
@@ -39,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send_wait`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn send_wait_i64<'w>(&self, value: i64, wait: impl Into<Wait<'w>>) -> Result<u64> {
+    pub fn send_wait_i64<'w>(&self, value: i64, wait: impl Into<Wait<'w>>) -> Result<RequestId> {
         self.send_of_kind(
             Kind::Int,
             &Message::of(&value.to_ne_bytes()),
@@ -60,7 +61,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn get_i64(&self, id: u64) -> Result<i64> {
+    pub fn get_i64(&self, id: RequestId) -> Result<i64> {
         self.get_i64_by(id, &NOW)
     }
 
@@ -68,11 +69,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_wait`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn get_wait_i64<'w>(&self, id: u64, wait: impl Into<Wait<'w>>) -> Result<i64> {
+    pub fn get_wait_i64<'w>(&self, id: RequestId, wait: impl Into<Wait<'w>>) -> Result<i64> {
         self.get_i64_by(id, &self.channel.deadline(&wait.into())?)
     }
 
-    fn get_i64_by(&self, id: u64, deadline: &Deadline<'_>) -> Result<i64> {
+    fn get_i64_by(&self, id: RequestId, deadline: &Deadline<'_>) -> Result<i64> {
         let mut reply = [0; 8];
         // SAFETY: the buffer is writable for its length.
         let length = unsafe { self.get_into(Kind::Int, id, reply.as_mut_ptr(), reply.len(), deadline) }?;

@@ -1,8 +1,10 @@
 //! Writing a request in place.
 
 use super::Client;
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::protocol::Id;
 use crate::protocol::slot::{self, Purpose, Stale};
@@ -35,7 +37,7 @@ use crate::wait::{Deadline, Wait};
 #[must_use = "dropping a loan gives its slot back"]
 pub struct RequestLoan<'c> {
     client: &'c Client,
-    id: u64,
+    id: RequestId,
     buffer: Buffer<'c>,
 }
 
@@ -50,16 +52,16 @@ impl RequestLoan<'_> {
     /// # Errors
     /// [`Error::MessageSize`] if that is more than there is room for; [`Error::NoServer`] if the handle needs a server
     /// and none is there; [`Error::Stopped`]. The slot is given back.
-    pub fn commit(self, length: usize) -> Result<u64> {
-        self.commit_msg(length, 0, 0)
+    pub fn commit(self, length: usize) -> Result<RequestId> {
+        self.commit_msg(length, 0, MessageFlags::empty())
     }
 
-    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is
+    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`MessageFlags::END_ALIGNED`] it is
     /// the last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// Those of [`RequestLoan::commit`]; [`Error::Invalid`] for a type or flags that no sender may give.
-    pub fn commit_msg(self, length: usize, message_type: u32, flags: u32) -> Result<u64> {
+    pub fn commit_msg(self, length: usize, message_type: u32, flags: MessageFlags) -> Result<RequestId> {
         self.client.commit_loan(self.id, length, message_type, flags)?;
         let id = self.id;
         std::mem::forget(self);
@@ -86,21 +88,21 @@ impl Client {
         Ok(RequestLoan { client: self, id, buffer })
     }
 
-    pub(crate) fn take_loan(&self, deadline: &Deadline<'_>) -> Result<(u64, Buffer<'_>)> {
+    pub(crate) fn take_loan(&self, deadline: &Deadline<'_>) -> Result<(RequestId, Buffer<'_>)> {
         let (_, id) = self.take_slot(Kind::Bytes, Purpose::Call, deadline)?;
         let start = self.channel.mapping().request_buffer(id.slot);
         // SAFETY: the slot's buffer, which is in the mapping for as long as the handle.
         let buffer = unsafe { Buffer::new(start, self.channel.request_max()) };
-        Ok((id.to_u64(), buffer))
+        Ok((id.into(), buffer))
     }
 
     /// Sends what was written in place.
     pub(crate) fn commit_loan(
         &self,
-        number: u64,
+        number: RequestId,
         length: usize,
         message_type: u32,
-        flags: u32,
+        flags: MessageFlags,
     ) -> Result<()> {
         self.channel.check_running()?;
         check_label(message_type, flags)?;
@@ -111,19 +113,19 @@ impl Client {
         let mapping = self.channel.mapping();
         // From here on the slot is this thread's: one that ends the loan at the same time must not write to it.
         slot::end_loan(mapping, id, me).map_err(|Stale| Error::Stale)?;
-        mapping.place_request(id.slot, length, flags);
+        mapping.place_request(id.slot, length, flags.bits());
         self.label(me, id, length, message_type, flags);
         slot::queue(mapping, id, me);
         self.publish(me, id, Purpose::Call, length)
     }
 
     /// Gives a loan back unsent.
-    pub(crate) fn abort_loan(&self, number: u64) -> Result<()> {
+    pub(crate) fn abort_loan(&self, number: RequestId) -> Result<()> {
         self.channel.check_running()?;
         self.give_loan_back(number)
     }
 
-    fn give_loan_back(&self, number: u64) -> Result<()> {
+    fn give_loan_back(&self, number: RequestId) -> Result<()> {
         let me = self.channel.me()?;
         let id: Id = self.id(number)?;
         slot::abort_loan(self.channel.mapping(), id, me).map_err(|Stale| Error::Stale)?;

@@ -23,6 +23,7 @@ mod wait_any;
 use crate::channel::Channel;
 use crate::channel::message::Message;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::memory;
@@ -165,7 +166,7 @@ impl Client {
         self.channel.mapping().prefetch_request(id.slot);
         let result = self.found(id, progress).and_then(|found| read(&found));
         if let (true, Err(Error::Overflow { length, capacity, .. })) = (keeps, &result) {
-            return Err(Error::Overflow { length: *length, capacity: *capacity, id: id.to_u64() });
+            return Err(Error::Overflow { length: *length, capacity: *capacity, id: id.into() });
         }
         slot::collect_unshared(self.channel.mapping(), id);
         self.freed(id);
@@ -178,7 +179,7 @@ impl Client {
     /// [`Error::NoSlots`] if no slot is free, or not for one that has not waited; [`Error::MessageSize`] if the request
     /// is longer than the channel allows; [`Error::NoServer`] if the handle needs a server and none is there;
     /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
-    pub fn send(&self, data: &[u8]) -> Result<u64> {
+    pub fn send(&self, data: &[u8]) -> Result<RequestId> {
         self.send_of_kind(Kind::Bytes, &Message::of(data), &NOW)
     }
 
@@ -186,7 +187,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`], and [`Error::TimedOut`], [`Error::Interrupted`].
-    pub fn send_wait<'w>(&self, data: &[u8], wait: impl Into<Wait<'w>>) -> Result<u64> {
+    pub fn send_wait<'w>(&self, data: &[u8], wait: impl Into<Wait<'w>>) -> Result<RequestId> {
         self.send_of_kind(Kind::Bytes, &Message::of(data), &self.channel.deadline(&wait.into())?)
     }
 
@@ -195,16 +196,16 @@ impl Client {
     /// # Errors
     /// As [`Client::send_wait`], and [`Error::Invalid`] for a type or flags that no sender may give, or for a length
     /// other than 8 in a channel of integers.
-    pub fn send_msg<'w>(&self, message: &Message<'_>, wait: impl Into<Wait<'w>>) -> Result<u64> {
+    pub fn send_msg<'w>(&self, message: &Message<'_>, wait: impl Into<Wait<'w>>) -> Result<RequestId> {
         let kind = self.channel.kind();
         message.check(kind)?;
         self.send_of_kind(kind, message, &self.channel.deadline(&wait.into())?)
     }
 
     #[inline]
-    fn send_of_kind(&self, kind: Kind, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<u64> {
+    fn send_of_kind(&self, kind: Kind, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<RequestId> {
         let (_, id) = self.begin(kind, message, deadline)?;
-        Ok(id.to_u64())
+        Ok(id.into())
     }
 
     /// Sends a one-way message: nobody replies to it, and nothing is left to be collected. Waits for a free slot, and
@@ -235,7 +236,7 @@ impl Client {
     /// channel; [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
     /// [`Error::Dismissed`] if it said that no reply will come; [`Error::WrongKind`] in a channel of integers;
     /// [`Error::Stopped`].
-    pub fn get(&self, id: u64, buffer: &mut [u8]) -> Result<usize> {
+    pub fn get(&self, id: RequestId, buffer: &mut [u8]) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe { self.get_into(Kind::Bytes, id, buffer.as_mut_ptr(), buffer.len(), &NOW) }
     }
@@ -245,7 +246,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`], and [`Error::TimedOut`], [`Error::Interrupted`], and, if the handle needs a server,
     /// [`Error::NoServer`], after all of which the request is still pending.
-    pub fn get_wait<'w>(&self, id: u64, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
+    pub fn get_wait<'w>(&self, id: RequestId, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe {
             self.get_into(
@@ -262,7 +263,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_wait`].
-    pub fn get_msg<'w>(&self, id: u64, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<Reply> {
+    pub fn get_msg<'w>(&self, id: RequestId, buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<Reply> {
         let (to, capacity) = (buffer.as_mut_ptr(), buffer.len());
         self.get_and_read(self.channel.kind(), id, &self.channel.deadline(&wait.into())?, |found| {
             // SAFETY: the buffer is writable for its length.
@@ -275,7 +276,7 @@ impl Client {
     pub(crate) unsafe fn get_into(
         &self,
         kind: Kind,
-        number: u64,
+        number: RequestId,
         buffer: *mut u8,
         capacity: usize,
         deadline: &Deadline<'_>,
@@ -291,7 +292,7 @@ impl Client {
     pub(crate) fn get_and_read<T>(
         &self,
         kind: Kind,
-        number: u64,
+        number: RequestId,
         deadline: &Deadline<'_>,
         read: impl FnOnce(&Found<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -323,7 +324,7 @@ impl Client {
     /// # Errors
     /// [`Error::AlreadyReplied`] if the reply is there: collect it; [`Error::Stale`] if the id is none of this
     /// handle's, or was collected or cancelled before; [`Error::Stopped`].
-    pub fn cancel(&self, id: u64) -> Result<()> {
+    pub fn cancel(&self, id: RequestId) -> Result<()> {
         self.channel.check_running()?;
         let me = self.channel.me()?;
         match self.withdraw(me, self.id(id)?) {

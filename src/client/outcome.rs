@@ -1,9 +1,11 @@
 //! What came of a request: where its reply lies, and how that is read.
 
 use super::Client;
-use crate::channel::message::{Bytes, RECEIVERS_FLAGS};
+use crate::channel::flags::MessageFlags;
+use crate::channel::message::Bytes;
 use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};
+use crate::id::RequestId;
 use crate::layout::lines::{INLINE, REPLY_IS_ERROR, ReplyLine};
 use crate::protocol::Id;
 use crate::protocol::slot::Progress;
@@ -15,10 +17,10 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Reply {
     /// Length of the payload in bytes.
     pub length: usize,
-    /// The application's number for the type of this message; 0 if the server gave none.
+    /// The message's type, a number of the application's; 0 if the server gave none.
     pub message_type: u32,
-    /// The server's flags: [`crate::UTF8`], [`crate::END_ALIGNED`].
-    pub flags: u32,
+    /// The server's flags: [`MessageFlags::UTF8`], [`MessageFlags::END_ALIGNED`].
+    pub flags: MessageFlags,
 }
 
 /// A reply in the channel's memory, an error reply among others. Its length has been checked.
@@ -45,7 +47,7 @@ impl Found<'_> {
         Reply {
             length: self.length,
             message_type: self.line.message_type.load(Relaxed),
-            flags: self.flags & RECEIVERS_FLAGS,
+            flags: MessageFlags::from_bits(self.flags) & MessageFlags::RECEIVERS,
         }
     }
 
@@ -68,7 +70,7 @@ impl Found<'_> {
             return Err(self.error());
         }
         if self.length > capacity {
-            return Err(Error::Overflow { length: self.length, capacity, id: 0 });
+            return Err(Error::Overflow { length: self.length, capacity, id: RequestId::NONE });
         }
         // SAFETY: the length is within the slot's bytes and, checked above, within the buffer.
         unsafe { self.bytes.copy_to_nonoverlapping(buffer, self.length) };

@@ -2,19 +2,21 @@
 //! withdraw it.
 
 use super::Client;
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::Message;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
-use crate::layout::lines::{Doorbell, ONE_WAY};
+use crate::layout::lines::Doorbell;
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
-use crate::protocol::{Id, Memory, Participant, ring};
+use crate::protocol::{Id, Participant, ring};
 use crate::wait::{Deadline, Polled, deadline};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
-    pub(super) fn id(&self, number: u64) -> Result<Id> {
-        Id::from_u64(number, self.channel.mapping().total_slots()).ok_or(Error::Stale)
+    pub(super) fn id(&self, number: RequestId) -> Result<Id> {
+        self.channel.id(number)
     }
 
     /// Takes a slot, writes the request and publishes it. One function on purpose: what it is made of is always
@@ -55,10 +57,10 @@ impl Client {
         }
         let (me, id) = self.take_slot(kind, purpose, deadline)?;
         let mapping = self.channel.mapping();
-        let bytes = mapping.request_bytes(id.slot, length, message.flags);
+        let bytes = mapping.request_bytes(id.slot, length, message.flags.bits());
         // SAFETY: the length is within the slot's bytes.
         unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
-        let one_way = if purpose == Purpose::Post { ONE_WAY } else { 0 };
+        let one_way = if purpose == Purpose::Post { MessageFlags::ONE_WAY } else { MessageFlags::empty() };
         self.label(me, id, length, message.message_type, message.flags | one_way);
         slot::queue(mapping, id, me);
         self.publish(me, id, purpose, length)?;
@@ -84,11 +86,18 @@ impl Client {
 
     /// Says in the request's line what the message is.
     #[inline]
-    pub(super) fn label(&self, me: Participant, id: Id, length: usize, message_type: u32, flags: u32) {
+    pub(super) fn label(
+        &self,
+        me: Participant,
+        id: Id,
+        length: usize,
+        message_type: u32,
+        flags: MessageFlags,
+    ) {
         let line = self.channel.mapping().request_line(id.slot);
         line.length.store(length as u32, Relaxed);
         line.message_type.store(message_type, Relaxed);
-        line.flags.store(flags, Relaxed);
+        line.flags.store(flags.bits(), Relaxed);
         line.client.store(me.into(), Relaxed);
     }
 

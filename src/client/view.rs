@@ -2,8 +2,10 @@
 
 use super::outcome::Found;
 use super::{Client, Reply};
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::Bytes;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::protocol::slot::{self, Progress, Stale};
 use crate::wait::{Deadline, Wait};
@@ -24,10 +26,10 @@ use crate::wait::{Deadline, Wait};
 #[must_use = "dropping a view collects the reply"]
 pub struct ReplyView<'c> {
     client: &'c Client,
-    id: u64,
+    id: RequestId,
     bytes: Bytes<'c>,
     message_type: u32,
-    flags: u32,
+    flags: MessageFlags,
 }
 
 impl ReplyView<'_> {
@@ -43,9 +45,9 @@ impl ReplyView<'_> {
         self.message_type
     }
 
-    /// The server's flags: [`crate::UTF8`], [`crate::END_ALIGNED`].
+    /// The server's flags: [`MessageFlags::UTF8`], [`MessageFlags::END_ALIGNED`].
     #[must_use]
-    pub fn flags(&self) -> u32 {
+    pub fn flags(&self) -> MessageFlags {
         self.flags
     }
 
@@ -64,7 +66,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_wait`], except for the buffer.
-    pub fn view<'w>(&self, id: u64, wait: impl Into<Wait<'w>>) -> Result<ReplyView<'_>> {
+    pub fn view<'w>(&self, id: RequestId, wait: impl Into<Wait<'w>>) -> Result<ReplyView<'_>> {
         let found = self.look_at(id, &self.channel.deadline(&wait.into())?, |found| found.error())?;
         // SAFETY: the reply stays where it is until it is collected, which the view does when it is dropped; it can't
         // outlive the handle.
@@ -77,7 +79,7 @@ impl Client {
     /// reply has been read by then.
     pub(crate) fn look_at(
         &self,
-        number: u64,
+        number: RequestId,
         deadline: &Deadline<'_>,
         read_error: impl FnOnce(&Found<'_>) -> Error,
     ) -> Result<Found<'_>> {
@@ -97,12 +99,12 @@ impl Client {
     }
 
     /// Ends a request whose reply was read in place, or is not to be read at all.
-    pub(crate) fn release(&self, number: u64) -> Result<()> {
+    pub(crate) fn release(&self, number: RequestId) -> Result<()> {
         self.channel.check_running()?;
         self.collect_unread(number)
     }
 
-    fn collect_unread(&self, number: u64) -> Result<()> {
+    fn collect_unread(&self, number: RequestId) -> Result<()> {
         let me = self.channel.me()?;
         let id = self.id(number)?;
         match slot::progress(self.channel.mapping(), id, me) {

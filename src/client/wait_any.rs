@@ -3,6 +3,7 @@
 use super::Client;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::protocol::slot::{self, Progress, Stale};
 use crate::protocol::{Id, Participant};
 use crate::wait::{Deadline, Polled, Wait, deadline};
@@ -16,11 +17,11 @@ impl Client {
     /// [`Error::Stale`] if one of the ids is none of this handle's, or was collected or cancelled;
     /// [`Error::Invalid`] if there is no id;
     /// [`Error::NoServer`] if the handle needs a server and none is there; [`Error::Stopped`].
-    pub fn wait_any<'w>(&self, ids: &[u64], wait: impl Into<Wait<'w>>) -> Result<usize> {
+    pub fn wait_any<'w>(&self, ids: &[RequestId], wait: impl Into<Wait<'w>>) -> Result<usize> {
         self.channel.check_running()?;
         let me = self.channel.me()?;
         let deadline = self.channel.deadline(&wait.into())?;
-        if ids.iter().all(|id| *id == 0) {
+        if ids.iter().all(|id| *id == RequestId::NONE) {
             return Err(Error::bad_argument("ids", "none", "one at least"));
         }
         if let Some(found) = self.find_done(me, ids) {
@@ -44,9 +45,9 @@ impl Client {
     }
 
     /// The index of the first request with an outcome; else an error if one of them is none of this handle's any more.
-    fn find_done(&self, me: Participant, ids: &[u64]) -> Option<Result<usize>> {
+    fn find_done(&self, me: Participant, ids: &[RequestId]) -> Option<Result<usize>> {
         let mut stale = false;
-        for (index, number) in ids.iter().enumerate().filter(|(_, number)| **number != 0) {
+        for (index, number) in ids.iter().enumerate().filter(|(_, number)| **number != RequestId::NONE) {
             match self.id(*number).map(|id| slot::progress(self.channel.mapping(), id, me)) {
                 Ok(Ok(Progress::Pending(_))) => {}
                 Ok(Ok(_)) => return Some(Ok(index)),
@@ -60,7 +61,7 @@ impl Client {
     fn sleep_until_any_is_done(
         &self,
         me: Participant,
-        ids: &[u64],
+        ids: &[RequestId],
         deadline: &Deadline<'_>,
     ) -> Result<usize> {
         let channel = &self.channel;
@@ -86,7 +87,7 @@ impl Client {
         }
     }
 
-    fn known(&self, ids: &[u64]) -> impl Iterator<Item = Id> {
-        ids.iter().filter(|number| **number != 0).filter_map(|number| self.id(*number).ok())
+    fn known(&self, ids: &[RequestId]) -> impl Iterator<Item = Id> {
+        ids.iter().filter(|number| **number != RequestId::NONE).filter_map(|number| self.id(*number).ok())
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod codes;
 mod system;
 pub(crate) mod text;
 
+use crate::id::RequestId;
 use rustix::io::Errno;
 use std::fmt::Display;
 pub use text::Text;
@@ -64,9 +65,9 @@ pub enum Error {
         length: usize,
         /// Length of the buffer, in bytes.
         capacity: usize,
-        /// The id by which the reply is to be collected; 0 if it was dropped, or if the payload is a request, which
+        /// The id by which the reply is to be collected; [`RequestId::NONE`] if it was dropped, or if the payload is a request, which
         /// stays queued.
-        id: u64,
+        id: RequestId,
     },
     /// No slot of the channel is free, or those that are go to clients that have waited for long (`ENOBUFS`).
     #[error("no slot is free, or those that are go to clients that have waited for long")]

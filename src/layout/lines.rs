@@ -84,11 +84,11 @@ pub(crate) struct ReplyLine {
 }
 
 /// Flag of a message whose sender says that it is text in UTF-8. The library does not check that.
-pub const UTF8: u32 = 1;
+pub(crate) const UTF8: u32 = 1;
 /// Flag of a message that stands at the end of its buffer, where builders that write backwards leave it.
-pub const END_ALIGNED: u32 = 2;
-/// Flag of a request that nobody waits for a reply to. Set by [`crate::Client::post`] only.
-pub const ONE_WAY: u32 = 4;
+pub(crate) const END_ALIGNED: u32 = 2;
+/// Flag of a request that nobody waits for a reply to.
+pub(crate) const ONE_WAY: u32 = 4;
 /// Flag of a reply whose payload is the text of an error.
 pub(crate) const REPLY_IS_ERROR: u32 = 1 << 31;
 

@@ -282,6 +282,13 @@ impl RequestWord {
     }
 }
 
+impl From<Id> for crate::id::RequestId {
+    #[inline]
+    fn from(id: Id) -> Self {
+        Self::from_u64(id.to_u64())
+    }
+}
+
 /// A loaded ring cell: which request was published at the position whose lap it carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Cell(pub u64);

@@ -3,6 +3,7 @@
 use super::{Received, Request, Server};
 use crate::channel::message::Message;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::wait::{Deadline, NOW, Wait};
 
@@ -36,7 +37,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::reply`]; [`Error::WrongKind`] in a channel of bytes.
-    pub fn reply_i64(&self, id: u64, value: i64) -> Result<()> {
+    pub fn reply_i64(&self, id: RequestId, value: i64) -> Result<()> {
         self.reply_of_kind(Kind::Int, id, &Message::of(&value.to_ne_bytes()))
     }
 }

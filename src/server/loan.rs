@@ -1,8 +1,10 @@
 //! Writing a reply in place.
 
 use super::Server;
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::protocol::slot;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -11,7 +13,7 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 #[must_use = "a loan that is not committed sends nothing"]
 pub struct ReplyLoan<'s> {
     server: &'s Server,
-    id: u64,
+    id: RequestId,
     buffer: Buffer<'s>,
 }
 
@@ -26,15 +28,15 @@ impl ReplyLoan<'_> {
     /// # Errors
     /// As [`Server::reply`].
     pub fn commit(self, length: usize) -> Result<()> {
-        self.commit_msg(length, 0, 0)
+        self.commit_msg(length, 0, MessageFlags::empty())
     }
 
-    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`crate::END_ALIGNED`] it is the
+    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`MessageFlags::END_ALIGNED`] it is the
     /// last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// As [`Server::reply_msg`].
-    pub fn commit_msg(self, length: usize, message_type: u32, flags: u32) -> Result<()> {
+    pub fn commit_msg(self, length: usize, message_type: u32, flags: MessageFlags) -> Result<()> {
         self.server.commit_reply(self.id, length, message_type, flags)
     }
 }
@@ -45,18 +47,18 @@ impl Server {
     /// # Errors
     /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::WrongKind`] in a channel of
     /// integers; [`Error::Stopped`].
-    pub fn reply_loan(&self, id: u64) -> Result<ReplyLoan<'_>> {
+    pub fn reply_loan(&self, id: RequestId) -> Result<ReplyLoan<'_>> {
         let buffer = self.lend_reply(id)?;
         Ok(ReplyLoan { server: self, id, buffer })
     }
 
-    pub(crate) fn lend_reply(&self, number: u64) -> Result<Buffer<'_>> {
+    pub(crate) fn lend_reply(&self, number: RequestId) -> Result<Buffer<'_>> {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
         self.lend_reply_of_taken(number)
     }
 
-    pub(super) fn lend_reply_of_taken(&self, number: u64) -> Result<Buffer<'_>> {
+    pub(super) fn lend_reply_of_taken(&self, number: RequestId) -> Result<Buffer<'_>> {
         let id = self.id(number)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
@@ -70,10 +72,10 @@ impl Server {
 
     pub(crate) fn commit_reply(
         &self,
-        number: u64,
+        number: RequestId,
         length: usize,
         message_type: u32,
-        flags: u32,
+        flags: MessageFlags,
     ) -> Result<()> {
         self.channel.check_running()?;
         self.channel.check_kind(Kind::Bytes)?;
@@ -85,10 +87,10 @@ impl Server {
     /// Sends a reply that was written in place, and whose length has been checked.
     pub(super) fn send_in_place(
         &self,
-        number: u64,
+        number: RequestId,
         length: usize,
         message_type: u32,
-        flags: u32,
+        flags: MessageFlags,
     ) -> Result<()> {
         let id = self.id(number)?;
         let me = self.channel.me()?;
@@ -105,7 +107,7 @@ impl Server {
                 "one that rr_reply_loan lent room for",
             ));
         }
-        mapping.place_response(id.slot, length, flags);
+        mapping.place_response(id.slot, length, flags.bits());
         self.label(id, length, message_type, flags, 0);
         self.deliver(me, id, length)
     }

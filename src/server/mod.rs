@@ -15,9 +15,11 @@ mod take;
 pub mod view;
 
 use crate::channel::Channel;
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::{Message, check_length};
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::{INT_SIZE, Kind};
 use crate::layout::lines::{Doorbell, INLINE, REPLY_IS_ERROR};
 use crate::memory;
@@ -33,14 +35,14 @@ pub(crate) use take::Received;
 #[non_exhaustive]
 pub struct Request {
     /// What to reply to. Never 0.
-    pub id: u64,
+    pub id: RequestId,
     /// Length of the payload in bytes.
     pub length: usize,
     /// The message's type, a number of the application's; 0 if the client gave none.
     pub message_type: u32,
-    /// The client's flags: [`crate::UTF8`], [`crate::END_ALIGNED`]; and [`crate::ONE_WAY`] for a message that nobody
+    /// The client's flags: [`MessageFlags::UTF8`], [`MessageFlags::END_ALIGNED`]; and [`MessageFlags::ONE_WAY`] for a message that nobody
     /// waits for a reply to.
-    pub flags: u32,
+    pub flags: MessageFlags,
     /// The participant number of the client.
     pub client: u32,
     /// How often it has been delivered before, to servers that died with it: always 0 except in a channel that
@@ -154,7 +156,7 @@ impl Server {
     /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::MessageSize`] if the reply
     /// is longer than the channel allows, and the request still waits for one; [`Error::WrongKind`] in a channel of
     /// integers; [`Error::Stopped`].
-    pub fn reply(&self, id: u64, data: &[u8]) -> Result<()> {
+    pub fn reply(&self, id: RequestId, data: &[u8]) -> Result<()> {
         self.reply_of_kind(Kind::Bytes, id, &Message::of(data))
     }
 
@@ -163,14 +165,14 @@ impl Server {
     /// # Errors
     /// As [`Server::reply`], and [`Error::Invalid`] for a type or flags that no sender may give, or for a length other
     /// than 8 in a channel of integers.
-    pub fn reply_msg(&self, id: u64, message: &Message<'_>) -> Result<()> {
+    pub fn reply_msg(&self, id: RequestId, message: &Message<'_>) -> Result<()> {
         let kind = self.channel.kind();
         message.check(kind)?;
         self.reply_of_kind(kind, id, message)
     }
 
     #[inline]
-    fn reply_of_kind(&self, kind: Kind, id: u64, message: &Message<'_>) -> Result<()> {
+    fn reply_of_kind(&self, kind: Kind, id: RequestId, message: &Message<'_>) -> Result<()> {
         self.channel.check_running()?;
         self.channel.check_kind(kind)?;
         check_length(message.data.len(), self.channel.response_max())?;
@@ -182,23 +184,27 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::reply`].
-    pub fn reply_error(&self, id: u64, code: i32, text: &str) -> Result<()> {
+    pub fn reply_error(&self, id: RequestId, code: i32, text: &str) -> Result<()> {
         self.reply_error_bytes(id, code, text.as_bytes())
     }
 
-    pub(crate) fn reply_error_bytes(&self, id: u64, code: i32, text: &[u8]) -> Result<()> {
+    pub(crate) fn reply_error_bytes(&self, id: RequestId, code: i32, text: &[u8]) -> Result<()> {
         self.channel.check_running()?;
         check_length(text.len(), self.channel.response_max().max(INLINE))?;
         self.send_error(id, code, text)
     }
 
-    fn send_error(&self, id: u64, code: i32, text: &[u8]) -> Result<()> {
-        self.send(id, &Message { data: text, message_type: 0, flags: REPLY_IS_ERROR }, code)
+    fn send_error(&self, id: RequestId, code: i32, text: &[u8]) -> Result<()> {
+        self.send(
+            id,
+            &Message { data: text, message_type: 0, flags: MessageFlags::from_bits(REPLY_IS_ERROR) },
+            code,
+        )
     }
 
     /// Sends a reply whose length has been checked.
     #[inline]
-    fn send(&self, id: u64, message: &Message<'_>, code: i32) -> Result<()> {
+    fn send(&self, id: RequestId, message: &Message<'_>, code: i32) -> Result<()> {
         let id = self.id(id)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
@@ -207,23 +213,23 @@ impl Server {
         }
         let length = message.data.len();
         self.label(id, length, message.message_type, message.flags, code);
-        let bytes = mapping.response_bytes(id.slot, length, message.flags);
+        let bytes = mapping.response_bytes(id.slot, length, message.flags.bits());
         // SAFETY: the length is within the slot's bytes.
         unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
         self.deliver(me, id, length)
     }
 
-    fn id(&self, number: u64) -> Result<Id> {
-        Id::from_u64(number, self.channel.mapping().total_slots()).ok_or(Error::Stale)
+    fn id(&self, number: RequestId) -> Result<Id> {
+        self.channel.id(number)
     }
 
     /// Says in the reply's line what the message is.
     #[inline]
-    fn label(&self, id: Id, length: usize, message_type: u32, flags: u32, code: i32) {
+    fn label(&self, id: Id, length: usize, message_type: u32, flags: MessageFlags, code: i32) {
         let line = self.channel.mapping().reply_line(id.slot);
         line.length.store(length as u32, Relaxed);
         line.message_type.store(message_type, Relaxed);
-        line.flags.store(flags, Relaxed);
+        line.flags.store(flags.bits(), Relaxed);
         line.code.store(code, Relaxed);
     }
 
@@ -246,7 +252,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::Stopped`].
-    pub fn dismiss(&self, id: u64) -> Result<()> {
+    pub fn dismiss(&self, id: RequestId) -> Result<()> {
         self.channel.check_running()?;
         self.let_go(id)
     }
@@ -256,7 +262,7 @@ impl Server {
     /// # Errors
     /// [`Error::Invalid`] if a client waits for a reply: see [`Server::dismiss`]; [`Error::Stale`] if the message was
     /// released before; [`Error::Stopped`].
-    pub fn release(&self, id: u64) -> Result<()> {
+    pub fn release(&self, id: RequestId) -> Result<()> {
         self.channel.check_running()?;
         match slot::release(self.channel.mapping(), self.id(id)?, self.channel.me()?) {
             Some(replied) => self.ended(&replied),
@@ -264,7 +270,7 @@ impl Server {
         }
     }
 
-    fn let_go(&self, id: u64) -> Result<()> {
+    fn let_go(&self, id: RequestId) -> Result<()> {
         let id = self.id(id)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
@@ -282,7 +288,7 @@ impl Server {
     }
 
     /// Lets go of a request that may have been replied to.
-    fn let_go_unless_ended(&self, number: u64) {
+    fn let_go_unless_ended(&self, number: RequestId) {
         let (Ok(id), Ok(me)) = (self.id(number), self.channel.me()) else { return };
         match slot::may_write(self.channel.mapping(), id, me) {
             Ok(()) => {

@@ -2,9 +2,11 @@
 
 use super::Server;
 use super::view::RequestView;
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::text::cut;
 use crate::error::{Error, Result, Text};
+use crate::id::RequestId;
 use crate::layout::lines::INLINE;
 use crate::wait::Wait;
 
@@ -44,7 +46,7 @@ pub struct Response<'r> {
     buffer: Buffer<'r>,
     length: usize,
     message_type: u32,
-    flags: u32,
+    flags: MessageFlags,
     is_later: bool,
     is_last: bool,
 }
@@ -65,7 +67,7 @@ impl Response<'_> {
         Ok(())
     }
 
-    /// Sets the reply's length: its first bytes in the buffer, or its last ones with [`crate::END_ALIGNED`].
+    /// Sets the reply's length: its first bytes in the buffer, or its last ones with [`MessageFlags::END_ALIGNED`].
     ///
     /// # Errors
     /// [`crate::Error::MessageSize`] if that is more than there is room for.
@@ -79,7 +81,7 @@ impl Response<'_> {
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] for those that no sender may give.
-    pub fn set_label(&mut self, message_type: u32, flags: u32) -> Result<()> {
+    pub fn set_label(&mut self, message_type: u32, flags: MessageFlags) -> Result<()> {
         check_label(message_type, flags)?;
         (self.message_type, self.flags) = (message_type, flags);
         Ok(())
@@ -136,8 +138,14 @@ impl Server {
             let request = self.view_next(&deadline)?;
             let id = request.request().id;
             let Ok(buffer) = self.lend_reply_of_taken(id) else { continue };
-            let mut response =
-                Response { buffer, length: 0, message_type: 0, flags: 0, is_later: false, is_last: false };
+            let mut response = Response {
+                buffer,
+                length: 0,
+                message_type: 0,
+                flags: MessageFlags::empty(),
+                is_later: false,
+                is_last: false,
+            };
             // One that is left by unwinding, of whatever kind, drops the request, which lets go of it.
             let result = handler(&request, &mut response);
             let is_later = response.is_later && result.is_ok();
@@ -151,7 +159,7 @@ impl Server {
         }
     }
 
-    fn send_response(&self, id: u64, response: &Response<'_>, failure: Option<Failure>) -> Result<()> {
+    fn send_response(&self, id: RequestId, response: &Response<'_>, failure: Option<Failure>) -> Result<()> {
         let Some(Failure { code, text }) = failure else {
             return self.send_in_place(id, response.length, response.message_type, response.flags);
         };

@@ -1,9 +1,10 @@
 //! How a request is taken: wait for one, look at it, claim it.
 
 use super::{Request, Server};
-use crate::channel::message::RECEIVERS_FLAGS;
+use crate::channel::flags::MessageFlags;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::protocol::ring::{self, Found};
@@ -27,7 +28,9 @@ impl Received {
     pub fn within(self, capacity: usize) -> Result<Request> {
         match self {
             Self::Taken(request) => Ok(request),
-            Self::TooLong(Request { length, .. }) => Err(Error::Overflow { length, capacity, id: 0 }),
+            Self::TooLong(Request { length, .. }) => {
+                Err(Error::Overflow { length, capacity, id: RequestId::NONE })
+            }
         }
     }
 }
@@ -96,8 +99,8 @@ impl Server {
     /// Where the payload of a request lies that this server has taken.
     #[inline]
     pub(super) fn payload(&self, request: &Request) -> *const u8 {
-        let slot = (request.id & 0xFFFF) as u32;
-        self.channel.mapping().request_bytes(slot, request.length, request.flags)
+        let slot = (request.id.to_u64() & 0xFFFF) as u32;
+        self.channel.mapping().request_bytes(slot, request.length, request.flags.bits())
     }
 
     /// Before one more attempt: whether there is time for it.
@@ -143,10 +146,10 @@ impl Server {
     fn describe(&self, found: Found) -> Request {
         let line = self.channel.mapping().request_line(found.slot);
         Request {
-            id: Id { slot: found.slot, generation: found.word.generation() }.to_u64(),
+            id: Id { slot: found.slot, generation: found.word.generation() }.into(),
             length: line.length.load(Relaxed) as usize,
             message_type: line.message_type.load(Relaxed),
-            flags: line.flags.load(Relaxed) & RECEIVERS_FLAGS,
+            flags: MessageFlags::from_bits(line.flags.load(Relaxed)) & MessageFlags::RECEIVERS,
             client: line.client.load(Relaxed),
             redeliveries: found.word.times(),
         }

@@ -2,6 +2,7 @@
 
 use super::take::Received;
 use super::{Request, Server};
+use crate::channel::flags::MessageFlags;
 use crate::channel::message::{Buffer, Bytes, Message};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
@@ -104,15 +105,15 @@ impl<'s> RequestView<'s> {
     /// # Errors
     /// As [`RequestView::reply`]; [`crate::Error::Invalid`] if [`RequestView::reply_buffer`] was not called.
     pub fn reply_commit(self, length: usize) -> Result<()> {
-        self.reply_commit_msg(length, 0, 0)
+        self.reply_commit_msg(length, 0, MessageFlags::empty())
     }
 
-    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`crate::END_ALIGNED`] it is the
+    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`MessageFlags::END_ALIGNED`] it is the
     /// last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// As [`RequestView::reply_commit`] and [`Server::reply_msg`].
-    pub fn reply_commit_msg(self, length: usize, message_type: u32, flags: u32) -> Result<()> {
+    pub fn reply_commit_msg(self, length: usize, message_type: u32, flags: MessageFlags) -> Result<()> {
         self.server.commit_reply(self.request.id, length, message_type, flags)
     }
 

@@ -7,7 +7,7 @@ use crate::payload::{Payload, Random};
 use crate::signals::Signals;
 use crate::watch::{Limit, Watch};
 use crate::{Form, LARGEST, Part};
-use shmrr::{Client, END_ALIGNED, Error, Message, Result};
+use shmrr::{Client, Error, Message, MessageFlags, Result};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct Calling<'a> {
     pub client: Client,
     pub seat: usize,
     pub random: Random,
-    pub flight: Vec<(u64, Sent)>,
+    pub flight: Vec<(shmrr::RequestId, Sent)>,
     pub form: Form,
     pub signals: Signals,
 }
@@ -163,7 +163,7 @@ impl Calling<'_> {
         }
     }
 
-    fn any(&mut self) -> (u64, Sent) {
+    fn any(&mut self) -> (shmrr::RequestId, Sent) {
         let at = self.random.below(self.flight.len() as u64) as usize;
         self.flight.swap_remove(at)
     }
@@ -190,12 +190,16 @@ impl Calling<'_> {
         }
     }
 
-    fn send_in_place(&mut self, message: &Message, limit: Limit) -> Result<u64> {
+    fn send_in_place(&mut self, message: &Message, limit: Limit) -> Result<shmrr::RequestId> {
         let nap = self.nap();
         let loan = self.watch.call("loan", limit, || self.client.loan(limit)).0;
         let mut loan = loan?;
         let length = message.data.len();
-        let start = if message.flags & END_ALIGNED != 0 { loan.buffer().capacity() - length } else { 0 };
+        let start = if message.flags.contains(MessageFlags::END_ALIGNED) {
+            loan.buffer().capacity() - length
+        } else {
+            0
+        };
         let (first, last) = message.data.split_at(length / 2);
         loan.buffer().write_at(start, first).unwrap();
         nap();

@@ -2,7 +2,7 @@
 //! labelled.
 
 use crate::payload::Payload;
-use shmrr::{END_ALIGNED, TYPE_MIN, UTF8};
+use shmrr::{MessageFlags, TYPE_MIN};
 
 /// One request in so many is answered with an error, and one is let go of.
 const ERRORS: u32 = 16;
@@ -28,13 +28,21 @@ pub fn answer_to(request: &Payload) -> Answer {
 }
 
 /// Type and flags of a request and of its reply, if they have any.
-pub fn label_of(request: &Payload) -> (u32, u32) {
-    let flags = [0, UTF8, END_ALIGNED, UTF8 | END_ALIGNED][request.number as usize / 3 % 4];
+pub fn label_of(request: &Payload) -> (u32, MessageFlags) {
+    let flags = [
+        MessageFlags::empty(),
+        MessageFlags::UTF8,
+        MessageFlags::END_ALIGNED,
+        MessageFlags::UTF8 | MessageFlags::END_ALIGNED,
+    ][request.number as usize / 3 % 4];
     (TYPE_MIN + request.number % TYPES, flags)
 }
 
 /// Sees that a message has its label, or none.
-pub fn check_label(request: &Payload, message_type: u32, flags: u32) {
+pub fn check_label(request: &Payload, message_type: u32, flags: MessageFlags) {
     let label = (message_type, flags);
-    assert!(label == (0, 0) || label == label_of(request), "{request:?} is labelled {label:?}");
+    assert!(
+        label == (0, MessageFlags::empty()) || label == label_of(request),
+        "{request:?} is labelled {label:?}"
+    );
 }

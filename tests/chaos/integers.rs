@@ -58,13 +58,13 @@ impl Calling<'_> {
         }
     }
 
-    pub fn send_number(&mut self, sent: &Sent) -> Result<u64> {
+    pub fn send_number(&mut self, sent: &Sent) -> Result<shmrr::RequestId> {
         let number = number_of(&sent.payload);
         self.watch.call("send_i64", Limit::Now, || self.client.send_i64(number)).0
     }
 
     /// True if the request is still pending.
-    pub fn collect_number(&self, id: u64, sent: &Sent, limit: Limit) -> bool {
+    pub fn collect_number(&self, id: shmrr::RequestId, sent: &Sent, limit: Limit) -> bool {
         let get = || self.client.get_wait_i64(id, limit);
         let (result, span) = self.watch.call("get_i64", limit, get);
         let is_pending = matches!(result, Err(Error::TimedOut | Error::WouldBlock));
@@ -83,7 +83,7 @@ impl Serving<'_> {
         Ok(vec![self.hold(request, &request_of(number).request(), None)])
     }
 
-    pub fn reply_number(&self, id: u64, request: &Payload) -> Result<()> {
+    pub fn reply_number(&self, id: shmrr::RequestId, request: &Payload) -> Result<()> {
         let number = !number_of(request);
         self.watch.call("reply_i64", Limit::Now, || self.server.reply_i64(id, number)).0
     }

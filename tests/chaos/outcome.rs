@@ -15,7 +15,7 @@ const DELIVERIES: u32 = 16;
 
 impl Calling<'_> {
     /// False if the request is still pending.
-    pub fn collect(&mut self, id: u64, sent: &Sent, limit: Limit) -> bool {
+    pub fn collect(&mut self, id: shmrr::RequestId, sent: &Sent, limit: Limit) -> bool {
         let was_done = self.is_done(sent);
         let is_pending = if self.form == Form::Integers {
             self.collect_number(id, sent, limit)
@@ -40,7 +40,7 @@ impl Calling<'_> {
     }
 
     /// True if the request is still pending.
-    fn collect_copy(&self, id: u64, sent: &Sent, limit: Limit) -> bool {
+    fn collect_copy(&self, id: shmrr::RequestId, sent: &Sent, limit: Limit) -> bool {
         let mut buffer = [0; LARGEST];
         let get = || self.client.get_wait(id, &mut buffer, limit);
         let (result, span) = self.watch.call("get", limit, get);
@@ -52,7 +52,7 @@ impl Calling<'_> {
     }
 
     /// As [`Self::collect_copy`], with a look at the reply where it lies, twice.
-    fn collect_in_place(&mut self, id: u64, sent: &Sent, limit: Limit) -> bool {
+    fn collect_in_place(&mut self, id: shmrr::RequestId, sent: &Sent, limit: Limit) -> bool {
         let nap = self.nap();
         let (result, span) = self.watch.call("view", limit, || self.client.view(id, limit));
         let view = match result {
@@ -77,8 +77,8 @@ impl Calling<'_> {
             return;
         }
         let limit = self.limit();
-        let mut ids: Vec<u64> = self.flight.iter().map(|(id, _)| *id).collect();
-        ids.insert(self.random.below(ids.len() as u64) as usize, 0);
+        let mut ids: Vec<shmrr::RequestId> = self.flight.iter().map(|(id, _)| *id).collect();
+        ids.insert(self.random.below(ids.len() as u64) as usize, shmrr::RequestId::NONE);
         let was_done = self.flight.iter().any(|(_, sent)| self.is_done(sent));
         let (result, span) = self.watch.call("wait_any", limit, || self.client.wait_any(&ids, limit));
         match result {

@@ -42,7 +42,7 @@ fn assert_empty(keeper: &Server, name: &Path) {
 
 fn fill(client: &Client, form: Form) {
     let send = || if form == Form::Integers { client.send_i64(0) } else { client.send(b"") };
-    let ids: Vec<u64> = (0..SLOTS).map(|_| send().expect("a slot is free")).collect();
+    let ids: Vec<shmrr::RequestId> = (0..SLOTS).map(|_| send().expect("a slot is free")).collect();
     assert_eq!(send(), Err(Error::NoSlots));
     for id in ids {
         client.cancel(id).unwrap();

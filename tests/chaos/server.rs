@@ -8,7 +8,7 @@ use crate::signals::Signals;
 use crate::watch::{Limit, Watch};
 use crate::{Form, LARGEST, Part};
 use shmrr::server::view::RequestView;
-use shmrr::{END_ALIGNED, Error, Message, ONE_WAY, Request, Result, Server};
+use shmrr::{Error, Message, MessageFlags, Request, Result, Server};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub struct Serving<'a> {
 }
 
 pub struct Held<'s> {
-    id: u64,
+    id: shmrr::RequestId,
     payload: Payload,
     is_one_way: bool,
     /// Where it lies, if it was taken in place.
@@ -111,12 +111,12 @@ impl Serving<'_> {
     /// Notes in the ledger that this server executes a request.
     pub fn hold<'s>(&self, request: Request, bytes: &[u8], view: Option<RequestView<'s>>) -> Held<'s> {
         let payload = Payload::check(bytes).unwrap_or_else(|why| panic!("a request is {why}"));
-        check_label(&payload, request.message_type, request.flags & !ONE_WAY);
+        check_label(&payload, request.message_type, request.flags & !MessageFlags::ONE_WAY);
         let last = self.ledger.executor(payload.client as usize, payload.number);
         let marks = self.ledger.execute(payload.client as usize, payload.number, self.life);
         let is_one_way = marks & ledger::ONE_WAY != 0;
         assert!(marks & ledger::SENT != 0, "a request was never sent: {payload:?}");
-        assert_eq!(request.flags & ONE_WAY != 0, is_one_way, "{payload:?}");
+        assert_eq!(request.flags.contains(MessageFlags::ONE_WAY), is_one_way, "{payload:?}");
         let before = ledger::executions(marks);
         if self.form.redelivers() {
             assert!(before <= request.redeliveries, "{payload:?}: executed {before} times, {request:?}");
@@ -153,7 +153,7 @@ impl Serving<'_> {
     }
 
     /// Answers in one of three ways; yields what was done.
-    fn answer(&self, id: u64, payload: &Payload, is_one_way: bool, way: u64) -> Result<u32> {
+    fn answer(&self, id: shmrr::RequestId, payload: &Payload, is_one_way: bool, way: u64) -> Result<u32> {
         match answer_to(payload) {
             _ if is_one_way && way == 0 => self.release(id),
             Answer::None => self.dismiss(id),
@@ -165,17 +165,17 @@ impl Serving<'_> {
         }
     }
 
-    fn release(&self, id: u64) -> Result<u32> {
+    fn release(&self, id: shmrr::RequestId) -> Result<u32> {
         let released = self.watch.call("release", Limit::Now, || self.server.release(id)).0;
         released.map(|()| ledger::RELEASED)
     }
 
-    fn dismiss(&self, id: u64) -> Result<u32> {
+    fn dismiss(&self, id: shmrr::RequestId) -> Result<u32> {
         let dismissed = self.watch.call("dismiss", Limit::Now, || self.server.dismiss(id)).0;
         dismissed.map(|()| ledger::RELEASED)
     }
 
-    fn reply(&self, id: u64, payload: &Payload, way: u64) -> Result<()> {
+    fn reply(&self, id: shmrr::RequestId, payload: &Payload, way: u64) -> Result<()> {
         let bytes = payload.reply();
         let (message_type, flags) = label_of(payload);
         let message = Message { data: &bytes, message_type, flags };
@@ -186,7 +186,11 @@ impl Serving<'_> {
             _ => {
                 let loan = self.watch.call("reply_loan", Limit::Now, || self.server.reply_loan(id)).0;
                 let mut loan = loan?;
-                let start = if flags & END_ALIGNED != 0 { loan.buffer().capacity() - bytes.len() } else { 0 };
+                let start = if flags.contains(MessageFlags::END_ALIGNED) {
+                    loan.buffer().capacity() - bytes.len()
+                } else {
+                    0
+                };
                 loan.buffer().write_at(start, &bytes).unwrap();
                 let commit = || loan.commit_msg(bytes.len(), message_type, flags);
                 self.watch.call("reply_commit", Limit::Now, commit).0

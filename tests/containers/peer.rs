@@ -39,8 +39,8 @@ pub fn options() -> Options {
 pub struct Peer {
     pub server: Server,
     pub client: Client,
-    sent: VecDeque<u64>,
-    taken: VecDeque<u64>,
+    sent: VecDeque<shmrr::RequestId>,
+    taken: VecDeque<shmrr::RequestId>,
 }
 
 impl Peer {

@@ -30,7 +30,7 @@ impl Scene<'_> {
         }
         self.hear_sleepers();
         if !matches!(manner, Manner::Wait) {
-            let is_there = |id: &u64| self.fates.get(id) != Some(&Fate::Gone);
+            let is_there = |id: &shmrr::RequestId| self.fates.get(id) != Some(&Fate::Gone);
             let asked = self.asked.iter().filter(|(id, _)| is_there(id)).count() as u32;
             self.survivors.assert_alone(asked + self.posts());
         }
@@ -49,7 +49,7 @@ impl Scene<'_> {
 
     /// Looks at what is left before anybody has done anything about it; sleepers may, and then it comes to the same.
     fn tell_fates(&mut self) {
-        let leased: HashSet<u64> = self.leases.iter().map(|request| request.id).collect();
+        let leased: HashSet<shmrr::RequestId> = self.leases.iter().map(|request| request.id).collect();
         let redelivers = self.survivors.meeting.redelivers();
         let fate = |slot: Slot| (slot.id, Fate::of(&slot, leased.contains(&slot.id), redelivers));
         self.fates = self.survivors.words.slots().map(fate).collect();
@@ -122,7 +122,7 @@ impl Scene<'_> {
     }
 
     /// Waits for the outcome of a request, and serves meanwhile: it may have to be served first.
-    fn collect(&mut self, id: u64, payload: &[u8]) {
+    fn collect(&mut self, id: shmrr::RequestId, payload: &[u8]) {
         let deadline = Instant::now() + BOUND;
         let found = loop {
             match self.wait_a_turn(id) {
@@ -140,7 +140,7 @@ impl Scene<'_> {
         self.assert_answered_once(found, payload);
     }
 
-    fn wait_a_turn(&self, id: u64) -> Outcome {
+    fn wait_a_turn(&self, id: shmrr::RequestId) -> Outcome {
         outcome(&self.survivors.client, self.survivors.meeting, id, TURN)
     }
 

@@ -107,7 +107,10 @@ impl Player {
     }
 
     /// The requests of acts that are done, by how those are named: their ids, if they have any, and what was sent.
-    pub fn sent_by(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = (u64, Vec<u8>)> {
+    pub fn sent_by(
+        &self,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (shmrr::RequestId, Vec<u8>)> {
         let done = self.reports.iter().enumerate();
         let sent = done.filter(move |(at, report)| report.result >= 0 && is_meant(self.acts[*at]));
         sent.map(|(at, report)| (report.id, self.payload(at)))
@@ -119,7 +122,7 @@ impl Player {
     }
 
     /// What it sent with this id.
-    pub fn payload_of(&self, id: u64) -> Option<Vec<u8>> {
+    pub fn payload_of(&self, id: shmrr::RequestId) -> Option<Vec<u8>> {
         self.sent_by(is_sending).find(|(sent, _)| *sent == id).map(|(_, payload)| payload)
     }
 

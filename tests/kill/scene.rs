@@ -47,7 +47,7 @@ impl Manner {
 
 /// A thread that sleeps for a request, and what comes of it.
 pub struct Sleeper {
-    pub id: u64,
+    pub id: shmrr::RequestId,
     pub payload: Vec<u8>,
     pub outcome: Receiver<Outcome>,
 }
@@ -60,10 +60,10 @@ pub struct Scene<'a> {
     /// Those who die before it.
     pub(super) others: Vec<Player>,
     /// Requests of the survivors' that they have to collect.
-    pub(super) asked: Vec<(u64, Vec<u8>)>,
+    pub(super) asked: Vec<(shmrr::RequestId, Vec<u8>)>,
     pub(super) sleepers: Vec<Sleeper>,
     /// One-way messages of the survivors'.
-    pub(super) posted: Vec<(u64, Vec<u8>)>,
+    pub(super) posted: Vec<(shmrr::RequestId, Vec<u8>)>,
     /// Requests that the survivors hold.
     pub(super) leases: Vec<Received>,
     /// Requests of the survivors' that they have replied to.
@@ -71,7 +71,7 @@ pub struct Scene<'a> {
     /// What the survivors have received.
     pub(super) seen: HashSet<Vec<u8>>,
     /// Requests of the survivors' that they have given up.
-    pub(super) given_up: HashSet<u64>,
+    pub(super) given_up: HashSet<shmrr::RequestId>,
     /// What they were.
     pub(super) relinquished: Vec<Vec<u8>>,
     /// How what others have received begins.
@@ -83,7 +83,7 @@ pub struct Scene<'a> {
     /// Messages that were with a server that died.
     pub(super) lost_posts: usize,
     /// What must become of each request, from the victim's death on.
-    pub(super) fates: HashMap<u64, Fate>,
+    pub(super) fates: HashMap<shmrr::RequestId, Fate>,
 }
 
 impl<'a> Scene<'a> {
@@ -230,7 +230,7 @@ impl<'a> Scene<'a> {
         self.note_given_up(id, payload);
     }
 
-    pub(super) fn note_given_up(&mut self, id: u64, payload: Vec<u8>) {
+    pub(super) fn note_given_up(&mut self, id: shmrr::RequestId, payload: Vec<u8>) {
         self.given_up.insert(id);
         self.relinquished.push(payload);
     }
@@ -245,12 +245,12 @@ impl<'a> Scene<'a> {
     pub fn watch(&mut self) {
         let meeting = self.survivors.meeting;
         self.sleep_by(move |client, id| {
-            client.wait_any(&[0, id], BOUND)?;
+            client.wait_any(&[shmrr::RequestId::NONE, id], BOUND)?;
             outcome(client, meeting, id, BOUND)
         });
     }
 
-    fn sleep_by(&mut self, wait: impl FnOnce(&shmrr::Client, u64) -> Outcome + Send + 'static) {
+    fn sleep_by(&mut self, wait: impl FnOnce(&shmrr::Client, shmrr::RequestId) -> Outcome + Send + 'static) {
         let (id, payload) = self.asked.remove(0);
         let (client, (sender, outcome)) = (Arc::clone(&self.survivors.client), mpsc::channel());
         std::thread::spawn(move || sender.send(wait(&client, id)));
@@ -323,7 +323,7 @@ impl<'a> Scene<'a> {
     pub(super) fn answer(&mut self, request: &Received) {
         let is_own = self.asks(&request.payload);
         let is_gone = self.fates.get(&request.id) == Some(&Fate::Gone);
-        if request.is_one_way && request.id & 1 == 0 {
+        if request.is_one_way && request.id.to_u64() & 1 == 0 {
             assert_eq!(self.survivors.server.release(request.id), Ok(()), "it is ours");
             return;
         }

@@ -6,7 +6,7 @@
 
 use crate::format::Geometry;
 use crate::words::{Reply, Words};
-use shmrr::{Client, Error, Kind, ONE_WAY, Options, Request, Server, Timeout, Wait};
+use shmrr::{Client, Error, Kind, MessageFlags, Options, Request, Server, Timeout, Wait};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub struct Survivors {
 /// A request that a server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    pub id: u64,
+    pub id: shmrr::RequestId,
     pub payload: Vec<u8>,
     pub is_one_way: bool,
     pub redeliveries: u32,
@@ -113,7 +113,7 @@ impl Survivors {
     }
 
     /// Sends a request; None if there is no slot.
-    pub fn send(&mut self) -> Option<(u64, Vec<u8>)> {
+    pub fn send(&mut self) -> Option<(shmrr::RequestId, Vec<u8>)> {
         let payload = self.compose();
         let sent = match self.meeting {
             Meeting::Integers => self.client.send_i64(number(&payload)),
@@ -127,8 +127,8 @@ impl Survivors {
     }
 
     /// Sends a one-way message.
-    pub fn post(&mut self) -> (u64, Vec<u8>) {
-        let posted = |words: &Words| -> Vec<u64> {
+    pub fn post(&mut self) -> (shmrr::RequestId, Vec<u8>) {
+        let posted = |words: &Words| -> Vec<shmrr::RequestId> {
             words.slots().filter(|slot| slot.reply == Reply::Posted).map(|slot| slot.id).collect()
         };
         let payload = self.compose();
@@ -155,7 +155,8 @@ impl Survivors {
         };
         match taken {
             Ok(Request { id, length, flags, redeliveries, .. }) => {
-                let (payload, is_one_way) = (buffer[..length].to_vec(), flags & ONE_WAY != 0);
+                let (payload, is_one_way) =
+                    (buffer[..length].to_vec(), flags.contains(MessageFlags::ONE_WAY));
                 Some(Received { id, payload, is_one_way, redeliveries })
             }
             Err(Error::WouldBlock | Error::TimedOut) => None,
@@ -227,15 +228,15 @@ impl Survivors {
         }
     }
 
-    fn serve_and_collect(&self, id: u64, payload: &[u8]) {
+    fn serve_and_collect(&self, id: shmrr::RequestId, payload: &[u8]) {
         self.serve(payload);
         assert_eq!(judge(outcome(&self.client, self.meeting, id, BOUND), payload), End::BySurvivor);
     }
 
     /// Sends as many requests as there may be; they must use the slots from `first` on.
-    fn fill(&mut self, first: u64) -> Vec<(u64, Vec<u8>)> {
+    fn fill(&mut self, first: u64) -> Vec<(shmrr::RequestId, Vec<u8>)> {
         let sent: Vec<_> = std::iter::from_fn(|| self.send()).collect();
-        let mut slots: Vec<u64> = sent.iter().map(|(id, _)| id & 0xFFFF).collect();
+        let mut slots: Vec<u64> = sent.iter().map(|(id, _)| id.to_u64() & 0xFFFF).collect();
         slots.sort_unstable();
         let geometry = self.meeting.geometry();
         let end = (first + u64::from(geometry.slots)).min(geometry.total_slots());
@@ -263,7 +264,7 @@ pub enum End {
 pub type Outcome = Result<Vec<u8>, Error>;
 
 /// Waits for the outcome of a request.
-pub fn outcome(client: &Client, meeting: Meeting, id: u64, timeout: Duration) -> Outcome {
+pub fn outcome(client: &Client, meeting: Meeting, id: shmrr::RequestId, timeout: Duration) -> Outcome {
     if meeting == Meeting::Integers {
         return client.get_wait_i64(id, timeout).map(|value| value.to_ne_bytes().to_vec());
     }

@@ -61,7 +61,7 @@ impl Point {
 pub struct Report {
     pub result: i64,
     /// The request that it was about, if it was about one.
-    pub id: u64,
+    pub id: shmrr::RequestId,
     /// What it received.
     pub data: Vec<u8>,
 }
@@ -164,7 +164,7 @@ impl Victim {
             [0, 8, 16, 24].map(|at| u64::from_ne_bytes(words[at..at + 8].try_into().unwrap()));
         let mut bytes = vec![0; length as usize];
         self.read(data, &mut bytes);
-        Report { result: result as i64, id, data: bytes }
+        Report { result: result as i64, id: id.into(), data: bytes }
     }
 
     fn read(&self, address: u64, bytes: &mut [u8]) {

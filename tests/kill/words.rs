@@ -43,7 +43,7 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The newest request's.
-    pub id: u64,
+    pub id: shmrr::RequestId,
     pub reply: Reply,
     pub request: Request,
     /// Whether it is queued again by somebody who did not get to publish that yet.
@@ -83,7 +83,7 @@ impl Words {
         let is_current = request >> 20 == reply >> 20;
         let state = request & STATE;
         Slot {
-            id: reply >> 20 << 16 | slot,
+            id: (reply >> 20 << 16 | slot).into(),
             reply: match reply & STATE {
                 0 => Reply::Free,
                 1 => Reply::Pending,
@@ -150,8 +150,8 @@ impl Words {
     }
 
     /// Whether the client of this request sleeps, or is about to.
-    pub fn is_slept_for(&self, id: u64) -> bool {
-        self.reply(id & 0xFFFF) & SLEEPS != 0
+    pub fn is_slept_for(&self, id: shmrr::RequestId) -> bool {
+        self.reply(id.to_u64() & 0xFFFF) & SLEEPS != 0
     }
 
     fn reply(&self, slot: u64) -> u64 {

@@ -78,7 +78,7 @@ pub fn open_use_and_close() {
     // Every place, and every slot at once.
     let places: Vec<_> = (0..3).map(|_| small().client(path()).unwrap()).collect();
     assert!(matches!(small().client(path()).err(), Some(Error::Crowded { .. })));
-    let ids: Vec<u64> = (0..4).map(|_| places[0].send(b"").unwrap()).collect();
+    let ids: Vec<shmrr::RequestId> = (0..4).map(|_| places[0].send(b"").unwrap()).collect();
     assert_eq!(places[1].send(b""), Err(Error::NoSlots));
     ids.iter().for_each(|id| places[0].cancel(*id).unwrap());
 }

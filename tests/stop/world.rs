@@ -84,7 +84,7 @@ impl Scene<'_> {
         self.posted.retain(|(_, payload)| !seen.contains(payload));
     }
 
-    fn collect_answered(&mut self, id: u64, payload: &[u8]) {
+    fn collect_answered(&mut self, id: shmrr::RequestId, payload: &[u8]) {
         let found = outcome(&self.survivors.client, self.survivors.meeting, id, NOW);
         assert_eq!(judge(found, payload), End::BySurvivor);
         self.answered.remove(payload);

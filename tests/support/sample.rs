@@ -66,11 +66,11 @@ impl Sample {
         self.file.write_all_at(&value.to_ne_bytes(), offset).unwrap();
     }
 
-    pub fn recv(&self) -> u64 {
+    pub fn recv(&self) -> shmrr::RequestId {
         self.server.recv(&mut [0; 1000]).unwrap().id
     }
 
-    pub fn get(&self, id: u64) -> shmrr::Result<usize> {
+    pub fn get(&self, id: shmrr::RequestId) -> shmrr::Result<usize> {
         self.client.get(id, &mut [0; 1000])
     }
 }
@@ -87,8 +87,8 @@ pub fn sample() -> Sample {
 }
 
 /// Offset of the request line of an id's slot; the reply line and the two buffers follow it.
-pub fn slot_of(id: u64) -> u64 {
-    2048 + 1536 * (id & 0xFFFF)
+pub fn slot_of(id: shmrr::RequestId) -> u64 {
+    2048 + 1536 * (id.to_u64() & 0xFFFF)
 }
 
 pub const REPLY: u64 = 128;
