@@ -179,17 +179,17 @@
 #ifndef RR_MUST_CHECK
 #if defined(__GNUC__)
 /** The result of the call is not to be ignored. */
-#define RR_MUST_CHECK __attribute__((warn_unused_result))
+#define RR_MUST_CHECK __attribute__((__warn_unused_result__))
 #else
 #define RR_MUST_CHECK
 #endif
 #endif
 #ifndef RR_NONNULL
 #if defined(__GNUC__)
-/** Arguments of these numbers are not to be NULL; one that is all the same makes the call fail with -EINVAL. */
-#define RR_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+/** The argument of this number is not to be NULL; if it is, the call fails with -EINVAL. */
+#define RR_NONNULL(number) __attribute__((__nonnull__(number)))
 #else
-#define RR_NONNULL(...)
+#define RR_NONNULL(number)
 #endif
 #endif
 

@@ -124,3 +124,37 @@ fn the_committed_header_is_the_one_that_the_source_generates() {
         "include/shmrr.h differs from src/capi: SHMRR_WRITE_HEADER=1 cargo test --test header"
     );
 }
+
+/// Compiles a program that includes the header; what the compiler says if it refuses it.
+fn compile(flags: &[&str], program: &str) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("program.c");
+    std::fs::write(&source, format!("#include \"shmrr.h\"\n{program}\n")).unwrap();
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let mut command = std::process::Command::new("cc");
+    command.args(flags).args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", "-o", "/dev/null", "-I"]);
+    let compiled = command.arg(include).arg(source).output().expect("a C compiler");
+    if compiled.status.success() { Ok(()) } else { Err(String::from_utf8(compiled.stderr).unwrap()) }
+}
+
+/// Each structure, as its initialiser makes it.
+const ALL: &str = "rr_options a = RR_OPTIONS_INIT; rr_wait b = RR_WAIT_INIT; rr_msg c = RR_MSG_INIT; \
+                   rr_result d = RR_RESULT_INIT; rr_buffer e = RR_BUFFER_INIT; rr_stats f = RR_STATS_INIT;";
+
+#[test]
+fn header_and_initialisers_are_taken_by_every_language_without_a_warning() {
+    for flags in [["-x", "c", "-std=c89"], ["-x", "c", "-std=c17"], ["-x", "c++", "-std=c++11"]] {
+        assert_eq!(compile(&flags, ALL), Ok(()), "{flags:?}");
+    }
+}
+
+#[test]
+fn the_compiler_warns_of_results_that_are_ignored_and_of_null_handles() {
+    let ignoring = "void f(rr_client *cli) { rr_client_post(cli, \"\", 0, 0); }";
+    let said = compile(&["-x", "c"], ignoring).unwrap_err();
+    assert!(said.contains("unused-result"), "{said}");
+    let said = compile(&["-x", "c"], "int f(void) { return rr_dismiss(NULL, 1); }").unwrap_err();
+    assert!(said.contains("nonnull"), "{said}");
+    let without = "-DRR_MUST_CHECK= -DRR_NONNULL(number)=".split(' ').collect::<Vec<_>>();
+    assert_eq!(compile(&[&["-x", "c"][..], &without].concat(), ignoring), Ok(()));
+}

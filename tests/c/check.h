@@ -12,7 +12,7 @@
 #endif
 
 /* Calls with null pointers are tested. */
-#define RR_NONNULL(...)
+#define RR_NONNULL(number)
 
 #include "forms.h"
 

@@ -133,6 +133,46 @@ static void a_buffer_is_as_long_as_its_size_says(void)
     EXPECT(rr_client_pending(channel.client), 0);
 }
 
+typedef struct later_result {
+    rr_result known;
+    uint64_t more[2];
+} later_result;
+
+static void a_result_is_as_long_as_its_size_says(void)
+{
+    char text[16] = "unused", buffer[8];
+    later_result result;
+    memset(&result, 0, sizeof result);
+    result.known.size = sizeof result;
+    result.known.text = text;
+    result.known.text_cap = sizeof text;
+    uint64_t id = send_text(channel.client, "question");
+    take_text(channel.server, "question");
+    result.more[1] = 1;
+    EXPECT(rr_client_get_msg(channel.client, id, buffer, sizeof buffer, &result.known, within(0)), -E2BIG);
+    result.more[1] = 0;
+    EXPECT(rr_client_get_msg(channel.client, id, buffer, sizeof buffer, &result.known, within(0)), -EAGAIN);
+    CHECK(result.known.id == id);
+    const uint32_t sizes[] = {0, 1, offsetof(rr_result, reserved) - 1, 4097, UINT32_MAX};
+    const rr_msg msg = RR_MSG_INIT;
+    rr_view view;
+    for (size_t k = 0; k < LENGTH(sizes); k++) {
+        result.known.size = sizes[k];
+        EXPECT(rr_client_get_msg(channel.client, id, buffer, sizeof buffer, &result.known, NULL), -EINVAL);
+        EXPECT(rr_client_req_msg(channel.client, &msg, buffer, sizeof buffer, &result.known, NULL), -EINVAL);
+        EXPECT(rr_client_view(channel.client, id, &view, &result.known, NULL), -EINVAL);
+    }
+    expect_none_queued(channel.server);
+
+    /* One that ends before the reserved words; what is behind it is not touched. */
+    result.known.size = offsetof(rr_result, reserved);
+    memset(result.known.reserved, 0xAA, sizeof result.known.reserved);
+    EXPECT(rr_reply_error(channel.server, id, 9, "nine"), 0);
+    EXPECT(rr_client_get_msg(channel.client, id, buffer, sizeof buffer, &result.known, NULL), -EREMOTEIO);
+    CHECK(result.known.code == 9 && strcmp(text, "nine") == 0 && result.known.id == 0);
+    CHECK(result.known.size == offsetof(rr_result, reserved) && result.known.reserved[0] == UINT64_C(0xAAAAAAAAAAAAAAAA));
+}
+
 /* Reserved words are left as they are. */
 static void elements_lie_as_far_apart_as_their_size_says(void)
 {
@@ -219,6 +259,7 @@ int main(void)
     RUN(a_wait_is_as_long_as_its_size_says);
     RUN(a_message_is_as_long_as_its_size_says);
     RUN(a_buffer_is_as_long_as_its_size_says);
+    RUN(a_result_is_as_long_as_its_size_says);
     RUN(elements_lie_as_far_apart_as_their_size_says);
     RUN(stats_init_and_the_macro_agree);
     RUN(a_flag_of_another_family_is_refused);
