@@ -52,8 +52,8 @@ impl Run {
             children.push(Child::start(cpu, || send_bytes(&mine, &back, &done[0])));
             return Self { done, _children: children };
         }
-        let spin_ns = if waiting == Waiting::Asleep { -1 } else { 0 };
-        let options = || Options::new().spin_ns(spin_ns);
+        let spin = (waiting == Waiting::Asleep).then_some(Duration::ZERO);
+        let options = || Options::new().spin(spin);
         let region = options().anonymous().expect("create");
         let fd = region.channel().fd().expect("descriptor");
         for _ in 0..scene.servers {

@@ -27,7 +27,7 @@ const ROUNDS: usize = 60;
 const SLICE: Duration = Duration::from_millis(10);
 
 /// All that is measured, each with its process on the other CPU.
-pub struct Field {
+pub(crate) struct Field {
     /// Two pollers on one CPU would measure the scheduler: absent there.
     line: Option<CacheLine>,
     futexes: Futexes,

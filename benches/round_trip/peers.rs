@@ -76,11 +76,11 @@ impl Channel {
 }
 
 fn options(waiting: Waiting) -> Options {
-    let spin_ns = match waiting {
-        Waiting::Automatic => 0,
-        Waiting::Asleep => -1,
+    let spin = match waiting {
+        Waiting::Automatic => None,
+        Waiting::Asleep => Some(Duration::ZERO),
     };
-    Options::new().slots(64).request_max(4096).response_max(4096).spin_ns(spin_ns)
+    Options::new().slots(64).request_max(4096).response_max(4096).spin(spin)
 }
 
 fn echo(region: BorrowedFd<'_>, waiting: Waiting) {

@@ -19,6 +19,7 @@ use std::mem::{MaybeUninit, offset_of, size_of};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice;
+use std::time::Duration;
 
 /// 0, or a negative errno value.
 pub(super) fn status(call: impl FnOnce() -> Result<()>) -> i32 {
@@ -290,6 +291,11 @@ fn checked(given: &rr_options) -> Result<Options> {
         .notify(given.flags & RR_OPT_NOTIFY != 0)
         .need_server(given.flags & RR_OPT_NEED_SERVER != 0)
         .restart(given.flags & RR_OPT_RESTART != 0)
-        .spin_ns(given.spin_ns)
+        .spin(spin(given.spin_ns))
         .connect_timeout(Timeout::from_nanos(given.connect_timeout_ns)))
+}
+
+/// How long to poll: 0 adapts, negative never polls.
+fn spin(nanoseconds: i64) -> Option<Duration> {
+    (nanoseconds != 0).then(|| Duration::from_nanos(nanoseconds.try_into().unwrap_or(0)))
 }

@@ -166,7 +166,7 @@ fn map(
         subject,
         membership,
         known,
-        spinners: Spinners::new(options.spin_ns),
+        spinners: Spinners::new(options.spin),
         interrupts: Interrupts::new(options.restart),
         looks: AtomicU32::new(0),
         looks_for_slot_from: AtomicI64::new(0),

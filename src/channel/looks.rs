@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_a_look_costs_depends_on_who_stands_in_the_way_and_not_on_who_is_attached() {
-        let options = crate::Options::new().participants(256).slots(4).spin_ns(-1);
+        let options = crate::Options::new().participants(256).slots(4).spin(std::time::Duration::ZERO);
         let server = options.anonymous().unwrap();
         let clients: Vec<_> = (0..200).map(|_| options.client_from_server(&server).unwrap()).collect();
         for _ in 0..4 {

@@ -40,9 +40,10 @@ use crate::wait::interrupts::Ended;
 use crate::wait::{Deadline, Interrupts, Spinners, Wait, futex};
 use membership::{Membership, Why};
 use notify::Notifier;
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use servers::Servers;
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU32};
 
@@ -229,6 +230,30 @@ fn error_of(ended: Ended) -> Error {
         Ended::Stopped => Error::Stopped,
         Ended::Canceled => Error::Canceled,
         Ended::Interrupted => Error::Interrupted,
+    }
+}
+
+impl fmt::Debug for Channel {
+    /// What it is, and who this handle is in it: nothing that changes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("name", &self.subject)
+            .field("kind", &self.kind())
+            .field("slots", &self.slots())
+            .field("request_max", &self.request_max())
+            .field("response_max", &self.response_max())
+            .field("participant", &self.membership.number())
+            .finish()
+    }
+}
+
+impl AsFd for Channel {
+    /// The descriptor of the region, as [`Channel::fd`].
+    ///
+    /// # Panics
+    /// If the program has closed a descriptor that belongs to the library, and no path leads to the channel.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd().expect("a descriptor of the library's was closed by somebody else")
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::layout::Geometry;
 use crate::layout::geometry::{INT_SIZE, Kind};
 use crate::wait::Timeout;
+use std::time::Duration;
 
 const SLOTS: u32 = 64;
 const PARTICIPANTS: u32 = 256;
@@ -40,7 +41,7 @@ pub struct Options {
     pub(crate) notify: bool,
     pub(crate) need_server: bool,
     pub(crate) restart: bool,
-    pub(crate) spin_ns: i64,
+    pub(crate) spin: Option<Duration>,
     pub(crate) connect_timeout: Timeout,
 }
 
@@ -71,7 +72,7 @@ impl Options {
             notify: false,
             need_server: false,
             restart: false,
-            spin_ns: 0,
+            spin: None,
             connect_timeout: Timeout::NOW,
         }
     }
@@ -168,10 +169,11 @@ impl Options {
         self
     }
 
-    /// How long a wait polls before it sleeps, in nanoseconds: 0 adapts, negative never polls.
+    /// How long a wait polls before it sleeps: not at all if that is zero, and 4 seconds at most. By default, as with
+    /// `None`, each handle adapts it to what its polls find.
     #[must_use]
-    pub fn spin_ns(mut self, nanoseconds: i64) -> Self {
-        self.spin_ns = nanoseconds;
+    pub fn spin(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.spin = time.into();
         self
     }
 

@@ -34,6 +34,7 @@ use crate::wait::{Deadline, Wait};
 /// loan.buffer().write_at(0, b"hello")?;
 /// # Ok::<(), shmrr::Error>(())
 /// ```
+#[derive(Debug)]
 #[must_use = "dropping a loan gives its slot back"]
 pub struct RequestLoan<'c> {
     client: &'c Client,

@@ -33,6 +33,7 @@ use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::{Deadline, NOW, Wait};
 pub(crate) use outcome::Found;
 pub use outcome::Reply;
+use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicI64, AtomicU32, fence};
 
@@ -51,6 +52,12 @@ pub struct Client {
     /// Since when calls that don't wait have been refused in favour of clients that have waited for long, or 0.
     gives_way_since: AtomicI64,
     following: Vec<AtomicU32>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("channel", &self.channel).finish_non_exhaustive()
+    }
 }
 
 impl Client {

@@ -57,7 +57,7 @@ mod tests {
     }
 
     fn channel(slots: u32) -> (Server, Client) {
-        let options = Options::new().slots(slots).spin_ns(-1);
+        let options = Options::new().slots(slots).spin(std::time::Duration::ZERO);
         let server = options.anonymous().unwrap();
         let client = options.client_from_server(&server).unwrap();
         (server, client)
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn one_that_has_waited_for_long_gets_the_slot_before_the_one_that_frees_it() {
         let (server, holder) = channel(1);
-        let waiter = Options::new().spin_ns(-1).client_from_server(&server).unwrap();
+        let waiter = Options::new().spin(std::time::Duration::ZERO).client_from_server(&server).unwrap();
         let id = holder.send(b"").unwrap();
         thread::scope(|scope| {
             let waits = scope.spawn(|| waiter.send_wait(b"", LONG));
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn one_that_comes_later_sleeps_behind_and_gets_its_turn_too() {
         let (server, holder) = channel(1);
-        let open = || Options::new().spin_ns(-1).client_from_server(&server).unwrap();
+        let open = || Options::new().spin(std::time::Duration::ZERO).client_from_server(&server).unwrap();
         let (waiter, later) = (open(), open());
         let id = holder.send(b"").unwrap();
         thread::scope(|scope| {

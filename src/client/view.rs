@@ -23,6 +23,7 @@ use crate::wait::{Deadline, Wait};
 /// println!("{}", bytes.to_vec().len());
 /// # Ok::<(), shmrr::Error>(())
 /// ```
+#[derive(Debug)]
 #[must_use = "dropping a view collects the reply"]
 pub struct ReplyView<'c> {
     client: &'c Client,

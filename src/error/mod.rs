@@ -18,6 +18,7 @@ pub(crate) mod text;
 use crate::id::RequestId;
 use rustix::io::Errno;
 use std::fmt::Display;
+use std::io;
 pub use text::Text;
 
 /// The result of every fallible operation of this crate.
@@ -197,6 +198,15 @@ impl Error {
     #[cold]
     pub(crate) fn bad_argument(name: impl Display, found: impl Display, expected: impl Display) -> Self {
         Self::Invalid(Text::of(format_args!("{name}: found {found}, expected {expected}")))
+    }
+}
+
+impl From<Error> for io::Error {
+    /// An error of the kind that the standard library gives to this code. It keeps the [`Error`], and so its sentence:
+    /// [`io::Error::get_ref`] and [`io::Error::downcast`] find it, and [`Error::errno`] tells the code.
+    fn from(error: Error) -> Self {
+        let kind = Self::from_raw_os_error(error.errno()).kind();
+        Self::new(kind, error)
     }
 }
 

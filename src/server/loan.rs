@@ -10,6 +10,7 @@ use crate::protocol::slot;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 /// The buffer for a reply, to be written in place. Dropping it sends nothing: the request still waits for its reply.
+#[derive(Debug)]
 #[must_use = "a loan that is not committed sends nothing"]
 pub struct ReplyLoan<'s> {
     server: &'s Server,

@@ -26,6 +26,7 @@ use crate::memory;
 use crate::protocol::slot::{self, Replied};
 use crate::protocol::{Id, Memory, Participant};
 use crate::wait::{Deadline, NOW, Wait};
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 pub(crate) use take::Received;
@@ -57,6 +58,12 @@ pub struct Server {
     channel: Channel,
     /// For each slot the generation of the request whose reply is being written in place.
     loans: Vec<AtomicU64>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("channel", &self.channel).finish_non_exhaustive()
+    }
 }
 
 impl Server {

@@ -41,6 +41,7 @@ impl Failure {
 /// })?;
 /// # Ok::<(), shmrr::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Response<'r> {
     /// Each call of a handler has a lifetime of its own, so that no other response can be put in this one's place.
     buffer: Buffer<'r>,

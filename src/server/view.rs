@@ -21,6 +21,7 @@ use crate::wait::{Deadline, NOW, Wait};
 /// println!("{}", bytes.to_vec().len());
 /// # Ok::<(), shmrr::Error>(())
 /// ```
+#[derive(Debug)]
 #[must_use = "dropping a request lets go of it"]
 pub struct RequestView<'s> {
     server: &'s Server,

@@ -14,6 +14,7 @@ use super::habit::{GLANCE, Habit, Outcome};
 use super::interrupts::Interrupts;
 use super::signals::Held;
 use std::hint::spin_loop;
+use std::time::Duration;
 
 /// Polls of one word between two looks at the clock.
 const POLLS: u32 = 32;
@@ -51,9 +52,9 @@ pub(crate) struct Spinners {
 }
 
 impl Spinners {
-    /// `spin_ns`: as for [`Spinner::new`].
-    pub fn new(spin_ns: i64) -> Self {
-        let [request, slot, reply, any] = [(); 4].map(|()| Spinner::new(spin_ns));
+    /// `spin`: as for [`Spinner::new`].
+    pub fn new(spin: Option<Duration>) -> Self {
+        let [request, slot, reply, any] = [(); 4].map(|()| Spinner::new(spin));
         Self { request, slot, reply, any }
     }
 }
@@ -65,11 +66,11 @@ pub(crate) struct Spinner {
 }
 
 impl Spinner {
-    /// `spin_ns`: 0 is automatic, negative never spins, else the budget in nanoseconds.
-    pub fn new(spin_ns: i64) -> Self {
-        let mode = match spin_ns {
-            0 => Mode::Automatic,
-            _ => Mode::Fixed(u32::try_from(spin_ns.max(0)).unwrap_or(u32::MAX)),
+    /// `spin`: the budget, or None to find one.
+    pub fn new(spin: Option<Duration>) -> Self {
+        let mode = match spin {
+            None => Mode::Automatic,
+            Some(budget) => Mode::Fixed(u32::try_from(budget.as_nanos()).unwrap_or(u32::MAX)),
         };
         Self { mode, habit: Habit::new() }
     }
@@ -254,28 +255,28 @@ mod tests {
 
     #[test]
     fn a_spin_that_finds_nothing_gives_up() {
-        assert!(polls_until(&Spinner::new(0), u32::MAX) >= POLLS);
-        assert!(polls_until(&Spinner::new(1), u32::MAX) >= POLLS);
+        assert!(polls_until(&Spinner::new(None), u32::MAX) >= POLLS);
+        assert!(polls_until(&Spinner::new(Some(Duration::from_nanos(1))), u32::MAX) >= POLLS);
     }
 
     #[test]
     fn a_spin_that_finds_something_polls_no_more() {
         for most in [1, POLLS + 1, 10 * POLLS] {
-            assert_eq!(polls_until(&Spinner::new(1_000_000_000), most), most);
+            assert_eq!(polls_until(&Spinner::new(Some(Duration::from_secs(1))), most), most);
         }
     }
 
     #[test]
     fn nobody_polls_more_than_once_where_that_is_unwanted_or_in_vain() {
-        assert_eq!(polls_until(&Spinner::new(-1), u32::MAX), 1);
-        let spinner = Spinner::new(0);
+        assert_eq!(polls_until(&Spinner::new(Some(Duration::ZERO)), u32::MAX), 1);
+        let spinner = Spinner::new(None);
         let polled = (0..50).filter(|_| polls_until(&spinner, u32::MAX) > 1).count();
         assert!(polled < 10, "{polled} of 50");
     }
 
     #[test]
     fn what_is_there_at_once_does_not_speak_for_polling() {
-        let spinner = Spinner::new(0);
+        let spinner = Spinner::new(None);
         let mut polled = 0;
         for wait in 0..1_000 {
             // On one processor nearly every wait is over when it begins, since its partner ran before; the rest is in
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn an_interruption_ends_a_spin() {
         let interrupts = Interrupts::default();
-        let spinner = Spinner::new(i64::MAX);
+        let spinner = Spinner::new(Some(Duration::MAX));
         let mut polls = 0;
         let polled = spinner.until(&interrupts.begin(&Wait::FOREVER), &interrupts, 1, || {
             polls += 1;

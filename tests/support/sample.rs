@@ -32,7 +32,7 @@ impl Sample {
     pub fn of(options: &Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("channel");
-        let options = options.clone().participants(4).spin_ns(-1);
+        let options = options.clone().participants(4).spin(std::time::Duration::ZERO);
         let server = options.server(&path).unwrap();
         let client = options.client(&path).unwrap();
         let file = File::options().read(true).write(true).open(&path).unwrap();

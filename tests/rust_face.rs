@@ -1,0 +1,108 @@
+//! What a Rust program can do with the types of this crate: show them, tell them apart, pass them on.
+
+use shmrr::{
+    Buffer, Bytes, Channel, Client, Error, Failure, Kind, Message, MessageFlags, Options, ParticipantInfo,
+    Request, RequestId, Response, Role, Server, Stats, Timeout, Wait,
+};
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::io;
+use std::time::Duration;
+
+fn open(options: &Options) -> (Server, Client) {
+    let server = options.anonymous().unwrap();
+    let client = options.client_from_server(&server).unwrap();
+    (server, client)
+}
+
+#[test]
+fn every_type_can_be_shown_and_shared() {
+    fn shown<T: Debug>() {}
+    fn shared<T: Debug + Send + Sync>() {}
+    shared::<(Channel, Client, Server, Options, Stats, Request, RequestId, MessageFlags, Timeout)>();
+    shared::<(Error, Failure, Kind, ParticipantInfo, Role, Message<'_>, Bytes<'_>, Buffer<'_>)>();
+    shown::<(Response<'_>, Wait<'_>)>();
+}
+
+#[test]
+fn a_handle_shows_which_channel_it_is_of_and_who_it_is_there() {
+    let (server, client) = open(&Options::new().slots(3));
+    let shown = format!("{client:?}");
+    for part in ["Client", "slots: 3", "kind: Bytes", "participant: Some(2)"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(format!("{server:?}").contains("participant: Some(1)"));
+    client.send(b"").unwrap();
+    assert_eq!(format!("{client:?}"), shown, "it shows what does not change");
+}
+
+#[test]
+fn an_error_becomes_one_of_the_standard_librarys_and_can_be_had_back() {
+    for (error, kind) in [
+        (Error::WouldBlock, io::ErrorKind::WouldBlock),
+        (Error::TimedOut, io::ErrorKind::TimedOut),
+        (Error::Interrupted, io::ErrorKind::Interrupted),
+        (Error::NoServer, io::ErrorKind::ConnectionRefused),
+        (Error::NoMemory, io::ErrorKind::OutOfMemory),
+    ] {
+        let converted = io::Error::from(error.clone());
+        assert_eq!((converted.kind(), converted.to_string()), (kind, error.to_string()));
+        assert_eq!(converted.downcast::<Error>().unwrap(), error);
+    }
+    fn asks(client: &Client) -> io::Result<RequestId> {
+        Ok(client.send_msg(&Message { message_type: 1, ..Message::of(b"") }, Timeout::NOW)?)
+    }
+    let (_server, client) = open(&Options::new());
+    assert_eq!(asks(&client).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_channel_is_what_its_descriptor_is_of() {
+    let (server, client) = open(&Options::new());
+    let other = Options::new().client_from_fd(client.channel()).unwrap();
+    let id = other.send(b"by the descriptor").unwrap();
+    assert_eq!(server.recv_view(Timeout::NOW).unwrap().bytes().to_vec(), b"by the descriptor");
+    assert_eq!(other.get(id, &mut []), Err(Error::Dismissed));
+}
+
+#[test]
+fn an_id_is_its_number_wherever_it_is_passed() {
+    let (server, client) = open(&Options::new());
+    let ids: HashSet<RequestId> = (0..3).map(|_| client.send(b"").unwrap()).collect();
+    assert_eq!(ids.len(), 3);
+    for id in ids {
+        assert_ne!(id, RequestId::NONE);
+        assert_eq!(RequestId::from(u64::from(id)), id);
+        assert_eq!(format!("{id}"), id.to_u64().to_string());
+        let passed = RequestId::from_u64(server.recv(&mut []).unwrap().id.to_u64());
+        server.reply(passed, b"").unwrap();
+    }
+    assert_eq!(client.cancel(RequestId::NONE), Err(Error::Stale));
+    assert_eq!(server.reply(RequestId::from_u64(u64::MAX), b""), Err(Error::Stale));
+}
+
+#[test]
+fn flags_are_told_by_their_names() {
+    let both = MessageFlags::UTF8 | MessageFlags::END_ALIGNED;
+    assert_eq!(format!("{both:?} {:?}", MessageFlags::empty()), "{UTF8, END_ALIGNED} {}");
+    assert_eq!(format!("{:?}", MessageFlags::from_bits(0x18)), "{0x18}");
+    assert!(both.contains(MessageFlags::UTF8) && !MessageFlags::UTF8.contains(both));
+    assert_eq!(both & !MessageFlags::UTF8, MessageFlags::END_ALIGNED);
+
+    let (_server, client) = open(&Options::new());
+    let unknown = Message { flags: MessageFlags::ONE_WAY, ..Message::of(b"") };
+    assert!(matches!(client.send_msg(&unknown, Timeout::NOW), Err(Error::Invalid(_))), "a receiver's flag");
+}
+
+#[test]
+fn a_handle_polls_for_as_long_as_it_is_told_to() {
+    let sleeps = |spin: Option<Duration>| {
+        let (server, _client) = open(&Options::new().spin(spin));
+        let nothing = server.recv_wait(&mut [], Duration::from_millis(2));
+        assert_eq!(nothing.map(|request| request.id), Err(Error::TimedOut));
+        server.channel().stats().sleeps
+    };
+    assert_eq!(sleeps(Some(Duration::from_secs(2))), 0, "it polls until its deadline");
+    assert!(sleeps(Some(Duration::ZERO)) >= 1, "it sleeps at once");
+    assert!(sleeps(None) >= 1, "it does not poll for as long as that by itself");
+}
