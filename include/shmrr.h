@@ -278,6 +278,15 @@ extern "C" {
 /** Wait flag: when a signal handler has run the wait goes on, under its one deadline, instead of ending with -EINTR. */
 #define RR_WAIT_RESTART 0x2000000
 
+/** rr_client_arm: an outcome of a request that was sent, which is neither collected nor viewed. */
+#define RR_ARM_REPLY 0x100
+
+/** rr_client_arm: a free slot. */
+#define RR_ARM_SLOT 0x200
+
+/** What a client is to be woken for; both, by `|`. */
+typedef struct ArmFor ArmFor;
+
 /** The channel behind a handle. It belongs to that handle and is valid until the handle is freed. */
 typedef struct rr_channel rr_channel;
 
@@ -1192,6 +1201,93 @@ int64_t rr_channel_consume_requests(rr_channel *ch) RR_NONNULL(1);
 int64_t rr_channel_consume_replies(rr_channel *ch) RR_NONNULL(1);
 
 /**
+ * Waits until a request is there, and takes none. Another server may take it first.
+ * @return 0 if one is there, or
+ * -EAGAIN: the wait tries once, and there is none;
+ * -ETIMEDOUT: none came in time;
+ * -EINTR: a signal handler ran, or the handle was interrupted, and the wait does not go on after handlers;
+ * -ECANCELED: the wait's cancel word was set;
+ * -EPERM: the system does not let this process sleep;
+ * -EINVAL: srv is null, or wait is not one that a call accepts;
+ * -E2BIG: wait has fields set that this version of the library does not know;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_server_wait(rr_server *srv, const rr_wait *wait) RR_NONNULL(1);
+
+/**
+ * A descriptor that becomes readable when a request comes after rr_server_arm: for programs that wait for several things
+ * at once with poll(2), epoll(7) or the like. It works for every channel, by name too: clients need not know of it and
+ * pass nothing. The same descriptor at each call; it belongs to the handle: don't read, pass on or close it.
+ *
+ * A loop takes requests by rr_recv until there are none, arms, and waits for the descriptor only if rr_server_arm
+ * returned 0; it also calls rr_channel_tend when that is due. It may become readable though nothing is there, and it
+ * does when the handle is stopped, interrupted or woken. It stays readable until the next rr_server_arm that returns 0.
+ *
+ * The first call starts a thread for the handle: it sleeps on the channel for the program, takes nothing, and makes the
+ * descriptor readable. It has all signals blocked, the scheduling of the thread that made it, 64 KiB of stack, and the
+ * name shmrr-poll; rr_server_free ends it. In a forked child the descriptor is another one: ask for it again there.
+ * @return the descriptor, or
+ * -ENOMEM: no memory is left, or no more threads can be started;
+ * -EMFILE, -ENFILE: the process or the system has no descriptors left;
+ * -EPERM: the system does not let this process start a thread or make a descriptor;
+ * -EINVAL: srv is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -EBADF: another thread closes descriptors that it does not own;
+ * -EIO: the system failed otherwise;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int rr_server_poll_fd(rr_server *srv) RR_NONNULL(1);
+
+/**
+ * Has the descriptor of rr_server_poll_fd become readable when a request comes, unless one is there already. To be called
+ * each time before the program waits. Without it nothing is signalled, so that peers of a program that is awake pay
+ * nothing. Several threads may arm one handle and wait for its descriptor: all of them wake up.
+ * @return 0 if nothing is there and the descriptor is armed, 1 if a request is there already: take it, and arm
+ * again before waiting; or a code as rr_server_poll_fd.
+ */
+int rr_server_arm(rr_server *srv) RR_NONNULL(1);
+
+/**
+ * A descriptor that becomes readable when something comes after rr_client_arm, as rr_server_poll_fd is for servers.
+ * rr_client_free ends its threads: there is a second one from the first rr_client_arm for a slot on.
+ * @return as rr_server_poll_fd.
+ */
+int rr_client_poll_fd(rr_client *cli) RR_NONNULL(1);
+
+/**
+ * Has the descriptor of rr_client_poll_fd become readable when what is asked for comes, unless it is there already.
+ * what is RR_ARM_REPLY, RR_ARM_SLOT or both.
+ *
+ * RR_ARM_REPLY is for all requests of the handle that were sent and are to be collected, those that are sent while it is
+ * armed too, but not for calls that wait for their own reply. As long as one of them has an outcome that was neither
+ * collected nor viewed, it is there already: a handle that several threads share is best armed by one that collects for
+ * all. RR_ARM_SLOT is for who was refused with -ENOBUFS: send again when it is readable. Another may be faster; whoever
+ * waits for long is preferred.
+ * @return 0 if nothing is there and the descriptor is armed, 1 if something is there already; or a code as
+ * rr_server_poll_fd, and
+ * -EINVAL: what is 0 or has other bits set.
+ */
+int rr_client_arm(rr_client *cli, uint32_t what) RR_NONNULL(1);
+
+/**
+ * Does what must be done now and then by a program that does not wait in calls, if it is due: recovers from the dead,
+ * publishes what a process that was stopped did not, notices lost wake-ups, and says whether what was sent needs a
+ * server and none is there (RR_OPT_NEED_SERVER). A loop that calls this before it waits, and waits no longer than it
+ * says, needs no other timer. What it finds makes the descriptor readable, if the handle is armed.
+ *
+ * due_ns is told in how many nanoseconds to call it again, or -1: not before something is sent or armed. That is each
+ * second for a server, each 25 ms for a client with requests pending or armed for a slot, and never for other clients.
+ * It costs a look at the clock and at what is pending when nothing is due.
+ * @return how many participants were dead and were recovered from, or
+ * -ECONNREFUSED: the handle needs a server for what it sent, and none is there; due_ns is told, and it stays pending;
+ * -EINVAL: ch or due_ns is null;
+ * -EUSERS, -ENOTCONN: in a forked child only, see FORKING;
+ * -ESHUTDOWN: the handle was stopped.
+ */
+int64_t rr_channel_tend(rr_channel *ch, int64_t *due_ns) RR_NONNULL(1);
+
+/**
  * The version of the library, such as "0.1.0"; RR_VERSION is that of this header.
  * @return a static string.
  */
@@ -1215,6 +1311,8 @@ int rr_options_init(rr_options *opts, uint32_t size);
 
 /** Sets statistics to zeros, as RR_STATS_INIT does. size is sizeof(rr_stats). */
 int rr_stats_init(rr_stats *stats, uint32_t size);
+
+extern int pthread_setcancelstate(int state, int *old);
 
 /** Initialises an rr_options to all defaults. */
 #define RR_OPTIONS_INIT {sizeof(rr_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL}

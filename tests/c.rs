@@ -145,6 +145,7 @@ families! {
     passing,
     payloads,
     pipelining,
+    polling,
     posts,
     posts_outlive,
     redelivery,

@@ -19,6 +19,7 @@
 //! | [`channel`] | geometry, statistics, identity |
 //! | [`admin`] | who is attached; clearing, recovering |
 //! | [`notify`] | eventfds |
+//! | [`poll`] | waiting with epoll |
 //! | [`library`] | versions, errors, defaults |
 
 // Whether a pointer argument may be null, and what it must point to, stands in each function's text.
@@ -51,5 +52,7 @@ mod channel;
 mod admin;
 
 mod notify;
+
+mod poll;
 
 mod library;

@@ -4,6 +4,7 @@ use super::Channel;
 use super::membership::{Membership, Role};
 use super::notify::Notifier;
 use super::options::Options;
+use super::poll::Tending;
 use super::servers::Servers;
 use super::stats::Counter;
 use crate::error::{Error, Result, Text};
@@ -19,7 +20,8 @@ use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU32};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32};
 
 /// Times that a creator and somebody who removes the name may chase each other.
 const RACES_MAX: u32 = 100;
@@ -172,6 +174,9 @@ fn map(
         looks_for_slot_from: AtomicI64::new(0),
         notifier: Notifier::new(role, options.notify),
         servers: Servers::new(options.need_server),
+        tending: Tending::default(),
+        polls: AtomicPtr::new(ptr::null_mut()),
+        is_looped: AtomicBool::new(false),
         #[cfg(test)]
         asked: AtomicU32::new(0),
     };

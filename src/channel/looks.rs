@@ -53,6 +53,17 @@ pub(crate) struct Looks<'c> {
 }
 
 impl Looks<'_> {
+    /// Goes on where another left off that had seen so many.
+    pub(super) fn go_on_from(mut self, seen: u64) -> Self {
+        self.seen = seen;
+        self
+    }
+
+    /// How many it has seen.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// Whether it is this one's turn; the others leave it then. The number of the look.
     fn take_turn(&mut self) -> Option<u64> {
         let count = self.count.load(Relaxed) >> self.shift;

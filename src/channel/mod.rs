@@ -11,6 +11,7 @@
 //! | [`stats`] | counters and snapshots |
 //! | [`admin`] | clearing, recovering, who is attached |
 //! | [`notify`] | eventfds |
+//! | [`poll`] | a descriptor for epoll that needs nothing of the peers |
 //! | [`servers`] | whether a server is attached |
 //! | [`message`], [`flags`] | what goes through it, and how it is named |
 
@@ -22,6 +23,7 @@ pub(crate) mod membership;
 pub(crate) mod message;
 mod notify;
 pub(crate) mod options;
+pub(crate) mod poll;
 mod recover;
 mod servers;
 pub(crate) mod sleep;
@@ -40,12 +42,13 @@ use crate::wait::interrupts::Ended;
 use crate::wait::{Deadline, Interrupts, Spinners, Wait, futex};
 use membership::{Membership, Why};
 use notify::Notifier;
+use poll::{Poll, Tending};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use servers::Servers;
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32};
 
 /// The channel behind a handle: its identity, geometry and state.
 ///
@@ -64,6 +67,11 @@ pub struct Channel {
     looks_for_slot_from: AtomicI64,
     notifier: Notifier,
     servers: Servers,
+    tending: Tending,
+    /// The newest record for waiting with epoll, of this process or one that it was forked from; see [`poll`].
+    polls: AtomicPtr<Poll>,
+    /// Whether there was such a record, or a wait that took nothing: calls that send or take look for it then.
+    is_looped: AtomicBool,
     /// How often this handle asked the kernel whether somebody lives.
     #[cfg(test)]
     asked: AtomicU32,
@@ -222,6 +230,7 @@ impl Channel {
             }
             self.disturb_watchers(me);
         }
+        self.fire_all();
     }
 }
 
@@ -260,6 +269,7 @@ impl AsFd for Channel {
 impl Drop for Channel {
     /// Leaves: what this participant still holds is recovered as if it had died, only at once.
     fn drop(&mut self) {
+        self.end_poll();
         if let Some(me) = self.membership.number() {
             self.recover_slots(|owner| owner == me, &mut ring::patience(&self.mapping));
             self.membership.leave(&self.mapping, me);

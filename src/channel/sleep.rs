@@ -20,9 +20,10 @@
 use super::Channel;
 use super::stats::Counter;
 use crate::error::{Error, Result};
+use crate::layout::Mapping;
 use crate::layout::lines::Doorbell;
 use crate::protocol::state::ReplyWord;
-use crate::protocol::{Id, Memory, Participant, doorbell};
+use crate::protocol::{Id, Memory, Participant, allocate, doorbell};
 use crate::wait::{Deadline, deadline, futex};
 use rustix::io::Errno;
 use std::sync::atomic::Ordering::SeqCst;
@@ -32,9 +33,9 @@ const MILLISECOND: i64 = 1_000_000;
 /// All who sleep on a word.
 const EVERYBODY: u32 = u32::MAX >> 1;
 /// How long a waiting client sleeps before it looks after its server and its request again.
-const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
+pub(super) const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
 /// How long an idle server sleeps before it looks at the ring again.
-const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
+pub(super) const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
 /// How long a client waits for a slot before those who come later give way to it, and how long these do at most.
 pub(crate) const STARVES: i64 = 5 * MILLISECOND;
 /// How long a client that found no free slot polls on after it announced itself, so that the plain store by which
@@ -198,6 +199,12 @@ impl Channel {
             futex::Slept::Refused(errno) => Err(sleepless(errno)),
         }
     }
+}
+
+/// Whether a slot is free, for one who has just announced that it will sleep.
+pub(crate) fn finds_slot(mapping: &Mapping) -> bool {
+    let mut ready = || (allocate::in_flight(mapping) < mapping.slots()).then_some(());
+    look_until_shown(STORE_SHOWS, &mut ready).is_some()
 }
 
 /// Looks once, or for as long as a plain store may take to show.

@@ -117,7 +117,9 @@ impl Client {
         mapping.place_request(id.slot, length, flags.bits());
         self.label(me, id, length, message_type, flags);
         slot::queue(mapping, id, me);
-        self.publish(me, id, Purpose::Call, length)
+        self.publish(me, id, Purpose::Call, length)?;
+        self.sent_by_loop(id, Purpose::Call);
+        Ok(())
     }
 
     /// Gives a loan back unsent.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this | the calls that copy payloads |
 //! | [`loan`], [`view`] | writing a request and reading a reply in place |
+//! | [`poll`] | waiting with epoll |
 //! | `wait_any` | waiting for any of several replies |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
@@ -14,6 +15,7 @@
 mod integers;
 pub mod loan;
 mod outcome;
+pub mod poll;
 mod slots;
 mod steps;
 mod turns;
@@ -28,7 +30,7 @@ use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::memory;
 use crate::protocol::Memory;
-use crate::protocol::slot::{self, Withdrawn};
+use crate::protocol::slot::{self, Purpose, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::{Deadline, NOW, Wait};
 pub(crate) use outcome::Found;
@@ -52,6 +54,9 @@ pub struct Client {
     /// Since when calls that don't wait have been refused in favour of clients that have waited for long, or 0.
     gives_way_since: AtomicI64,
     following: Vec<AtomicU32>,
+    /// When this handle was last armed for a slot, and the first time of that wait.
+    armed_at: AtomicI64,
+    waits_since: AtomicI64,
 }
 
 impl fmt::Debug for Client {
@@ -73,6 +78,8 @@ impl Client {
             sends_freely,
             gives_way_since: AtomicI64::new(0),
             following,
+            armed_at: AtomicI64::new(i64::MIN / 2),
+            waits_since: AtomicI64::new(0),
         })
     }
 
@@ -212,6 +219,7 @@ impl Client {
     #[inline]
     fn send_of_kind(&self, kind: Kind, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<RequestId> {
         let (_, id) = self.begin(kind, message, deadline)?;
+        self.sent_by_loop(id, Purpose::Call);
         Ok(id.into())
     }
 

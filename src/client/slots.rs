@@ -1,6 +1,7 @@
 //! How a client comes by a slot, and what it does when it has freed one.
 
 use super::Client;
+use crate::channel::poll::What;
 use crate::channel::sleep::STARVES;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
@@ -48,6 +49,33 @@ impl Client {
         Ok((me, id))
     }
 
+    /// What a handle of a loop does after it sent something: see [`crate::channel::poll`]. A call that waits for its reply
+    /// does not: its thread is none of a loop.
+    #[inline]
+    pub(super) fn sent_by_loop(&self, id: Id, purpose: Purpose) {
+        if self.channel.is_looped() {
+            self.note_sent(id, purpose);
+        }
+    }
+
+    #[cold]
+    fn note_sent(&self, id: Id, purpose: Purpose) {
+        if purpose == Purpose::Call {
+            self.channel.note_sent(id.slot);
+        }
+        if self.channel.was_woken(What::Slots) {
+            self.hand_on();
+        }
+    }
+
+    /// Wakes the next client if a slot is left.
+    #[cold]
+    fn hand_on(&self) {
+        if allocate::in_flight(self.channel.mapping()) < self.channel.slots() {
+            self.channel.ring_doorbell(Doorbell::FreeSlot);
+        }
+    }
+
     #[cold]
     fn wait_for_slot(&self, me: Participant, purpose: Purpose, deadline: &Deadline<'_>) -> Result<Id> {
         let channel = &self.channel;
@@ -57,7 +85,8 @@ impl Client {
         let in_time = || deadline.is_now() || !deadline.has_passed(deadline::now());
         let care = Care { in_time: &in_time, gave_back: &gave_back };
         let allocate = || allocate::search(mapping, me, purpose, self.recent.load(Relaxed), &care);
-        let gives_way = self.gives_way(deadline);
+        // A program that waited for its descriptor has its turn when that was signalled.
+        let gives_way = !channel.is_woken(What::Slots) && self.gives_way(deadline);
         if !gives_way {
             if let Some(id) = allocate() {
                 return Ok(id);
@@ -126,8 +155,8 @@ impl Client {
             // Its turn came, so that of all who slept before it has come.
             doorbell::relieve(doorbell);
         }
-        if (was_woken || gives_way) && allocate::in_flight(channel.mapping()) < channel.slots() {
-            channel.ring_doorbell(Doorbell::FreeSlot);
+        if was_woken || gives_way {
+            self.hand_on();
         }
         id
     }

@@ -37,7 +37,9 @@ impl Client {
         message: &Message<'_>,
         deadline: &Deadline<'_>,
     ) -> Result<()> {
-        self.begin_for(Purpose::Post, kind, message, deadline).map(|_| ())
+        let (_, id) = self.begin_for(Purpose::Post, kind, message, deadline)?;
+        self.sent_by_loop(id, Purpose::Post);
+        Ok(())
     }
 
     #[inline(always)]

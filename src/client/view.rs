@@ -93,6 +93,7 @@ impl Client {
             Ok(found) if found.is_error() => Err(read_error(&found)),
             result => result,
         };
+        self.channel.note_seen(id.slot);
         if result.is_err() {
             self.collect(id, progress)?;
         }

@@ -31,6 +31,14 @@ impl Mapping {
         Self { base, geometry }
     }
 
+    /// The same mapping once more.
+    ///
+    /// # Safety
+    /// The region must stay mapped for as long as either is used.
+    pub unsafe fn again(&self) -> Self {
+        Self { base: self.base, geometry: self.geometry }
+    }
+
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
     }

@@ -23,8 +23,10 @@
 //! | [`allocate`] | which slot a new request takes; spare slots |
 //! | [`ring`] | the order of requests |
 //! | [`doorbell`] | who sleeps and must be woken |
+//! | [`arming`] | a program that waits with epoll, and the thread that sleeps for it |
 
 pub(crate) mod allocate;
+pub(crate) mod arming;
 pub(crate) mod doorbell;
 pub(crate) mod ring;
 pub(crate) mod slot;

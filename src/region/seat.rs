@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize}
 pub(crate) struct Seat {
     /// The participant's number; 0: not joined in this process.
     pub number: AtomicU64,
+    /// What the helpers of a handle that is waited for with epoll were woken for; see `channel::poll`.
+    pub woken: AtomicU32,
     /// Threads that are joining.
     pub joining: AtomicU32,
     /// The page by which the participant's lock is held, or 0.
@@ -25,6 +27,8 @@ pub(crate) struct Seat {
     pub mark: AtomicI64,
     /// The eventfd whose signals this handle takes, or null.
     pub event: AtomicPtr<Place>,
+    /// The record of a handle that is waited for with epoll, or null.
+    pub poll: AtomicPtr<u8>,
 }
 
 /// A handle's seat. Dropping it closes all descriptors of the handle.
@@ -74,6 +78,8 @@ pub(super) unsafe fn empty(id: usize) {
     // SAFETY: the caller's.
     let seat = unsafe { &*(id as *const Seat) };
     seat.number.store(0, Relaxed);
+    seat.woken.store(0, Relaxed);
+    seat.poll.store(ptr::null_mut(), Relaxed);
     seat.joining.store(0, Relaxed);
     seat.lock_page.store(0, Relaxed);
     seat.lock.store(ptr::null_mut(), Relaxed);

@@ -7,12 +7,14 @@
 //! | `integers` | the calls for channels of integers |
 //! | [`serve`] | a loop around a handler |
 //! | `take` | how a request is taken |
+//! | `wait` | waiting without taking, in a call or with epoll |
 
 mod integers;
 pub mod loan;
 pub mod serve;
 mod take;
 pub mod view;
+mod wait;
 
 use crate::channel::Channel;
 use crate::channel::flags::MessageFlags;

@@ -2,6 +2,7 @@
 
 use super::{Request, Server};
 use crate::channel::flags::MessageFlags;
+use crate::channel::poll::What;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
 use crate::id::RequestId;
@@ -81,8 +82,8 @@ impl Server {
             }
             break Ok(Received::Taken(request));
         };
-        if was_woken {
-            self.hand_on();
+        if was_woken || self.channel.is_looped() {
+            self.hand_on(was_woken);
         }
         received
     }
@@ -90,7 +91,10 @@ impl Server {
     /// Wakes the next server if a request is left. The ring that woke this one was everybody's: it took the
     /// announcement of all who sleep, and whoever published since then woke nobody.
     #[cold]
-    fn hand_on(&self) {
+    fn hand_on(&self, was_woken: bool) {
+        if !was_woken && !self.channel.was_woken(What::Requests) {
+            return;
+        }
         if ring::find(self.channel.mapping(), &self.channel.known).is_some() {
             self.channel.ring_doorbell(Doorbell::Request);
         }
@@ -134,6 +138,13 @@ impl Server {
         if deadline.is_now() {
             return find().map(|found| (found, false)).ok_or(Error::WouldBlock);
         }
+        self.sleep_for_request(deadline)
+    }
+
+    #[cold]
+    pub(super) fn sleep_for_request(&self, deadline: &Deadline<'_>) -> Result<(Found, bool)> {
+        let channel = &self.channel;
+        let find = || ring::find(channel.mapping(), &channel.known);
         let mut looks = channel.looks_around();
         let look_after = || channel.look_around(&mut looks);
         channel.sleep_on(Doorbell::Request, deadline, |_| find(), look_after).inspect_err(|error| {

@@ -77,6 +77,14 @@ impl EventFd {
         let _ = retry::begin_again(|| rustix::io::write(fd, &1_u64.to_ne_bytes()));
     }
 
+    /// Takes all signals of one that is no semaphore.
+    pub fn take(self) {
+        if let Some(fd) = self.fd() {
+            let mut count = [0; 8];
+            let _ = retry::begin_again(|| rustix::io::read(fd, &mut count).map(|_| ()));
+        }
+    }
+
     /// Takes all signals; returns how many there were.
     pub fn drain(self) -> u64 {
         let Some(fd) = self.fd() else { return 0 };

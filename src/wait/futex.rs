@@ -5,8 +5,9 @@
 
 use super::deadline::{now, timespec};
 use rustix::io::Errno;
-use rustix::thread::futex::{Flags, wait_bitset, wake};
+use rustix::thread::futex::{Flags, wait_bitset, wake, wake_bitset};
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
+use rustix::time::Timespec;
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -30,15 +31,42 @@ pub(crate) enum Slept {
     Refused(Errno),
 }
 
+/// By what a sleeper can be woken beside others: wake-ups in general reach all.
+#[derive(Clone, Copy)]
+pub(crate) struct Bits(NonZeroU32);
+
+impl Bits {
+    const ORDINARY: Self = Self(NonZeroU32::MIN);
+
+    /// One of 31 that ordinary sleepers don't have.
+    pub fn of_helper(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(1).saturating_pow(1 + number % 31))
+    }
+}
+
 /// Sleeps while the low half of `word` is `expected`, until `until` on the monotonic clock.
 pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64) -> Slept {
-    let any = NonZeroU32::MAX;
-    match wait_bitset(low_half(word), Flags::empty(), expected, Some(&timespec(until)), any) {
+    match ask(word, expected, Some(&timespec(until)), Bits::ORDINARY) {
+        Slept::Refused(_) => sleep_by_clock(word, expected, until),
+        slept => slept,
+    }
+}
+
+/// Sleeps while the low half of `word` is `expected`, so that [`wake_only`] can wake this one. Where the system refuses
+/// that, it sleeps for a millisecond.
+pub(crate) fn sleep_as(word: &AtomicU64, expected: u32, bits: Bits) {
+    if let Slept::Refused(_) = ask(word, expected, None, bits) {
+        let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(now() + SLICE_MAX));
+    }
+}
+
+fn ask(word: &AtomicU64, expected: u32, until: Option<&Timespec>, bits: Bits) -> Slept {
+    match wait_bitset(low_half(word), Flags::empty(), expected, until, bits.0) {
         Err(Errno::TIMEDOUT) => Slept::Until,
         Err(Errno::INTR) => Slept::Interrupted,
         Ok(()) => Slept::Woken,
         Err(Errno::AGAIN) => Slept::Changed,
-        Err(_) => sleep_by_clock(word, expected, until),
+        Err(refused) => Slept::Refused(refused),
     }
 }
 
@@ -66,6 +94,11 @@ fn sleep_by_clock(word: &AtomicU64, expected: u32, until: i64) -> Slept {
 #[cold]
 pub(crate) fn wake_up(word: &AtomicU64, count: u32) -> bool {
     wake(low_half(word), Flags::empty(), count) != Ok(0)
+}
+
+/// Wakes those who sleep by these bits.
+pub(crate) fn wake_only(word: &AtomicU64, bits: Bits) {
+    let _ = wake_bitset(low_half(word), Flags::empty(), u32::MAX >> 1, bits.0);
 }
 
 fn low_half(word: &AtomicU64) -> &AtomicU32 {

@@ -10,6 +10,7 @@
 //! | [`interrupts`] | what ends the waits of a handle from within its process |
 //! | [`futex`] | sleeping on the low half of a word and waking those who do |
 //! | [`eventfd`] | signals for those who wait with epoll |
+//! | [`thread`] | a thread that sleeps for one who waits with epoll |
 
 pub(crate) mod deadline;
 pub(crate) mod eventfd;
@@ -19,6 +20,7 @@ pub(crate) mod interrupts;
 mod signals;
 pub(crate) mod spin;
 mod terms;
+pub(crate) mod thread;
 
 pub(crate) use deadline::{Deadline, NOW};
 pub(crate) use interrupts::Interrupts;

@@ -1,0 +1,80 @@
+//! Waiting for replies and for slots with epoll and its like.
+
+use super::Client;
+use crate::channel::poll::{Armed, What};
+use crate::channel::sleep::{STARVES, finds_slot};
+use crate::error::Result;
+use crate::wait::deadline;
+use rustix::fd::BorrowedFd;
+use std::ops::BitOr;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Arms that follow each other within that time belong to one wait for a slot.
+const ONE_WAIT: i64 = 4 * STARVES;
+
+/// What a client is to be woken for; both, by `|`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArmFor(u32);
+
+impl ArmFor {
+    /// The outcome of a request that was sent and is still to be collected.
+    pub const REPLY: Self = Self(0x100);
+    /// A free slot.
+    pub const SLOT: Self = Self(0x200);
+
+    fn has(self, one: Self) -> bool {
+        self.0 & one.0 != 0
+    }
+}
+
+impl BitOr for ArmFor {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Client {
+    /// A descriptor that becomes readable when something comes after [`Client::arm`]: for programs that wait for several
+    /// things at once, with poll(2), epoll(7) or the like. Servers need not know of it. It may become readable though
+    /// nothing is there, and when the handle is stopped or interrupted.
+    ///
+    /// The first call makes it, and starts a thread that sleeps for the program; the first arming for a slot starts
+    /// another. They end with the handle. In a forked child it is another descriptor, with threads of its own.
+    ///
+    /// # Errors
+    /// [`crate::Error::System`] if no thread can be started (ENOMEM, EPERM) or no descriptor made; [`crate::Error::NoMemory`];
+    /// [`crate::Error::Stopped`].
+    pub fn poll_fd(&self) -> Result<BorrowedFd<'_>> {
+        self.channel.poll_fd()
+    }
+
+    /// Has the descriptor become readable when what is asked for comes, unless it is there already: an outcome of any
+    /// request of this handle that is neither collected nor viewed, or a free slot. To be called each time before the
+    /// program waits for the descriptor. What is sent while it is armed is watched as well. Requests of calls that wait
+    /// for their own replies ([`Client::req`]) don't count.
+    ///
+    /// # Errors
+    /// As [`Client::poll_fd`].
+    pub fn arm(&self, what: ArmFor) -> Result<Armed> {
+        let mut armed = Armed::Waiting;
+        if what.has(ArmFor::REPLY) && self.channel.arm_for_replies()? == Armed::Ready {
+            armed = Armed::Ready;
+        }
+        if what.has(ArmFor::SLOT) && self.arm_for_slot()? == Armed::Ready {
+            armed = Armed::Ready;
+        }
+        Ok(armed)
+    }
+
+    fn arm_for_slot(&self) -> Result<Armed> {
+        let channel = &self.channel;
+        let now = deadline::now();
+        if now - self.armed_at.swap(now, Relaxed) > ONE_WAIT {
+            self.waits_since.store(now, Relaxed);
+        }
+        let is_starving = now - self.waits_since.load(Relaxed) > STARVES;
+        channel.arm(What::Slots, is_starving, || finds_slot(channel.mapping()))
+    }
+}
