@@ -107,3 +107,106 @@ impl Client {
         Ok(Found { bytes, length, flags, line })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, Kind, Message, MessageFlags, Options, RequestId, Server, Timeout};
+    use std::thread;
+
+    fn open(kind: Kind) -> (Server, Client) {
+        let options = Options::new().kind(kind).slots(2);
+        let server = options.anonymous().unwrap();
+        let client = options.client_from_server(&server).unwrap();
+        (server, client)
+    }
+
+    fn asks(data: &[u8]) -> Message<'_> {
+        Message { data, message_type: 1000, flags: MessageFlags::UTF8 }
+    }
+
+    /// Takes a request that [`asks`], and replies with a type and flags.
+    fn serve(server: &Server, data: &[u8]) -> RequestId {
+        let mut buffer = [0; 64];
+        let request = server.recv_msg(&mut buffer, Timeout::FOREVER).unwrap();
+        assert_eq!((request.message_type, request.flags), (1000, MessageFlags::UTF8));
+        let answer = Message { data, message_type: 2000, flags: MessageFlags::END_ALIGNED };
+        server.reply_msg(request.id, &answer).unwrap();
+        request.id
+    }
+
+    fn answered(length: usize) -> Reply {
+        Reply { length, message_type: 2000, flags: MessageFlags::END_ALIGNED }
+    }
+
+    #[test]
+    fn the_general_forms_are_for_both_kinds_of_channel() {
+        for kind in [Kind::Bytes, Kind::Int] {
+            let (server, client) = open(kind);
+            let mut buffer = [0; 8];
+            let id = client.send_msg(&asks(b"8 bytes."), Timeout::NOW).unwrap();
+            assert_eq!(client.get_msg(id, &mut buffer, Timeout::NOW), Err(Error::WouldBlock));
+            assert_eq!(serve(&server, b"8 again."), id);
+            assert_eq!(client.get_msg(id, &mut buffer, Timeout::NOW), Ok(answered(8)));
+            assert_eq!(&buffer, b"8 again.");
+            client.post_msg(&asks(b"one way."), Timeout::NOW).unwrap();
+            let posted = server.recv_msg(&mut buffer, Timeout::NOW).unwrap();
+            assert_eq!(posted.flags, MessageFlags::UTF8 | MessageFlags::ONE_WAY);
+            server.release(posted.id).unwrap();
+            assert_eq!((client.pending(), server.channel().queued()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_reply_that_does_not_fit_stays_for_the_id_that_the_error_has() {
+        let (server, client) = open(Kind::Bytes);
+        thread::scope(|threads| {
+            threads.spawn(|| serve(&server, b"a longer reply"));
+            let mut buffer = [0; 14];
+            let refused = client.req_msg(&asks(b"?"), &mut buffer[..13], Timeout::FOREVER);
+            let Err(Error::Overflow { length: 14, capacity: 13, id }) = refused else {
+                panic!("{refused:?}");
+            };
+            assert_eq!(client.pending(), 1);
+            let again = client.get_msg(id, &mut buffer[..13], Timeout::NOW);
+            assert_eq!(again, Err(Error::Overflow { length: 14, capacity: 13, id }));
+            assert_eq!(client.get_msg(id, &mut buffer, Timeout::NOW), Ok(answered(14)));
+            assert_eq!(&buffer, b"a longer reply");
+        });
+        thread::scope(|threads| {
+            threads.spawn(|| serve(&server, b"a longer reply"));
+            let id = client.send_msg(&asks(b"?"), Timeout::FOREVER).unwrap();
+            let refused = client.get_wait(id, &mut [0; 13], Timeout::FOREVER);
+            assert_eq!(refused, Err(Error::Overflow { length: 14, capacity: 13, id }));
+            assert_eq!(client.get(id, &mut [0; 14]), Ok(14));
+        });
+    }
+
+    #[test]
+    fn numbers_wait_for_a_slot_and_are_posted() {
+        let (server, client) = open(Kind::Int);
+        let id = client.send_wait_i64(1, Timeout::FOREVER).unwrap();
+        client.post_i64(2, Timeout::NOW).unwrap();
+        assert_eq!(client.send_wait_i64(3, Timeout::NOW), Err(Error::NoSlots));
+        assert_eq!(client.post_i64(3, Timeout::from_nanos(1000)), Err(Error::TimedOut));
+        let (asked, number) = server.recv_i64().unwrap();
+        assert_eq!((asked.id, number), (id, 1));
+        let (posted, number) = server.recv_i64().unwrap();
+        assert_eq!((posted.flags, number), (MessageFlags::ONE_WAY, 2));
+        server.release(posted.id).unwrap();
+        server.reply_i64(id, 4).unwrap();
+        assert_eq!(client.get_i64(id), Ok(4));
+        let short = client.send_msg(&asks(b"7 bytes"), Timeout::NOW);
+        assert!(matches!(short, Err(Error::Invalid(_))), "{short:?}");
+    }
+
+    #[test]
+    fn what_a_client_waits_for_is_not_released() {
+        let (server, client) = open(Kind::Bytes);
+        let id = client.send(b"").unwrap();
+        server.recv(&mut []).unwrap();
+        assert!(matches!(server.release(id), Err(Error::Invalid(_))));
+        server.dismiss(id).unwrap();
+        assert_eq!(client.get(id, &mut []), Err(Error::Dismissed));
+    }
+}
