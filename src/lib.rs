@@ -43,8 +43,8 @@
 //!
 //! # Features
 //!
-//! `capi`, which is on by default: the C interface, `rr_*`. A Rust program that wants no C symbols in its library leaves it
-//! out by `default-features = false`.
+//! `capi`, which is on by default: the C interface, `rr_*`. A Rust program that wants no C symbols in its library
+//! leaves it out by `default-features = false`.
 
 // What only the C interface calls stays in all builds.
 #![cfg_attr(not(feature = "capi"), allow(dead_code))]

@@ -7,6 +7,7 @@ use shmrr::{
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn open(options: &Options) -> (Server, Client) {
@@ -105,4 +106,57 @@ fn a_handle_polls_for_as_long_as_it_is_told_to() {
     assert_eq!(sleeps(Some(Duration::from_secs(2))), 0, "it polls until its deadline");
     assert!(sleeps(Some(Duration::ZERO)) >= 1, "it sleeps at once");
     assert!(sleeps(None) >= 1, "it does not poll for as long as that by itself");
+}
+
+/// A binding keeps them beside a counted handle, as its language's objects refer to it.
+#[test]
+fn views_and_loans_can_keep_their_handle() {
+    let (server, client) = open(&Options::new());
+    let (server, client) = (Arc::new(server), Arc::new(client));
+    let mut loan = client.loan_owned(Timeout::NOW).unwrap();
+    loan.buffer().write_at(0, b"asked").unwrap();
+    let ids = [loan.commit(5).unwrap(), client.send(b"again").unwrap(), client.send(b"last").unwrap()];
+
+    let request = server.recv_view_owned(Timeout::NOW).unwrap();
+    let mut others = Vec::new();
+    assert_eq!(server.recv_batch_owned(&mut others, 9, Timeout::NOW), Ok(2));
+    let mut reply = server.reply_loan_owned(request.request().id).unwrap();
+    let kept = others.pop().unwrap().keep().id;
+    server.reply(kept, b"kept").unwrap();
+    drop(server);
+    let stay = std::thread::spawn(move || {
+        assert_eq!(request.bytes().to_vec(), b"asked");
+        reply.buffer().write_at(0, b"told").unwrap();
+        reply.commit(4).unwrap();
+        let _ = request.keep();
+    });
+    stay.join().unwrap();
+    let replies = ids.map(|id| client.view_owned(id, Timeout::NOW));
+    let handle = Arc::downgrade(&client);
+    drop(client);
+    let [told, waits, last] = replies;
+    assert_eq!(told.as_ref().unwrap().bytes().to_vec(), b"told");
+    assert_eq!(waits.unwrap_err(), Error::WouldBlock, "its view is kept still");
+    assert_eq!(last.unwrap().bytes().to_vec(), b"kept");
+    let client = handle.upgrade().expect("a view keeps it");
+    drop(others);
+    assert_eq!(client.get(ids[1], &mut []), Err(Error::Dismissed), "by a view that was dropped");
+    drop(client);
+    assert!(handle.upgrade().is_some());
+    drop(told);
+    assert!(handle.upgrade().is_none(), "nothing else keeps it");
+}
+
+#[test]
+fn a_loan_and_a_view_that_were_ended_let_their_handle_go() {
+    let (server, client) = open(&Options::new());
+    let (server, client) = (Arc::new(server), Arc::new(client));
+    client.loan_owned(Timeout::NOW).unwrap().commit(0).unwrap();
+    client.loan_owned(Timeout::NOW).unwrap().abort();
+    let id = server.recv_view_owned(Timeout::NOW).unwrap().keep().id;
+    server.reply_loan_owned(id).unwrap().commit(0).unwrap();
+    client.view_owned(id, Timeout::NOW).unwrap().release();
+    assert_eq!((Arc::strong_count(&server), Arc::strong_count(&client)), (1, 1));
+    assert_eq!(client.pending(), 0);
+    assert_eq!(client.channel().stats().in_flight, 0);
 }

@@ -13,11 +13,13 @@
 //! | [`notify`] | eventfds |
 //! | [`poll`] | a descriptor for epoll that needs nothing of the peers |
 //! | [`servers`] | whether a server is attached |
+//! | [`held`] | the handle of a view or a loan |
 //! | [`message`], [`flags`] | what goes through it, and how it is named |
 
 pub(crate) mod admin;
 pub(crate) mod attach;
 pub(crate) mod flags;
+pub(crate) mod held;
 mod looks;
 pub(crate) mod membership;
 pub(crate) mod message;

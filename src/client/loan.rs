@@ -2,6 +2,7 @@
 
 use super::Client;
 use crate::channel::flags::MessageFlags;
+use crate::channel::held::Held;
 use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::{Error, Result};
 use crate::id::RequestId;
@@ -9,6 +10,7 @@ use crate::layout::geometry::Kind;
 use crate::protocol::Id;
 use crate::protocol::slot::{self, Purpose, Stale};
 use crate::wait::{Deadline, Wait};
+use std::sync::Arc;
 
 /// A slot that a client has taken, with its buffer for a request to be written in place. Dropping it gives the slot back.
 ///
@@ -37,9 +39,10 @@ use crate::wait::{Deadline, Wait};
 #[derive(Debug)]
 #[must_use = "dropping a loan gives its slot back"]
 pub struct RequestLoan<'c> {
-    client: &'c Client,
+    client: Held<'c, Client>,
     id: RequestId,
     buffer: Buffer<'c>,
+    is_sent: bool,
 }
 
 impl RequestLoan<'_> {
@@ -57,16 +60,15 @@ impl RequestLoan<'_> {
         self.commit_msg(length, 0, MessageFlags::empty())
     }
 
-    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`MessageFlags::END_ALIGNED`] it is
-    /// the last bytes of the buffer that are sent.
+    /// As [`RequestLoan::commit`], with a type and flags as in [`crate::Message`]. With [`MessageFlags::END_ALIGNED`]
+    /// it is the last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// Those of [`RequestLoan::commit`]; [`Error::Invalid`] for a type or flags that no sender may give.
-    pub fn commit_msg(self, length: usize, message_type: u32, flags: MessageFlags) -> Result<RequestId> {
+    pub fn commit_msg(mut self, length: usize, message_type: u32, flags: MessageFlags) -> Result<RequestId> {
         self.client.commit_loan(self.id, length, message_type, flags)?;
-        let id = self.id;
-        std::mem::forget(self);
-        Ok(id)
+        self.is_sent = true;
+        Ok(self.id)
     }
 
     /// Gives the slot back; nothing is sent.
@@ -75,7 +77,9 @@ impl RequestLoan<'_> {
 
 impl Drop for RequestLoan<'_> {
     fn drop(&mut self) {
-        let _ = self.client.give_loan_back(self.id);
+        if !self.is_sent {
+            let _ = self.client.give_loan_back(self.id);
+        }
     }
 }
 
@@ -86,7 +90,19 @@ impl Client {
     /// As [`Client::send_wait`], except for the length.
     pub fn loan<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<RequestLoan<'_>> {
         let (id, buffer) = self.take_loan(&self.channel.deadline(&wait.into())?)?;
-        Ok(RequestLoan { client: self, id, buffer })
+        Ok(RequestLoan { client: Held::Borrowed(self), id, buffer, is_sent: false })
+    }
+
+    /// As [`Client::loan`], with a loan that keeps the handle: it can be stored, passed on, and outlive all else that
+    /// refers to the handle.
+    ///
+    /// # Errors
+    /// As [`Client::loan`].
+    pub fn loan_owned<'w>(self: &Arc<Self>, wait: impl Into<Wait<'w>>) -> Result<RequestLoan<'static>> {
+        let (id, mut buffer) = self.take_loan(&self.channel.deadline(&wait.into())?)?;
+        // SAFETY: as in `take_loan`; the loan keeps the handle.
+        let buffer = unsafe { Buffer::new(buffer.as_mut_ptr(), buffer.capacity()) };
+        Ok(RequestLoan { client: Held::Kept(Arc::clone(self)), id, buffer, is_sent: false })
     }
 
     pub(crate) fn take_loan(&self, deadline: &Deadline<'_>) -> Result<(RequestId, Buffer<'_>)> {

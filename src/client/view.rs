@@ -3,12 +3,14 @@
 use super::outcome::Found;
 use super::{Client, Reply};
 use crate::channel::flags::MessageFlags;
+use crate::channel::held::Held;
 use crate::channel::message::Bytes;
 use crate::error::{Error, Result};
 use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::protocol::slot::{self, Progress, Stale};
 use crate::wait::{Deadline, Wait};
+use std::sync::Arc;
 
 /// A reply, in place. Dropping it collects the reply: its slot is free then. Its bytes can't be kept longer than it:
 ///
@@ -23,10 +25,12 @@ use crate::wait::{Deadline, Wait};
 /// println!("{}", bytes.to_vec().len());
 /// # Ok::<(), shmrr::Error>(())
 /// ```
+///
+/// One that [`Client::view_owned`] yields keeps its handle, and is a `ReplyView<'static>`.
 #[derive(Debug)]
 #[must_use = "dropping a view collects the reply"]
 pub struct ReplyView<'c> {
-    client: &'c Client,
+    client: Held<'c, Client>,
     id: RequestId,
     bytes: Bytes<'c>,
     message_type: u32,
@@ -73,7 +77,24 @@ impl Client {
         // outlive the handle.
         let bytes = unsafe { Bytes::new(found.bytes, found.length) };
         let Reply { message_type, flags, .. } = found.reply();
-        Ok(ReplyView { client: self, id, bytes, message_type, flags })
+        Ok(ReplyView { client: Held::Borrowed(self), id, bytes, message_type, flags })
+    }
+
+    /// As [`Client::view`], with a view that keeps the handle: it can be stored, passed on, and outlive all else that
+    /// refers to the handle.
+    ///
+    /// # Errors
+    /// As [`Client::view`].
+    pub fn view_owned<'w>(
+        self: &Arc<Self>,
+        id: RequestId,
+        wait: impl Into<Wait<'w>>,
+    ) -> Result<ReplyView<'static>> {
+        let found = self.look_at(id, &self.channel.deadline(&wait.into())?, |found| found.error())?;
+        // SAFETY: as in `view`; the view keeps the handle.
+        let bytes = unsafe { Bytes::new(found.bytes, found.length) };
+        let Reply { message_type, flags, .. } = found.reply();
+        Ok(ReplyView { client: Held::Kept(Arc::clone(self)), id, bytes, message_type, flags })
     }
 
     /// The reply, which stays where it lies until it is released. Any other outcome is collected at once; an error

@@ -66,8 +66,8 @@ pub enum Error {
         length: usize,
         /// Length of the buffer, in bytes.
         capacity: usize,
-        /// The id by which the reply is to be collected; [`RequestId::NONE`] if it was dropped, or if the payload is a request, which
-        /// stays queued.
+        /// The id by which the reply is to be collected; [`RequestId::NONE`] if it was dropped, or if the payload is a
+        /// request, which stays queued.
         id: RequestId,
     },
     /// No slot of the channel is free, or those that are go to clients that have waited for long (`ENOBUFS`).

@@ -2,18 +2,20 @@
 
 use super::Server;
 use crate::channel::flags::MessageFlags;
+use crate::channel::held::Held;
 use crate::channel::message::{Buffer, check_label, check_length};
 use crate::error::{Error, Result};
 use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::protocol::slot;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 /// The buffer for a reply, to be written in place. Dropping it sends nothing: the request still waits for its reply.
 #[derive(Debug)]
 #[must_use = "a loan that is not committed sends nothing"]
 pub struct ReplyLoan<'s> {
-    server: &'s Server,
+    server: Held<'s, Server>,
     id: RequestId,
     buffer: Buffer<'s>,
 }
@@ -32,8 +34,8 @@ impl ReplyLoan<'_> {
         self.commit_msg(length, 0, MessageFlags::empty())
     }
 
-    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`MessageFlags::END_ALIGNED`] it is the
-    /// last bytes of the buffer that are sent.
+    /// As [`ReplyLoan::commit`], with a type and flags as in [`crate::Message`]. With [`MessageFlags::END_ALIGNED`] it
+    /// is the last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// As [`Server::reply_msg`].
@@ -50,7 +52,19 @@ impl Server {
     /// integers; [`Error::Stopped`].
     pub fn reply_loan(&self, id: RequestId) -> Result<ReplyLoan<'_>> {
         let buffer = self.lend_reply(id)?;
-        Ok(ReplyLoan { server: self, id, buffer })
+        Ok(ReplyLoan { server: Held::Borrowed(self), id, buffer })
+    }
+
+    /// As [`Server::reply_loan`], with a loan that keeps the handle: it can be stored, passed on, and outlive all else
+    /// that refers to the handle.
+    ///
+    /// # Errors
+    /// As [`Server::reply_loan`].
+    pub fn reply_loan_owned(self: &Arc<Self>, id: RequestId) -> Result<ReplyLoan<'static>> {
+        let mut buffer = self.lend_reply(id)?;
+        // SAFETY: as in `lend_reply_of_taken`; the loan keeps the handle.
+        let buffer = unsafe { Buffer::new(buffer.as_mut_ptr(), buffer.capacity()) };
+        Ok(ReplyLoan { server: Held::Kept(Arc::clone(self)), id, buffer })
     }
 
     pub(crate) fn lend_reply(&self, number: RequestId) -> Result<Buffer<'_>> {

@@ -43,8 +43,8 @@ pub struct Request {
     pub length: usize,
     /// The message's type, a number of the application's; 0 if the client gave none.
     pub message_type: u32,
-    /// The client's flags: [`MessageFlags::UTF8`], [`MessageFlags::END_ALIGNED`]; and [`MessageFlags::ONE_WAY`] for a message that nobody
-    /// waits for a reply to.
+    /// The client's flags: [`MessageFlags::UTF8`], [`MessageFlags::END_ALIGNED`]; and [`MessageFlags::ONE_WAY`] for a
+    /// message that nobody waits for a reply to.
     pub flags: MessageFlags,
     /// The participant number of the client.
     pub client: u32,

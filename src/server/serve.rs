@@ -101,9 +101,9 @@ impl Response<'_> {
 
 impl Server {
     /// Takes requests one after the other, calls the handler with each, and sends the reply that it wrote, until the
-    /// handler says [`Response::stop`] or the time is over and no request is there. What the handler fails with goes to the request's client, and the loop goes on.
-    /// A handler that has been called gets its reply sent even if the handle is stopped meanwhile. Several threads may
-    /// serve at once, each with a handler of its own.
+    /// handler says [`Response::stop`] or the time is over and no request is there. What the handler fails with goes to
+    /// the request's client, and the loop goes on. A handler that has been called gets its reply sent even if the
+    /// handle is stopped meanwhile. Several threads may serve at once, each with a handler of its own.
     ///
     /// ```
     /// use shmrr::{Options, Timeout};

@@ -3,11 +3,13 @@
 use super::take::Received;
 use super::{Request, Server};
 use crate::channel::flags::MessageFlags;
+use crate::channel::held::Held;
 use crate::channel::message::{Buffer, Bytes, Message};
 use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::protocol::Memory;
 use crate::wait::{Deadline, NOW, Wait};
+use std::sync::Arc;
 
 /// A request that was taken, in place. Dropping it without a reply lets go of it: its client gets
 /// [`crate::Error::Dismissed`]. A view that was replied by is gone, for its bytes may be another request's then:
@@ -21,12 +23,16 @@ use crate::wait::{Deadline, NOW, Wait};
 /// println!("{}", bytes.to_vec().len());
 /// # Ok::<(), shmrr::Error>(())
 /// ```
+///
+/// One that [`Server::recv_view_owned`] yields keeps its handle, and is a `RequestView<'static>`.
 #[derive(Debug)]
 #[must_use = "dropping a request lets go of it"]
 pub struct RequestView<'s> {
-    server: &'s Server,
+    server: Held<'s, Server>,
     request: Request,
     bytes: Bytes<'s>,
+    /// Somebody will reply by the id.
+    is_kept: bool,
 }
 
 impl<'s> RequestView<'s> {
@@ -109,8 +115,8 @@ impl<'s> RequestView<'s> {
         self.reply_commit_msg(length, 0, MessageFlags::empty())
     }
 
-    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`MessageFlags::END_ALIGNED`] it is the
-    /// last bytes of the buffer that are sent.
+    /// As [`RequestView::reply_commit`], with a type and flags as in [`Message`]. With [`MessageFlags::END_ALIGNED`] it
+    /// is the last bytes of the buffer that are sent.
     ///
     /// # Errors
     /// As [`RequestView::reply_commit`] and [`Server::reply_msg`].
@@ -123,16 +129,17 @@ impl<'s> RequestView<'s> {
 
     /// Keeps the request for later: it waits for a reply by its id, from whatever thread.
     #[must_use = "the id is what the reply needs"]
-    pub fn keep(self) -> Request {
-        let request = self.request;
-        std::mem::forget(self);
-        request
+    pub fn keep(mut self) -> Request {
+        self.is_kept = true;
+        self.request
     }
 }
 
 impl Drop for RequestView<'_> {
     fn drop(&mut self) {
-        self.server.let_go_unless_ended(self.request.id);
+        if !self.is_kept {
+            self.server.let_go_unless_ended(self.request.id);
+        }
     }
 }
 
@@ -143,6 +150,35 @@ impl Server {
     /// As [`Server::recv_wait`], except for the buffer.
     pub fn recv_view<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<RequestView<'_>> {
         self.view_next(&self.channel.deadline(&wait.into())?)
+    }
+
+    /// As [`Server::recv_view`], with a view that keeps the handle: it can be stored, passed on, and outlive all else
+    /// that refers to the handle.
+    ///
+    /// # Errors
+    /// As [`Server::recv_view`].
+    pub fn recv_view_owned<'w>(self: &Arc<Self>, wait: impl Into<Wait<'w>>) -> Result<RequestView<'static>> {
+        self.take_next(&self.channel.deadline(&wait.into())?).map(|request| self.owned_view_of(request))
+    }
+
+    /// As [`Server::recv_batch`], with views that keep the handle.
+    ///
+    /// # Errors
+    /// As [`Server::recv_batch`].
+    pub fn recv_batch_owned<'w>(
+        self: &Arc<Self>,
+        views: &mut Vec<RequestView<'static>>,
+        most: usize,
+        wait: impl Into<Wait<'w>>,
+    ) -> Result<usize> {
+        let keep = |request| self.owned_view_of(request);
+        self.batch_by(views, most, &self.channel.deadline(&wait.into())?, keep)
+    }
+
+    fn owned_view_of(self: &Arc<Self>, request: Request) -> RequestView<'static> {
+        // SAFETY: as in `bytes_of`; the view keeps the handle.
+        let bytes = unsafe { Bytes::new(self.payload(&request), request.length) };
+        RequestView { server: Held::Kept(Arc::clone(self)), request, bytes, is_kept: false }
     }
 
     /// Takes up to `most` requests in their order, and appends them to `views`; waits for the first only. Returns how
@@ -157,19 +193,20 @@ impl Server {
         most: usize,
         wait: impl Into<Wait<'w>>,
     ) -> Result<usize> {
-        self.batch_by(views, most, &self.channel.deadline(&wait.into())?)
+        self.batch_by(views, most, &self.channel.deadline(&wait.into())?, |request| self.view_of(request))
     }
 
-    fn batch_by<'s>(
-        &'s self,
-        views: &mut Vec<RequestView<'s>>,
+    fn batch_by<'v>(
+        &self,
+        views: &mut Vec<RequestView<'v>>,
         most: usize,
         deadline: &Deadline<'_>,
+        view: impl Fn(Request) -> RequestView<'v>,
     ) -> Result<usize> {
         // Before any is taken. More than there are slots are never there at once.
         let room = most.min(self.channel.mapping().total_slots() as usize);
         views.try_reserve(room).map_err(|_| Error::NoMemory)?;
-        self.take_batch(room, deadline, |_, request| views.push(self.view_of(request)))
+        self.take_batch(room, deadline, |_, request| views.push(view(request)))
     }
 
     /// As [`Server::recv_batch`], except that it never waits.
@@ -177,7 +214,7 @@ impl Server {
     /// # Errors
     /// As [`Server::recv_batch`]; [`crate::Error::WouldBlock`] if there is no request.
     pub fn drain<'s>(&'s self, views: &mut Vec<RequestView<'s>>, most: usize) -> Result<usize> {
-        self.batch_by(views, most, &NOW)
+        self.batch_by(views, most, &NOW, |request| self.view_of(request))
     }
 
     /// Takes up to `most` requests and gives each, with its place in the batch, to `keep`.
@@ -219,6 +256,7 @@ impl Server {
     }
 
     fn view_of(&self, request: Request) -> RequestView<'_> {
-        RequestView { server: self, request, bytes: self.bytes_of(&request) }
+        let bytes = self.bytes_of(&request);
+        RequestView { server: Held::Borrowed(self), request, bytes, is_kept: false }
     }
 }
