@@ -30,7 +30,7 @@
 //! |---|---|
 //! | `capi` | the C interface: checks arguments, turns results into codes |
 //! | `open` | the ways to open a handle |
-//! | [`client`], [`server`] | calls, deadlines, copies |
+//! | `client`, `server` | calls, deadlines, copies |
 //! | `channel` | create, attach, join; waiting and recovering for both kinds of handle; statistics |
 //! | `recovery` | what survivors do with what the dead left |
 //! | `wait` | deadlines, polling, signals, futexes, eventfds |
@@ -38,7 +38,7 @@
 //! | `protocol` | the words and their transitions; pure |
 //! | `region` | files, memfds, descriptors, locks, mappings, forks |
 //! | `memory` | allocation that can fail |
-//! | [`error`] | every way to fail |
+//! | `error` | every way to fail |
 //! | `id` | what names a request |
 //!
 //! # Features
@@ -55,8 +55,8 @@ compile_error!("shmrr is for Linux on 64-bit little-endian machines");
 #[cfg(feature = "capi")]
 mod capi;
 mod channel;
-pub mod client;
-pub mod error;
+mod client;
+mod error;
 mod id;
 mod layout;
 mod memory;
@@ -64,24 +64,27 @@ mod open;
 mod protocol;
 mod recovery;
 mod region;
-pub mod server;
+mod server;
 mod wait;
 
 pub use channel::Channel;
 pub use channel::admin::ParticipantInfo;
 pub use channel::flags::MessageFlags;
-
 pub use channel::membership::Role;
 pub use channel::message::{Buffer, Bytes, Message, TYPE_MIN};
 pub use channel::options::Options;
 pub use channel::poll::{Armed, Tended};
 pub use channel::stats::Stats;
+pub use client::loan::RequestLoan;
 pub use client::poll::ArmFor;
+pub use client::view::ReplyView;
 pub use client::{Client, Reply};
-pub use error::{Error, Result};
+pub use error::{Error, Result, Text};
 pub use id::RequestId;
 pub use layout::geometry::Kind;
 pub use region::name::unlink;
+pub use server::loan::ReplyLoan;
 pub use server::serve::{Failure, Response};
+pub use server::view::RequestView;
 pub use server::{Request, Server};
 pub use wait::{Timeout, Wait};

@@ -1,7 +1,7 @@
 //! Messages in place, in Rust: a loan, a view and a buffer for a reply are values, and what becomes of a message when
 //! one is dropped is what its type says.
 
-use shmrr::server::view::RequestView;
+use shmrr::RequestView;
 use shmrr::{Client, Error, Message, MessageFlags, Options, Role, Server, Timeout};
 use std::thread;
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! What a Rust program can do with the types of this crate: show them, tell them apart, pass them on.
 
 use shmrr::{
-    Buffer, Bytes, Channel, Client, Error, Failure, Kind, Message, MessageFlags, Options, ParticipantInfo,
-    Request, RequestId, Response, Role, Server, Stats, Timeout, Wait,
+    ArmFor, Armed, Buffer, Bytes, Channel, Client, Error, Failure, Kind, Message, MessageFlags, Options,
+    ParticipantInfo, Reply, ReplyLoan, ReplyView, Request, RequestId, RequestLoan, RequestView, Response,
+    Role, Server, Stats, Tended, Text, Timeout, Wait,
 };
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -22,6 +23,8 @@ fn every_type_can_be_shown_and_shared() {
     fn shared<T: Debug + Send + Sync>() {}
     shared::<(Channel, Client, Server, Options, Stats, Request, RequestId, MessageFlags, Timeout)>();
     shared::<(Error, Failure, Kind, ParticipantInfo, Role, Message<'_>, Bytes<'_>, Buffer<'_>)>();
+    shared::<(ArmFor, Armed, Reply, Tended)>();
+    shared::<(ReplyLoan<'_>, ReplyView<'_>, RequestLoan<'_>, RequestView<'_>, Text)>();
     shown::<(Response<'_>, Wait<'_>)>();
 }
 
@@ -159,4 +162,23 @@ fn a_loan_and_a_view_that_were_ended_let_their_handle_go() {
     assert_eq!((Arc::strong_count(&server), Arc::strong_count(&client)), (1, 1));
     assert_eq!(client.pending(), 0);
     assert_eq!(client.channel().stats().in_flight, 0);
+}
+
+/// Two paths to one type would be two names in messages, documentation and other crates' imports.
+#[test]
+fn every_type_has_one_path() {
+    let root = include_str!("../src/lib.rs");
+    assert!(!root.contains("\npub mod "), "a module that can be named beside what it holds");
+    let exported = root.split("\npub use ").skip(1).map(|rest| rest.split_once(';').unwrap().0);
+    let names = exported.flat_map(|path| {
+        let last = path.rsplit_once("::").map_or(path, |(_, last)| last);
+        let several = path.split_once('{').map_or(last, |(_, several)| several.trim_end_matches('}'));
+        several.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+    });
+    let mut seen = HashSet::new();
+    for name in names {
+        assert!(!name.contains('*') && !name.contains(" as "), "{name}");
+        assert!(seen.insert(name.clone()), "{name} is exported twice");
+    }
+    assert!(seen.contains("Client") && seen.contains("RequestView") && seen.len() > 20, "{seen:?}");
 }

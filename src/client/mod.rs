@@ -13,13 +13,13 @@
 //! | `turns` | whose turn it is to take a slot |
 
 mod integers;
-pub mod loan;
+pub(crate) mod loan;
 mod outcome;
-pub mod poll;
+pub(crate) mod poll;
 mod slots;
 mod steps;
 mod turns;
-pub mod view;
+pub(crate) mod view;
 mod wait_any;
 
 use crate::channel::Channel;

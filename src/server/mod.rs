@@ -10,10 +10,10 @@
 //! | `wait` | waiting without taking, in a call or with epoll |
 
 mod integers;
-pub mod loan;
-pub mod serve;
+pub(crate) mod loan;
+pub(crate) mod serve;
 mod take;
-pub mod view;
+pub(crate) mod view;
 mod wait;
 
 use crate::channel::Channel;

@@ -7,7 +7,7 @@ use crate::payload::{Payload, Random};
 use crate::signals::Signals;
 use crate::watch::{Limit, Watch};
 use crate::{Form, LARGEST, Part};
-use shmrr::server::view::RequestView;
+use shmrr::RequestView;
 use shmrr::{Error, Message, MessageFlags, Request, Result, Server};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
