@@ -146,6 +146,8 @@ families! {
     payloads,
     pipelining,
     polling,
+    polling_pauses,
+    polling_together,
     posts,
     posts_outlive,
     redelivery,

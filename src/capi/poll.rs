@@ -36,8 +36,8 @@ pub const RR_ARM_REPLY: u32 = 0x100;
 /// rr_client_arm: a free slot.
 pub const RR_ARM_SLOT: u32 = 0x200;
 
-/// A descriptor that becomes readable when a request comes after rr_server_arm: for programs that wait for several things
-/// at once with poll(2), epoll(7) or the like. It works for every channel, by name too: clients need not know of it and
+/// A descriptor that becomes readable when a request comes after rr_server_arm: for programs that wait for several
+/// things at once with poll(2), epoll(7) or the like. It works for every channel, by name too: clients need not know of it and
 /// pass nothing. The same descriptor at each call; it belongs to the handle: don't read, pass on or close it.
 ///
 /// A loop takes requests by rr_recv until there are none, arms, and waits for the descriptor only if rr_server_arm
@@ -63,8 +63,8 @@ pub unsafe extern "C" fn rr_server_poll_fd(srv: *mut rr_server) -> c_int {
     count(|| unsafe { handle(srv) }?.0.poll_fd().map(|fd| fd.as_raw_fd())) as c_int
 }
 
-/// Has the descriptor of rr_server_poll_fd become readable when a request comes, unless one is there already. To be called
-/// each time before the program waits. Without it nothing is signalled, so that peers of a program that is awake pay
+/// Has the descriptor of rr_server_poll_fd become readable when a request comes, unless one is there already. To be
+/// called each time before the program waits. Without it nothing is signalled, so that peers of a program that is awake pay
 /// nothing. Several threads may arm one handle and wait for its descriptor: all of them wake up.
 ///
 /// Return value: 0 if nothing is there and the descriptor is armed, 1 if a request is there already: take it, and arm
@@ -88,8 +88,8 @@ pub unsafe extern "C" fn rr_client_poll_fd(cli: *mut rr_client) -> c_int {
 /// Has the descriptor of rr_client_poll_fd become readable when what is asked for comes, unless it is there already.
 /// what is RR_ARM_REPLY, RR_ARM_SLOT or both.
 ///
-/// RR_ARM_REPLY is for all requests of the handle that were sent and are to be collected, those that are sent while it is
-/// armed too, but not for calls that wait for their own reply. As long as one of them has an outcome that was neither
+/// RR_ARM_REPLY is for all requests of the handle that were sent and are to be collected, those that are sent while it
+/// is armed too, but not for calls that wait for their own reply. As long as one of them has an outcome that was neither
 /// collected nor viewed, it is there already: a handle that several threads share is best armed by one that collects for
 /// all. RR_ARM_SLOT is for who was refused with -ENOBUFS: send again when it is readable. Another may be faster; whoever
 /// waits for long is preferred.

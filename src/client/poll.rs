@@ -4,6 +4,8 @@ use super::Client;
 use crate::channel::poll::{Armed, What};
 use crate::channel::sleep::{STARVES, finds_slot};
 use crate::error::Result;
+use crate::layout::lines::Doorbell;
+use crate::protocol::doorbell;
 use crate::wait::deadline;
 use rustix::fd::BorrowedFd;
 use std::ops::BitOr;
@@ -75,6 +77,9 @@ impl Client {
             self.waits_since.store(now, Relaxed);
         }
         let is_starving = now - self.waits_since.load(Relaxed) > STARVES;
-        channel.arm(What::Slots, is_starving, || finds_slot(channel.mapping()))
+        channel.arm(What::Slots, is_starving, || {
+            let gives_way = doorbell::is_starving(channel.mapping().doorbell(Doorbell::FreeSlot));
+            (is_starving || !gives_way) && finds_slot(channel.mapping())
+        })
     }
 }

@@ -52,12 +52,14 @@ pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64) -> Slept {
     }
 }
 
-/// Sleeps while the low half of `word` is `expected`, so that [`wake_only`] can wake this one. Where the system refuses
-/// that, it sleeps for a millisecond.
-pub(crate) fn sleep_as(word: &AtomicU64, expected: u32, bits: Bits) {
-    if let Slept::Refused(_) = ask(word, expected, None, bits) {
+/// Sleeps while the low half of `word` is `expected`, so that [`wake_only`] can wake this one; says whether it was woken.
+/// Where the system refuses that, it sleeps for a millisecond.
+pub(crate) fn sleep_as(word: &AtomicU64, expected: u32, bits: Bits) -> bool {
+    let slept = ask(word, expected, None, bits);
+    if let Slept::Refused(_) = slept {
         let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(now() + SLICE_MAX));
     }
+    slept == Slept::Woken
 }
 
 fn ask(word: &AtomicU64, expected: u32, until: Option<&Timespec>, bits: Bits) -> Slept {

@@ -14,6 +14,7 @@ use crate::protocol::doorbell;
 use crate::wait::thread::{self, Thread};
 use crate::wait::{deadline, futex};
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -130,9 +131,10 @@ impl Poll {
         thread::set_name(c"shmrr-poll");
         let helper = self.helper(what);
         let doorbell = self.doorbell(what);
+        let is_due = Cell::new(false);
         // Whether nothing woke it for somebody else.
         let sleep = |expected| {
-            futex::sleep_as(doorbell, expected, self.bits(what));
+            is_due.set(futex::sleep_as(doorbell, expected, self.bits(what)));
             let is_others = matches!(arming::task(&helper.word), Task::Rest(_));
             if is_others {
                 self.hand_on(what);
@@ -145,7 +147,7 @@ impl Poll {
                 Task::Leave => break,
                 Task::Watch => {
                     let expected = self.announce(what);
-                    stays = if self.finds(what) {
+                    stays = if self.finds(what, is_due.take()) {
                         self.fire(what);
                         true
                     } else {

@@ -128,11 +128,13 @@ impl Poll {
         expected
     }
 
-    /// Whether there is something to be woken for.
-    fn finds(&self, what: What) -> bool {
+    /// Whether there is something to be woken for. `is_due`: it is this one's turn though others have waited for longer.
+    fn finds(&self, what: What, is_due: bool) -> bool {
         match what {
             What::Requests => ring::find(&self.mapping, &self.known).is_some(),
-            What::Slots => finds_slot(&self.mapping),
+            What::Slots => {
+                (is_due || !doorbell::is_starving(self.doorbell(what))) && finds_slot(&self.mapping)
+            }
             What::Replies => self.sent.look(&self.mapping, self.me),
         }
     }
@@ -174,7 +176,7 @@ impl Poll {
         if what != What::Replies {
             // Announced first: the wake-up that is handed on took the announcement of all who sleep.
             self.announce(what);
-            if self.finds(what) {
+            if self.finds(what, true) {
                 helper::wake_next(self.doorbell(what));
             }
         }
@@ -285,7 +287,7 @@ impl Channel {
 
     /// As [`Channel::arm`], for the outcome of any request that this client has sent.
     pub(crate) fn arm_for_replies(&self) -> Result<Armed> {
-        self.arm(What::Replies, false, || self.poll().is_some_and(|poll| poll.finds(What::Replies)))
+        self.arm(What::Replies, false, || self.poll().is_some_and(|poll| poll.finds(What::Replies, true)))
     }
 
     /// Whether this handle is, or was, one of a loop, or has waited without taking. One look at this is all that calls of

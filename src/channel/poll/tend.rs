@@ -133,7 +133,7 @@ impl Channel {
     /// For wake-ups that were lost with whoever was to give them.
     fn fire_if_found(&self, what: What) {
         if let Some(poll) = self.poll() {
-            if poll.finds(what) {
+            if poll.finds(what, true) {
                 poll.fire(what);
             }
         }
