@@ -55,7 +55,7 @@ for tool in "$cargo" "$rustc"; do
 done
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
-# The version's first number is the soname's: tests/linkage.rs.
+# The version's first number is the soname's: tests/c/linkage.rs.
 abi=${version%%.*}
 
 # What rustc would have every static library linked with, except what compilers link by themselves: libc, and libgcc_s,

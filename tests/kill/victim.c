@@ -1,5 +1,5 @@
 /*
- * The process that is killed by tests/kill.rs and stopped by tests/stop.rs: does the acts that its arguments name, on the
+ * The process that is killed by tests/kill/ and stopped by tests/stop/: does the acts that its arguments name, on the
  * channel that the first of them names, and stops itself before each act and after the last, with a report of the act
  * that was done. Its tracer reads that, and lets it go on, or not.
  */

@@ -4,18 +4,18 @@
 //! Most stops are just before or just after a change of the channel's words. The second one's way depends on where the
 //! first one is stopped, and is looked at anew for each of its points.
 
+use crate::changes::Changes;
+use crate::clock::{Age, Clock};
 use crate::operations::{
     self, administration, calling, one_way, presence, recovering, redelivering, serving,
 };
 use crate::payload::Random;
+use crate::plan::{self, Extent, Tally};
 use crate::points;
 use crate::scene::{Manner, Operation, Scene};
-use crate::stop::changes::Changes;
-use crate::stop::clock::{Age, Clock};
-use crate::stop::plan::{self, Extent, Tally};
-use crate::stop::world::World;
 use crate::survivors::Meeting;
 use crate::tracer::{Point, Steps};
+use crate::world::World;
 use std::io;
 
 /// What happens between two stops, or between the second stop and the end of the first.

@@ -1,14 +1,14 @@
 //! One victim: it is stopped in its operation, the world goes round, and it goes on or is killed.
 
+use crate::changes::Changes;
+use crate::clock::{Age, Clock};
+use crate::onward::acts_after;
 use crate::payload::Random;
+use crate::plan::{self, Tally};
 use crate::points;
 use crate::scene::{Manner, Operation, Scene};
-use crate::stop::changes::Changes;
-use crate::stop::clock::{Age, Clock};
-use crate::stop::onward::acts_after;
-use crate::stop::plan::{self, Tally};
-use crate::stop::world::World;
 use crate::tracer::{Point, Steps};
+use crate::world::World;
 use std::io;
 
 /// What becomes of a victim that was stopped.

@@ -2,10 +2,10 @@
 //! woken. Two servers sleep; one is woken, and stopped at any instruction from there on; then it goes on, and comes back
 //! with a request or without. There is work for the other, which must not lie until that looks by itself.
 
+use crate::changes::Changes;
+use crate::plan::{self, Tally};
 use crate::points;
 use crate::scene::Scene;
-use crate::stop::changes::Changes;
-use crate::stop::plan::{self, Tally};
 use crate::survivors::{BOUND, Meeting};
 use crate::tracer::Point;
 use std::io;

@@ -1,8 +1,8 @@
 //! What the others do while a victim is stopped: enough for the ring to go round several times and for each slot to be
 //! used again and again. A stopped process is alive, so nothing of its own may be lost by that.
 
+use crate::clock::Clock;
 use crate::scene::{Scene, Sleeper};
-use crate::stop::clock::Clock;
 use crate::survivors::{BOUND, End, judge, outcome};
 use crate::words::{Reply, Request};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Child processes of a test: its own binary once more, in a role.
 //!
-//! A file that includes this has one ignored test, by which its children come to life:
+//! A module that has children has one ignored test, by which they come to life:
 //!
 //! ```ignore
 //! #[test]
@@ -13,6 +13,7 @@
 //! }
 //! ```
 //!
+//! It is spawned as `module::server`, by the path of the module in its binary, and as `server` from the binary's root.
 //! Parent and child talk in lines: [`Child::tell`] reaches [`listen`], [`say`] reaches [`Child::hear`]. A child ends by
 //! itself when its watchdog bites, whatever became of its parent; a parent that is done with a child, or fails, kills
 //! and reaps it.
@@ -67,9 +68,13 @@ impl Child {
 
     /// Starts a child that may live for so many seconds.
     pub fn spawn_for(seconds: u32, role: &str, settings: &[(&str, &OsStr)]) -> Self {
+        let (test, role) = match role.rsplit_once("::") {
+            Some((module, role)) => (format!("{module}::child"), role),
+            None => ("child".to_owned(), role),
+        };
         let mut process = command(env::current_exe().unwrap())
             // One thread: namespaces can only be changed by a process that has no other.
-            .args(["--ignored", "--exact", "child", "--nocapture", "--test-threads=1"])
+            .args(["--ignored", "--exact", &test, "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(SECONDS, seconds.to_string())
             .envs(settings.iter().copied())

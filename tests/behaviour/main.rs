@@ -1,0 +1,19 @@
+//! What calls do, by their Rust names.
+//!
+//! | file | what |
+//! |---|---|
+//! | `administration` | what an operator does to a channel |
+//! | `in_place` | loans, views and buffers for replies as values |
+//! | `many_slots` | the largest channel |
+//! | `notification` | eventfds |
+//! | `serve` | the loop around a handler |
+
+mod administration;
+#[path = "../support/channel.rs"]
+mod channel;
+#[path = "../support/child.rs"]
+mod child;
+mod in_place;
+mod many_slots;
+mod notification;
+mod serve;
