@@ -7,6 +7,7 @@
 //! | `many_slots` | the largest channel |
 //! | `notification` | eventfds |
 //! | `serve` | the loop around a handler |
+//! | `types` | what a Rust program can do with the types of this crate |
 
 mod administration;
 #[path = "../support/channel.rs"]
@@ -17,3 +18,4 @@ mod in_place;
 mod many_slots;
 mod notification;
 mod serve;
+mod types;
