@@ -20,13 +20,13 @@ pub(crate) fn boxed<T>(value: T) -> Result<Box<T>> {
 
 /// An array that never grows.
 pub(crate) fn array<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
-    let mut array = with_capacity(values.len())?;
+    let mut array = reserved(values.len())?;
     array.extend(values);
     Ok(array)
 }
 
 /// An empty array with space for so many values.
-pub(crate) fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
+pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
     let mut array = Vec::new();
     array.try_reserve_exact(count).map_err(|_| Error::NoMemory)?;
     Ok(array)

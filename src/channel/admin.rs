@@ -110,7 +110,7 @@ impl Channel {
     /// # Errors
     /// [`Error::NoMemory`].
     pub fn participants(&self) -> Result<Vec<ParticipantInfo>> {
-        let mut all = memory::with_capacity(self.geometry().participants as usize)?;
+        let mut all = memory::reserved(self.geometry().participants as usize)?;
         self.each_participant(|participant| all.push(participant))?;
         Ok(all)
     }

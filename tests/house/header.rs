@@ -129,7 +129,7 @@ fn compile(flags: &[&str], program: &str) -> Result<(), String> {
     let source = directory.path().join("program.c");
     std::fs::write(&source, format!("#include \"shmrr.h\"\n{program}\n")).unwrap();
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    let mut command = std::process::Command::new("cc");
+    let mut command = crate::support::command::command("cc");
     command.args(flags).args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", "-o", "/dev/null", "-I"]);
     let compiled = command.arg(include).arg(source).output().expect("a C compiler");
     if compiled.status.success() { Ok(()) } else { Err(String::from_utf8(compiled.stderr).unwrap()) }
