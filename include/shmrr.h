@@ -683,13 +683,6 @@ int rr_client_interrupt(rr_client *cli) RR_NONNULL(1);
 int rr_client_wake(rr_client *cli) RR_NONNULL(1);
 
 /**
- * Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by
- * that name.
- * @return 0, or [file].
- */
-int rr_unlink(const char *path);
-
-/**
  * Takes the oldest request, if there is one: copies it into buf, of cap bytes, and describes it in req. buf may be
  * NULL if cap is 0. The request is this server's until it replies, from any thread and in any order.
  * @return the request's length, 0 for an empty one, or [handle]; -EAGAIN: there is none; -EOVERFLOW: it is
@@ -1125,6 +1118,13 @@ int64_t rr_channel_recover(rr_channel *ch) RR_NONNULL(1);
  * @return 0, or [file]; -EINVAL: also, the channel has no name.
  */
 int rr_channel_unlink(rr_channel *ch) RR_NONNULL(1);
+
+/**
+ * Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by
+ * that name.
+ * @return 0, or [file].
+ */
+int rr_unlink(const char *path);
 
 /**
  * This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first

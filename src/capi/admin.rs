@@ -1,10 +1,11 @@
-//! Who is attached; clearing, recovering, writing to disk, removing.
+//! Who is attached; clearing, recovering, writing to disk; what the path leads to, and removing it.
 
-use super::convert::{channel, count, status};
+use super::constants::{RR_ROLE_CLIENT, RR_ROLE_SERVER};
+use super::convert::{channel, count, path as as_path, status, string};
 use super::structures::Elements;
-use super::types::{RR_ROLE_CLIENT, RR_ROLE_SERVER, rr_channel, rr_participant};
+use super::types::{rr_channel, rr_participant};
 use crate::{ParticipantInfo, Role};
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 
 /// Tells who is attached to a channel, in the order of their numbers: fills up to n elements of out, of out_size bytes
 /// each (sizeof(rr_participant)). out may be NULL if n is 0. A snapshot.
@@ -121,4 +122,14 @@ pub unsafe extern "C" fn rr_channel_recover(ch: *mut rr_channel) -> i64 {
 pub unsafe extern "C" fn rr_channel_unlink(ch: *mut rr_channel) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { channel(ch) }?.unlink())
+}
+
+/// Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by
+/// that name.
+///
+/// Return value: 0, or [file].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rr_unlink(path: *const c_char) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    status(|| crate::unlink(as_path(unsafe { string("path", path) }?)))
 }

@@ -1,11 +1,12 @@
 //! Arguments in, codes out.
 
+use super::constants::{
+    RR_KIND_BYTES, RR_KIND_INT, RR_OPT_EXCLUSIVE, RR_OPT_NEED_SERVER, RR_OPT_NOTIFY, RR_OPT_REDELIVER,
+    RR_OPT_RESTART, RR_OPT_SPARSE,
+};
 use super::handler::AbortPanics;
 use super::structures::{read, unknown_flags, wait};
-use super::types::{
-    RR_KIND_BYTES, RR_KIND_INT, RR_OPT_EXCLUSIVE, RR_OPT_NEED_SERVER, RR_OPT_NOTIFY, RR_OPT_REDELIVER,
-    RR_OPT_RESTART, RR_OPT_SPARSE, rr_channel, rr_error, rr_options, rr_request, rr_view,
-};
+use super::types::{rr_channel, rr_error, rr_options, rr_request, rr_view};
 use crate::RequestId;
 use crate::channel::message::check_length;
 use crate::error::text::{Page, cut};

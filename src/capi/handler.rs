@@ -1,12 +1,10 @@
 //! A loop around a handler.
 
+use super::constants::{RR_SERVE_CONTINUE, RR_SERVE_ERROR, RR_SERVE_LATER, RR_SERVE_STOP};
 use super::convert::{handle, null, request_view, status};
 use super::library::sentence;
 use super::structures::wait as as_wait;
-use super::types::{
-    RR_SERVE_CONTINUE, RR_SERVE_ERROR, RR_SERVE_LATER, RR_SERVE_STOP, rr_buffer, rr_handler, rr_server,
-    rr_wait,
-};
+use super::types::{rr_buffer, rr_handler, rr_server, rr_wait};
 use crate::MessageFlags;
 use crate::error::text::TEXT_MAX;
 use crate::error::{Error, Result, Text};

@@ -4,11 +4,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`types`] | structures and constants |
+//! | [`constants`] | kinds, roles, flags, what handlers return |
+//! | [`types`] | structures |
 //! | [`convert`] | arguments in, codes out |
 //! | [`structures`] | structures of callers of other versions |
 //! | [`result`] | what came back, in an `rr_result` |
-//! | [`open`] | opening, stopping, freeing |
+//! | [`open`] | opening and freeing handles |
+//! | [`ending`] | ending waits: stopping, interrupting, waking |
 //! | [`serve`] | taking requests, replying |
 //! | [`serve_in_place`] | the same without copies, in batches |
 //! | [`handler`] | a loop around a handler |
@@ -17,14 +19,15 @@
 //! | [`call_in_place`] | the same without copies |
 //! | [`integers`] | channels of integers |
 //! | [`channel`] | geometry, statistics, identity |
-//! | [`admin`] | who is attached; clearing, recovering |
+//! | [`admin`] | who is attached; clearing, recovering; removing the path |
 //! | [`notify`] | eventfds |
-//! | [`poll`] | waiting with epoll |
+//! | [`poll`] | waiting without taking, and with epoll |
 //! | [`library`] | versions, errors, defaults |
 
 // Whether a pointer argument may be null, and what it must point to, stands in each function's text.
 #![allow(clippy::missing_safety_doc, clippy::not_unsafe_ptr_arg_deref, missing_docs)]
 
+mod constants;
 mod convert;
 mod result;
 mod structures;
@@ -32,6 +35,8 @@ mod types;
 
 // The blank lines keep rustfmt from sorting these: the header has their order.
 mod open;
+
+mod ending;
 
 mod serve;
 

@@ -1,4 +1,4 @@
-//! Waiting with epoll and its like for peers that know nothing of it.
+//! Waiting without taking: in a call, or with epoll and its like for peers that know nothing of it.
 
 use super::convert::{channel, count, handle, place, status};
 use super::structures::{unknown_flags, wait as given_wait};

@@ -1,7 +1,8 @@
 //! What came back, as the general forms tell it in an `rr_result`.
 
+use super::constants::RR_MSG_ERROR;
 use super::structures::read;
-use super::types::{RR_MSG_ERROR, rr_result};
+use super::types::rr_result;
 use crate::client::{Found, Reply};
 use crate::error::{Error, Result, Text};
 use std::ffi::c_char;

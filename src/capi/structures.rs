@@ -1,10 +1,9 @@
 //! Structures of callers, which may be of another version than this one's: each says its size, by itself or beside an
 //! array of them.
 
+use super::constants::{RR_WAIT_ABSOLUTE, RR_WAIT_RESTART};
 use super::convert::{null, payload};
-use super::types::{
-    RR_WAIT_ABSOLUTE, RR_WAIT_RESTART, rr_buffer, rr_msg, rr_options, rr_result, rr_stats, rr_wait,
-};
+use super::types::{rr_buffer, rr_msg, rr_options, rr_result, rr_stats, rr_wait};
 use crate::channel::flags::MessageFlags;
 use crate::error::{Error, Result, Text};
 use crate::{Message, Timeout, Wait};

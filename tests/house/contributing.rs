@@ -79,6 +79,15 @@ fn the_listing_has_each_file_of_src_and_its_first_sentence() {
     );
 }
 
+#[test]
+fn no_file_of_src_is_longer_than_the_page_says() {
+    assert!(page().contains("A file of `src` has at most 400 lines"));
+    for path in files("src") {
+        let lines = fs::read_to_string(root().join(&path)).unwrap().lines().count();
+        assert!(lines <= 400, "{} has {lines} lines: look for the second idea in it", path.display());
+    }
+}
+
 /// The names in the first column of the table below this line.
 fn first_column<'a>(page: &'a str, heading: &str) -> BTreeSet<&'a str> {
     let (_, table) = page.split_once(heading).unwrap_or_else(|| panic!("no table {heading}"));
