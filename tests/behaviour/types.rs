@@ -167,7 +167,7 @@ fn a_loan_and_a_view_that_were_ended_let_their_handle_go() {
 /// Two paths to one type would be two names in messages, documentation and other crates' imports.
 #[test]
 fn every_type_has_one_path() {
-    let root = include_str!("../src/lib.rs");
+    let root = include_str!("../../src/lib.rs");
     assert!(!root.contains("\npub mod "), "a module that can be named beside what it holds");
     let exported = root.split("\npub use ").skip(1).map(|rest| rest.split_once(';').unwrap().0);
     let names = exported.flat_map(|path| {
