@@ -124,8 +124,8 @@ pub unsafe extern "C" fn rr_channel_unlink(ch: *mut rr_channel) -> c_int {
     status(|| unsafe { channel(ch) }?.unlink())
 }
 
-/// Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by
-/// that name.
+/// Removes a channel's name, as rr_server_new takes it. Handles that are attached go on; nobody else can attach by that
+/// name.
 ///
 /// Return value: 0, or [file].
 #[unsafe(no_mangle)]

@@ -36,8 +36,8 @@ pub unsafe extern "C" fn rr_client_req(
 }
 
 /// Sends a request of len bytes of data and returns at once; its reply is collected later by the number stored in id.
-/// data may be NULL if len is 0. As many requests can be in flight as the channel has slots, all clients together;
-/// each holds its slot until it is collected or cancelled.
+/// data may be NULL if len is 0. As many requests can be in flight as the channel has slots, all clients together; each
+/// holds its slot until it is collected or cancelled.
 ///
 /// Return value: 0, or [handle], [send].
 #[unsafe(no_mangle)]
@@ -68,8 +68,8 @@ pub unsafe extern "C" fn rr_client_send_wait(
     status(|| unsafe { send(cli, data, len, Timeout::from_nanos(timeout_ns), id) })
 }
 
-/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for
-/// a free slot, and not for a server. data may be NULL if len is 0.
+/// Sends a one-way message of len bytes of data: nobody replies to it, and nothing is left to be collected. Waits for a
+/// free slot, and not for a server. data may be NULL if len is 0.
 ///
 /// The message is delivered even if this process ends before a server takes it. It holds its slot until a server is
 /// done with it. If that server dies first, another gets the message in a channel with RR_OPT_REDELIVER; otherwise it

@@ -37,13 +37,12 @@ pub unsafe extern "C" fn rr_client_loan(
     })
 }
 
-/// Sends what was written to a buffer of rr_client_loan. The reply is collected by the number stored in id. The
-/// buffer ends: its data is set to NULL. If the call fails with -EMSGSIZE, -ECONNREFUSED, -E2BIG or -EINVAL it can be
-/// used on.
+/// Sends what was written to a buffer of rr_client_loan. The reply is collected by the number stored in id. The buffer
+/// ends: its data is set to NULL. If the call fails with -EMSGSIZE, -ECONNREFUSED, -E2BIG or -EINVAL it can be used on.
 ///
-/// Return value: 0, or [handle]; -ESTALE: the loan has ended before, or is not this handle's; -EMSGSIZE:
-/// buffer->length is more than its capacity; -ECONNREFUSED: no server is attached, and the handle has
-/// RR_OPT_NEED_SERVER; -EPROTO: another process has overwritten the channel's memory; -E2BIG: see STRUCTURES.
+/// Return value: 0, or [handle]; -ESTALE: the loan has ended before, or is not this handle's; -EMSGSIZE: buffer->length
+/// is more than its capacity; -ECONNREFUSED: no server is attached, and the handle has RR_OPT_NEED_SERVER; -EPROTO:
+/// another process has overwritten the channel's memory; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_client_commit(

@@ -32,7 +32,7 @@ pub unsafe extern "C" fn rr_client_req_msg(
         let message = unsafe { message(msg) }?;
         let buf = buffer(buf, cap)?;
         // SAFETY: as above.
-        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?.into();
+        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
         // SAFETY: as above.
         let mut telling = unsafe { Telling::begin(result) }?;
         let keeps = telling.is_wanted();
@@ -90,8 +90,8 @@ pub unsafe extern "C" fn rr_client_post_msg(
     })
 }
 
-/// Collects the reply to a request as rr_client_get_wait does, in a channel of either kind. result tells what the
-/// reply is, and of an error reply code and text; it may be NULL.
+/// Collects the reply to a request as rr_client_get_wait does, in a channel of either kind. result tells what the reply
+/// is, and of an error reply code and text; it may be NULL.
 ///
 /// Return value: as rr_client_get_wait, or [wait]; -EOVERFLOW: the reply is longer than cap, and stays; result->length
 /// tells how long it is.
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn rr_client_get_msg(
         let client = unsafe { handle(cli) }?;
         let buf = buffer(buf, cap)?;
         // SAFETY: as above.
-        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?.into();
+        let deadline = client.0.channel().deadline(&unsafe { as_wait(wait) }?)?;
         // SAFETY: as above.
         let mut telling = unsafe { Telling::begin(result) }?;
         let outcome = client.0.get_and_read(client.0.channel().kind(), id.into(), &deadline, |found| {

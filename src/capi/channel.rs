@@ -94,8 +94,8 @@ pub unsafe extern "C" fn rr_channel_path(ch: *const rr_channel, buf: *mut c_char
     })
 }
 
-/// The descriptor of the channel's memory, to be passed to another process, which attaches to it with
-/// rr_server_from_fd or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
+/// The descriptor of the channel's memory, to be passed to another process, which attaches to it with rr_server_from_fd
+/// or rr_client_from_fd. It belongs to the handle: don't close it. It is closed on exec.
 ///
 /// Return value: the descriptor, or -EBADF: the program has closed it, and no path leads to the channel.
 #[unsafe(no_mangle)]

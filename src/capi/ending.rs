@@ -5,17 +5,17 @@ use super::types::{rr_client, rr_server};
 use std::ffi::c_int;
 
 /// Ends every wait in this handle with -ESHUTDOWN, and so every later call, except rr_server_free, rr_channel_sync,
-/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. If rr_serve has
-/// called a handler, its reply is still sent. Other handles are not concerned. Async-signal-safe.
+/// rr_channel_unlink, those about eventfds and those that only tell something about the channel. If rr_serve has called
+/// a handler, its reply is still sent. Other handles are not concerned. Async-signal-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_stop(srv: *mut rr_server) -> c_int {
     // SAFETY: the caller's pointer is null or valid.
     status(|| unsafe { handle(srv) }.map(|server| server.0.stop()))
 }
 
-/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If
-/// there is none, the next wait ends so. Waits that begin after one has ended so are not concerned, nor are other
-/// handles. A call that finds what it waits for returns that.
+/// Ends with -EINTR every wait in this handle that has begun, wherever it is: polling, about to sleep, asleep. If there
+/// is none, the next wait ends so. Waits that begin after one has ended so are not concerned, nor are other handles. A
+/// call that finds what it waits for returns that.
 ///
 /// Async-signal-safe: if a signal handler calls it, the wait of its thread ends even if the handler runs before the
 /// wait. See SIGNALS.

@@ -8,8 +8,7 @@ use std::ffi::c_int;
 
 /// Takes the oldest request, if there is one: stores its number in value, and describes it in req.
 ///
-/// Return value: 0, or [handle]; -EAGAIN: there is none; -EPROTO: another process has overwritten the channel's
-/// memory.
+/// Return value: 0, or [handle]; -EAGAIN: there is none; -EPROTO: another process has overwritten the channel's memory.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rr_recv_i64(srv: *mut rr_server, value: *mut i64, req: *mut rr_request) -> c_int {

@@ -84,9 +84,9 @@ pub unsafe extern "C" fn rr_channel_notify_replies(ch: *mut rr_channel) -> c_int
     status(|| unsafe { channel(ch) }?.notify_replies())
 }
 
-/// Takes all signals of this handle's eventfd for requests. Call it first, and then take requests until there are
-/// none: so none that comes meanwhile is missed. If the eventfd is an adopted semaphore (EFD_SEMAPHORE), one call
-/// takes up to 65536.
+/// Takes all signals of this handle's eventfd for requests. Call it first, and then take requests until there are none:
+/// so none that comes meanwhile is missed. If the eventfd is an adopted semaphore (EFD_SEMAPHORE), one call takes up to
+/// 65536.
 ///
 /// Return value: how many signals there were, 0 if none, or -ENXIO: the handle has no such eventfd.
 #[unsafe(no_mangle)]

@@ -7,16 +7,16 @@ use std::ffi::{c_char, c_int};
 
 /// Creates a channel and a server handle on it, or attaches to the channel of that name.
 ///
-/// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name,
-/// which this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv
-/// and must be freed with rr_server_free; on failure srv is set to NULL. err may be NULL, else it is filled.
+/// path names the channel's file; a name without a slash is one in /dev/shm. NULL makes a channel without a name, which
+/// this process and those that it forks share. opts may be NULL for all defaults. The handle is stored in srv and must
+/// be freed with rr_server_free; on failure srv is set to NULL. err may be NULL, else it is filled.
 ///
 /// The file appears complete, at once. If several processes create the same channel, one does, and the others attach.
 ///
-/// Return value: 0, or [open]; -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists; -ENOSPC: the channel's
-/// pages can't be reserved; -EFBIG: the process may not make a file of that size; -ENOMEM: also, a limit (RLIMIT_AS,
-/// or RLIMIT_MEMLOCK after mlockall) does not allow the mapping; -ENOENT: also, others create and remove the channel
-/// all the time. RR_OPT_SPARSE helps against -EOPNOTSUPP if the file system just can't reserve pages.
+/// Return value: 0, or [open]; -EEXIST: RR_OPT_EXCLUSIVE was given and the channel exists; -ENOSPC: the channel's pages
+/// can't be reserved; -EFBIG: the process may not make a file of that size; -ENOMEM: also, a limit (RLIMIT_AS, or
+/// RLIMIT_MEMLOCK after mlockall) does not allow the mapping; -ENOENT: also, others create and remove the channel all
+/// the time. RR_OPT_SPARSE helps against -EOPNOTSUPP if the file system just can't reserve pages.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C-unwind" fn rr_server_new(
@@ -87,9 +87,9 @@ pub unsafe extern "C-unwind" fn rr_server_from_fd(
 
 /// Attaches a client handle to an existing channel; never creates one.
 ///
-/// path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there,
-/// opts->connect says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must
-/// be freed with rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
+/// path names the channel's file; a name without a slash is one in /dev/shm. If the channel is not there, opts->connect
+/// says how to wait for it, or opts->connect_timeout_ns how long. The handle is stored in cli and must be freed with
+/// rr_client_free; on failure cli is set to NULL. opts and err may be NULL.
 ///
 /// Return value: 0, or [open]; -ENOENT: also, the channel did not appear in time; -EINTR: also, a signal handler ran
 /// meanwhile; -ECANCELED: the cancel word of opts->connect is set, which is looked at every 2 ms.
@@ -159,9 +159,9 @@ pub unsafe extern "C-unwind" fn rr_client_from_server(
 /// Leaves the channel, unmaps its memory and frees the handle. Requests that the handle took and did not reply to fail
 /// at once with -EOWNERDEAD, as if the process had died. The channel stays, and so does its file. NULL does nothing.
 ///
-/// Every view and buffer of the handle ends, and so does its rr_channel: their memory is unmapped, and touching it is
-/// a fault. No other thread may be in a call of the handle, nor begin one. To know that: call rr_server_stop, which
-/// ends every wait, join the threads that use the handle, then free it.
+/// Every view and buffer of the handle ends, and so does its rr_channel: their memory is unmapped, and touching it is a
+/// fault. No other thread may be in a call of the handle, nor begin one. To know that: call rr_server_stop, which ends
+/// every wait, join the threads that use the handle, then free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_server_free(srv: *mut rr_server) {
     // SAFETY: the caller's pointer is null, or from an opening call and not freed before.

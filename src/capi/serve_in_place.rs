@@ -122,8 +122,8 @@ pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mu
 /// Replies with what was written to a buffer of rr_reply_loan. The buffer ends: its data is set to NULL. If the call
 /// fails with -EMSGSIZE or -EINVAL it can be used on.
 ///
-/// Return value: 0, or [handle], [taken]; -EMSGSIZE: buffer->length is more than its capacity; -EINVAL: also, no
-/// buffer was lent for this reply; -E2BIG: see STRUCTURES.
+/// Return value: 0, or [handle], [taken]; -EMSGSIZE: buffer->length is more than its capacity; -EINVAL: also, no buffer
+/// was lent for this reply; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, buffer: *mut rr_buffer) -> c_int {
     status(|| {
