@@ -35,7 +35,7 @@ impl Victim {
     }
 
     fn error_with(&self, header: &Header) -> Error {
-        self.open_with(header).err().expect("it is refused")
+        self.open_with(header).expect_err("it is refused")
     }
 
     /// The whole message that a mismatch of a field has.
@@ -210,7 +210,7 @@ fn a_file_that_is_a_byte_too_short_or_too_long_is_refused() {
     }
     for size in [0, 1, 100, 255] {
         victim.file.set_len(size).unwrap();
-        let error = Options::new().client(&victim.path).err().unwrap();
+        let error = Options::new().client(&victim.path).unwrap_err();
         assert_eq!(error, victim.mismatch("file size in bytes", &size.to_string(), "at least 256"));
     }
 }

@@ -23,8 +23,8 @@ fn place() -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-fn error<T>(result: Result<T>) -> Error {
-    result.err().expect("it is refused")
+fn error<T: std::fmt::Debug>(result: Result<T>) -> Error {
+    result.expect_err("it is refused")
 }
 
 /// What opening a path says, which must be the same for a server as for a client.

@@ -18,8 +18,8 @@ fn small() -> Options {
 }
 
 /// The error of an open that must fail, and whose message must begin with the channel's path.
-fn refusal<T>(path: &Path, result: Result<T>) -> i32 {
-    let error = result.err().expect("it is refused");
+fn refusal<T: std::fmt::Debug>(path: &Path, result: Result<T>) -> i32 {
+    let error = result.expect_err("it is refused");
     assert!(matches!(error, Error::System { .. }), "{error:?}");
     assert!(error.to_string().starts_with(&format!("{}: ", path.display())), "{error}");
     error.errno()
@@ -233,7 +233,7 @@ fn useless_mode(directory: &Path) {
     }
     for mode in [0o400, 0o200, 0o066] {
         let path = own.join("channel");
-        let error = small().mode(mode).server(&path).err().expect("it is refused");
+        let error = small().mode(mode).server(&path).expect_err("it is refused");
         assert!(matches!(error.errno(), libc::EACCES | libc::EINVAL), "{error}");
         assert!(is_empty(&own), "mode {mode:o}: {error}, and yet the file is there");
     }
@@ -271,8 +271,8 @@ fn file_size_limit(directory: &Path) {
         limit(Resource::Fsize, too_low);
         for options in [small(), small().sparse(true)] {
             assert_eq!(refusal(&path, options.server(&path)), libc::EFBIG);
-            assert_eq!(options.memfd("channel").err().unwrap().errno(), libc::EFBIG);
-            assert_eq!(options.anonymous().err().unwrap().errno(), libc::EFBIG);
+            assert_eq!(options.memfd("channel").unwrap_err().errno(), libc::EFBIG);
+            assert_eq!(options.anonymous().unwrap_err().errno(), libc::EFBIG);
             assert!(is_empty(directory));
         }
     }
@@ -306,7 +306,7 @@ fn descriptor_limit(directory: &Path) {
 }
 
 /// Opens with room for 0, 1, 2… more descriptors, until it works.
-fn with_few_descriptors<T>(path: &Path, open: impl Fn() -> Result<T>) -> T {
+fn with_few_descriptors<T: std::fmt::Debug>(path: &Path, open: impl Fn() -> Result<T>) -> T {
     let all = getrlimit(Resource::Nofile).current.unwrap();
     let before = open_descriptors();
     for room in 0..8 {
@@ -347,7 +347,7 @@ fn locked_memory(directory: &Path) {
         return child::skip(&format!("memory can't be locked: {}", io::Error::last_os_error()));
     }
     assert_eq!(refusal(&path, large.client(&path)), libc::ENOMEM);
-    assert_eq!(large.memfd("locked").err().unwrap().errno(), libc::ENOMEM);
+    assert_eq!(large.memfd("locked").unwrap_err().errno(), libc::ENOMEM);
     // SAFETY: has no preconditions.
     unsafe { libc::munlockall() };
     assert_works(&server, &large.client(&path).unwrap());

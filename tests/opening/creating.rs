@@ -186,7 +186,7 @@ fn mode(server: &Server) -> u32 {
 fn a_channel_without_a_name_takes_every_mode_that_one_with_a_name_takes() {
     for asked in [0o700, 0o733, 0o777] {
         let server = Options::new().mode(asked).anonymous();
-        assert!(server.is_ok(), "mode {asked:o}: {}", server.err().unwrap());
+        assert!(server.is_ok(), "mode {asked:o}: {}", server.unwrap_err());
     }
 }
 

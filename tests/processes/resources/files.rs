@@ -47,8 +47,8 @@ fn stop(server: Child, client: &Client) {
     assert!(server.succeed());
 }
 
-fn open_error<T>(opened: shmrr::Result<T>) -> Error {
-    opened.err().expect("it is refused")
+fn open_error<T: std::fmt::Debug>(opened: shmrr::Result<T>) -> Error {
+    opened.expect_err("it is refused")
 }
 
 #[test]
