@@ -1217,16 +1217,19 @@ int rr_server_wait(rr_server *srv, const rr_wait *wait) RR_NONNULL(1);
 
 /**
  * A descriptor that becomes readable when a request comes after rr_server_arm: for programs that wait for several
- * things at once with poll(2), epoll(7) or the like. It works for every channel, by name too: clients need not know of it and
- * pass nothing. The same descriptor at each call; it belongs to the handle: don't read, pass on or close it.
+ * things at once with poll(2), epoll(7) or the like. It works for every channel, by name too: clients need not know
+ * of it and pass nothing. The same descriptor at each call; it belongs to the handle: don't read, pass on or close
+ * it.
  *
  * A loop takes requests by rr_recv until there are none, arms, and waits for the descriptor only if rr_server_arm
  * returned 0; it also calls rr_channel_tend when that is due. It may become readable though nothing is there, and it
- * does when the handle is stopped, interrupted or woken. It stays readable until the next rr_server_arm that returns 0.
+ * does when the handle is stopped, interrupted or woken. It stays readable until the next rr_server_arm that returns
+ * 0.
  *
- * The first call starts a thread for the handle: it sleeps on the channel for the program, takes nothing, and makes the
- * descriptor readable. It has all signals blocked, the scheduling of the thread that made it, 64 KiB of stack, and the
- * name shmrr-poll; rr_server_free ends it. In a forked child the descriptor is another one: ask for it again there.
+ * The first call starts a thread for the handle: it sleeps on the channel for the program, takes nothing, and makes
+ * the descriptor readable. It has all signals blocked, the scheduling of the thread that made it, 64 KiB of stack,
+ * and the name shmrr-poll; rr_server_free ends it. In a forked child the descriptor is another one: ask for it again
+ * there.
  * @return the descriptor, or
  * -ENOMEM: no memory is left, or no more threads can be started;
  * -EMFILE, -ENFILE: the process or the system has no descriptors left;
@@ -1241,8 +1244,8 @@ int rr_server_poll_fd(rr_server *srv) RR_NONNULL(1);
 
 /**
  * Has the descriptor of rr_server_poll_fd become readable when a request comes, unless one is there already. To be
- * called each time before the program waits. Without it nothing is signalled, so that peers of a program that is awake pay
- * nothing. Several threads may arm one handle and wait for its descriptor: all of them wake up.
+ * called each time before the program waits. Without it nothing is signalled, so that peers of a program that is
+ * awake pay nothing. Several threads may arm one handle and wait for its descriptor: all of them wake up.
  * @return 0 if nothing is there and the descriptor is armed, 1 if a request is there already: take it, and arm
  * again before waiting; or a code as rr_server_poll_fd.
  */
@@ -1260,10 +1263,10 @@ int rr_client_poll_fd(rr_client *cli) RR_NONNULL(1);
  * what is RR_ARM_REPLY, RR_ARM_SLOT or both.
  *
  * RR_ARM_REPLY is for all requests of the handle that were sent and are to be collected, those that are sent while it
- * is armed too, but not for calls that wait for their own reply. As long as one of them has an outcome that was neither
- * collected nor viewed, it is there already: a handle that several threads share is best armed by one that collects for
- * all. RR_ARM_SLOT is for who was refused with -ENOBUFS: send again when it is readable. Another may be faster; whoever
- * waits for long is preferred.
+ * is armed too, but not for calls that wait for their own reply. As long as one of them has an outcome that was
+ * neither collected nor viewed, it is there already: a handle that several threads share is best armed by one that
+ * collects for all. RR_ARM_SLOT is for who was refused with -ENOBUFS: send again when it is readable. Another may be
+ * faster; whoever waits for long is preferred.
  * @return 0 if nothing is there and the descriptor is armed, 1 if something is there already; or a code as
  * rr_server_poll_fd, and
  * -EINVAL: what is 0 or has other bits set.
@@ -1277,8 +1280,8 @@ int rr_client_arm(rr_client *cli, uint32_t what) RR_NONNULL(1);
  * says, needs no other timer. What it finds makes the descriptor readable, if the handle is armed.
  *
  * due_ns is told in how many nanoseconds to call it again, or -1: not before something is sent or armed. That is each
- * second for a server, each 25 ms for a client with requests pending or armed for a slot, and never for other clients.
- * It costs a look at the clock and at what is pending when nothing is due.
+ * second for a server, each 25 ms for a client with requests pending or armed for a slot, and never for other
+ * clients. It costs a look at the clock and at what is pending when nothing is due.
  * @return how many participants were dead and were recovered from, or
  * -ECONNREFUSED: the handle needs a server for what it sent, and none is there; due_ns is told, and it stays pending;
  * -EINVAL: ch or due_ns is null;

@@ -61,3 +61,8 @@ pub const RR_SERVE_ERROR: i32 = -1;
 pub const RR_WAIT_ABSOLUTE: u32 = 0x100_0000;
 /// Wait flag: when a signal handler has run the wait goes on, under its one deadline, instead of ending with -EINTR.
 pub const RR_WAIT_RESTART: u32 = 0x200_0000;
+
+/// rr_client_arm: an outcome of a request that was sent, which is neither collected nor viewed.
+pub const RR_ARM_REPLY: u32 = 0x100;
+/// rr_client_arm: a free slot.
+pub const RR_ARM_SLOT: u32 = 0x200;

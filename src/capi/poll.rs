@@ -1,5 +1,6 @@
 //! Waiting without taking: in a call, or with epoll and its like for peers that know nothing of it.
 
+use super::constants::{RR_ARM_REPLY, RR_ARM_SLOT};
 use super::convert::{channel, count, handle, place, status};
 use super::structures::{unknown_flags, wait as given_wait};
 use super::types::{rr_channel, rr_client, rr_server, rr_wait};
@@ -21,11 +22,6 @@ pub unsafe extern "C" fn rr_server_wait(srv: *mut rr_server, wait: *const rr_wai
         server.0.wait(unsafe { given_wait(wait) }?)
     })
 }
-
-/// rr_client_arm: an outcome of a request that was sent, which is neither collected nor viewed.
-pub const RR_ARM_REPLY: u32 = 0x100;
-/// rr_client_arm: a free slot.
-pub const RR_ARM_SLOT: u32 = 0x200;
 
 /// A descriptor that becomes readable when a request comes after rr_server_arm, for programs that wait for several
 /// things at once with poll(2), epoll(7) or the like. It works for every channel, by name too: clients need not know of
