@@ -5,11 +5,13 @@ use super::membership::{Membership, Role};
 use super::notify::Notifier;
 use super::options::Options;
 use super::poll::Tending;
+use super::rouse::Asleep;
 use super::servers::Servers;
 use super::stats::Counter;
 use crate::error::{Error, Result, Text};
 use crate::layout::geometry::Geometry;
 use crate::layout::{Mapping, header};
+use crate::protocol::Memory;
 use crate::protocol::ring::Known;
 use crate::region::create::{self, Draft, Plan};
 use crate::region::fd::Fd;
@@ -162,6 +164,7 @@ fn map(
     let mapping = unsafe { Mapping::new(region.base(), geometry) };
     let known = Known::at_attach(&mapping);
     let membership = Membership::new(role, &region);
+    let total_slots = mapping.total_slots();
     let channel = Channel {
         mapping,
         region,
@@ -170,6 +173,7 @@ fn map(
         known,
         spinners: Spinners::new(options.spin),
         interrupts: Interrupts::new(options.restart),
+        asleep: Asleep::new(if role == Role::Client { total_slots } else { 0 })?,
         looks: AtomicU32::new(0),
         looks_for_slot_from: AtomicI64::new(0),
         notifier: Notifier::new(role, options.notify),

@@ -158,7 +158,7 @@ impl Channel {
 
     /// What a client does that waits for replies: a wake-up may have been lost with whoever was to give it, or a server
     /// with a request, or a reference with whoever was to publish it.
-    pub(super) fn look_after(&self, pending: impl Iterator<Item = Id>) {
+    pub(crate) fn look_after(&self, pending: impl Iterator<Item = Id>) {
         let look = self.looks.fetch_add(1, Relaxed);
         let mut net = Net { look, referenced: None };
         let mut servers = Numbers::new();

@@ -16,7 +16,8 @@ use crate::protocol::Participant;
 use crate::region::lock::{self, Lock, Search};
 use crate::region::seat::Seat;
 use crate::region::{Region, fork};
-use crate::wait::{deadline, futex};
+use crate::wait::deadline;
+use crate::wait::futex::{self, Bits};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -123,7 +124,7 @@ impl Membership {
             if self.number().is_some() || seat.joining.load(Acquire) < 2 {
                 break;
             }
-            futex::sleep(&seat.number, 0, deadline::now() + LOOK);
+            futex::sleep(&seat.number, 0, deadline::now() + LOOK, Bits::ORDINARY);
         }
         self.number()
     }

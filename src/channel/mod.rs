@@ -6,7 +6,9 @@
 //! | [`options`] | what a caller may choose |
 //! | [`attach`] | from options to a checked, mapped channel |
 //! | [`membership`] | joining, leaving, forking, and who is dead |
-//! | [`sleep`] | sleeping and waking |
+//! | [`waiting`] | how calls wait |
+//! | [`sleep`] | waking, and what sleepers owe each other |
+//! | [`rouse`] | ending waits from within the process |
 //! | [`recover`] | recovering from participants that are gone |
 //! | [`stats`] | counters and snapshots |
 //! | [`admin`] | clearing, recovering, who is attached |
@@ -20,31 +22,33 @@ pub(crate) mod admin;
 pub(crate) mod attach;
 pub(crate) mod flags;
 pub(crate) mod held;
-mod looks;
+pub(crate) mod looks;
 pub(crate) mod membership;
 pub(crate) mod message;
 mod notify;
 pub(crate) mod options;
 pub(crate) mod poll;
 mod recover;
+pub(crate) mod rouse;
 mod servers;
 pub(crate) mod sleep;
 pub(crate) mod stats;
+pub(crate) mod waiting;
 
 use crate::error::{Error, Result, Text};
 use crate::id::RequestId;
 use crate::layout::geometry::Kind;
-use crate::layout::lines::Doorbell;
 use crate::layout::{Geometry, Mapping};
 use crate::protocol::ring::Known;
-use crate::protocol::{Id, Memory, Participant, doorbell, ring, slot};
+use crate::protocol::{Id, Memory, Participant, ring};
 use crate::region::Region;
 use crate::region::name::Name;
 use crate::wait::interrupts::Ended;
-use crate::wait::{Deadline, Interrupts, Spinners, Wait, futex};
+use crate::wait::{Interrupts, Spinners};
 use membership::{Membership, Why};
 use notify::Notifier;
 use poll::{Poll, Tending};
+use rouse::Asleep;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use servers::Servers;
@@ -61,8 +65,9 @@ pub struct Channel {
     subject: Text,
     membership: Membership,
     pub(crate) known: Known,
-    pub(crate) spinners: Spinners,
-    pub(crate) interrupts: Interrupts,
+    spinners: Spinners,
+    interrupts: Interrupts,
+    asleep: Asleep,
     /// How often a client of this handle looked after its requests.
     looks: AtomicU32,
     /// When this handle may next ask after those who hold the slots, on the monotonic clock.
@@ -181,58 +186,15 @@ impl Channel {
         if self.interrupts.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// What a call of this handle may wait that begins now: nothing if its cancel word is set already.
-    #[inline]
-    pub(crate) fn deadline<'w>(&self, wait: &Wait<'w>) -> Result<Deadline<'w>> {
-        let deadline = self.interrupts.begin(wait);
-        if deadline.is_canceled() { Err(Error::Canceled) } else { Ok(deadline) }
-    }
-
-    /// Whether a thread may sleep that has just announced in a shared word that it will.
-    pub(crate) fn check_before_sleep(&self, deadline: &Deadline<'_>) -> Result<()> {
-        self.interrupts.check_before_sleep(deadline).map_err(error_of)
-    }
-
-    /// What a signal handler that ran during a wait means: it may have stopped the handle.
-    #[cold]
-    pub(crate) fn interrupted(&self, deadline: &Deadline<'_>) -> Error {
-        self.interrupts.check(deadline).map_or_else(error_of, |()| Error::Interrupted)
-    }
-
-    /// Ends all waits of this handle. Async-signal-safe, as [`Channel::interrupt`]: loads, stores and futex calls only.
-    pub(crate) fn stop(&self) {
-        self.interrupts.stop();
-        self.rouse(&[Doorbell::Request, Doorbell::FreeSlot]);
-    }
-
-    /// Ends the waits of this handle that have begun, or the next: those on this doorbell, and those for replies.
-    pub(crate) fn interrupt(&self, name: Doorbell) {
-        self.interrupts.ask();
-        self.rouse(&[name]);
-    }
-
-    /// Has the waits of this handle look at their cancel words: those on this doorbell, and those for replies.
-    pub(crate) fn wake(&self, name: Doorbell) {
-        self.interrupts.look_again();
-        self.rouse(&[name]);
-    }
-
-    /// Wakes all threads of this handle that sleep, and keeps those awake that are about to.
-    fn rouse(&self, doorbells: &[Doorbell]) {
-        for name in doorbells {
-            let doorbell = self.mapping.doorbell(*name);
-            doorbell::disturb(doorbell);
-            futex::wake_up(doorbell, u32::MAX >> 1);
+    /// What every call on a request begins with: the handle was not stopped, the call is for this channel's kind of payload
+    /// (`None`: for any), and this process takes part. Its participant number.
+    #[inline(always)]
+    pub(crate) fn enter(&self, kind: Option<Kind>) -> Result<Participant> {
+        self.check_running()?;
+        if let Some(kind) = kind {
+            self.check_kind(kind)?;
         }
-        if let Some(me) = self.membership.number() {
-            for slot in 0..self.mapping.total_slots() {
-                if let Some(before) = slot::disturb(&self.mapping, slot, me) {
-                    self.wake_sleepers(slot, before);
-                }
-            }
-            self.disturb_watchers(me);
-        }
-        self.fire_all();
+        self.me()
     }
 }
 

@@ -54,7 +54,7 @@ impl Client {
     /// As [`Client::post`]; [`Error::WrongKind`] in a channel of bytes.
     pub fn post_i64<'w>(&self, value: i64, wait: impl Into<Wait<'w>>) -> Result<()> {
         let deadline = self.channel.deadline(&wait.into())?;
-        self.begin_post(Kind::Int, &Message::of(&value.to_ne_bytes()), &deadline)
+        self.post_of_kind(Kind::Int, &Message::of(&value.to_ne_bytes()), &deadline)
     }
 
     /// As [`Client::get`], of a number.

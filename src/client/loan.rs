@@ -121,12 +121,11 @@ impl Client {
         message_type: u32,
         flags: MessageFlags,
     ) -> Result<()> {
-        self.channel.check_running()?;
+        let me = self.channel.enter(None)?;
         check_label(message_type, flags)?;
         check_length(length, self.channel.request_max())?;
         self.check_sending(Kind::Bytes)?;
-        let me = self.channel.me()?;
-        let id = self.id(number)?;
+        let id = self.channel.id(number)?;
         let mapping = self.channel.mapping();
         // From here on the slot is this thread's: one that ends the loan at the same time must not write to it.
         slot::end_loan(mapping, id, me).map_err(|Stale| Error::Stale)?;
@@ -140,13 +139,13 @@ impl Client {
 
     /// Gives a loan back unsent.
     pub(crate) fn abort_loan(&self, number: RequestId) -> Result<()> {
-        self.channel.check_running()?;
+        self.channel.enter(None)?;
         self.give_loan_back(number)
     }
 
     fn give_loan_back(&self, number: RequestId) -> Result<()> {
         let me = self.channel.me()?;
-        let id: Id = self.id(number)?;
+        let id: Id = self.channel.id(number)?;
         slot::abort_loan(self.channel.mapping(), id, me).map_err(|Stale| Error::Stale)?;
         self.freed(id);
         Ok(())

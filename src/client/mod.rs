@@ -5,6 +5,7 @@
 //! | this | the calls that copy payloads |
 //! | [`loan`], [`view`] | writing a request and reading a reply in place |
 //! | [`poll`] | waiting with epoll |
+//! | `reply` | waiting for a reply |
 //! | `wait_any` | waiting for any of several replies |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
@@ -16,6 +17,7 @@ mod integers;
 pub(crate) mod loan;
 mod outcome;
 pub(crate) mod poll;
+mod reply;
 mod slots;
 mod steps;
 mod turns;
@@ -27,7 +29,6 @@ use crate::channel::message::Message;
 use crate::error::{Error, Result};
 use crate::id::RequestId;
 use crate::layout::geometry::Kind;
-use crate::layout::lines::Doorbell;
 use crate::memory;
 use crate::protocol::Memory;
 use crate::protocol::slot::{self, Purpose, Withdrawn};
@@ -171,7 +172,7 @@ impl Client {
         keeps: bool,
         read: impl FnOnce(&Found<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (me, id) = self.begin(kind, message, deadline)?;
+        let (me, id) = self.begin(Purpose::Call, kind, message, deadline)?;
         let mut outcome = self.wait(me, id, deadline);
         if let Err(error) = outcome {
             outcome = self.withdraw_unless_done(me, id, error);
@@ -218,9 +219,15 @@ impl Client {
 
     #[inline]
     fn send_of_kind(&self, kind: Kind, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<RequestId> {
-        let (_, id) = self.begin(kind, message, deadline)?;
+        let (_, id) = self.begin(Purpose::Call, kind, message, deadline)?;
         self.sent_by_loop(id, Purpose::Call);
         Ok(id.into())
+    }
+
+    fn post_of_kind(&self, kind: Kind, message: &Message<'_>, deadline: &Deadline<'_>) -> Result<()> {
+        let (_, id) = self.begin(Purpose::Post, kind, message, deadline)?;
+        self.sent_by_loop(id, Purpose::Post);
+        Ok(())
     }
 
     /// Sends a one-way message: nobody replies to it, and nothing is left to be collected. Waits for a free slot, and
@@ -230,7 +237,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send_wait`].
     pub fn post<'w>(&self, data: &[u8], wait: impl Into<Wait<'w>>) -> Result<()> {
-        self.begin_post(Kind::Bytes, &Message::of(data), &self.channel.deadline(&wait.into())?)
+        self.post_of_kind(Kind::Bytes, &Message::of(data), &self.channel.deadline(&wait.into())?)
     }
 
     /// As [`Client::post`], with a type and flags, in a channel of either kind.
@@ -240,7 +247,7 @@ impl Client {
     pub fn post_msg<'w>(&self, message: &Message<'_>, wait: impl Into<Wait<'w>>) -> Result<()> {
         let kind = self.channel.kind();
         message.check(kind)?;
-        self.begin_post(kind, message, &self.channel.deadline(&wait.into())?)
+        self.post_of_kind(kind, message, &self.channel.deadline(&wait.into())?)
     }
 
     /// Collects the reply to a request, if it is there: copies it into `buffer` and returns its length.
@@ -311,10 +318,8 @@ impl Client {
         deadline: &Deadline<'_>,
         read: impl FnOnce(&Found<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.channel.check_running()?;
-        self.channel.check_kind(kind)?;
-        let me = self.channel.me()?;
-        let id = self.id(number)?;
+        let me = self.channel.enter(Some(kind))?;
+        let id = self.channel.id(number)?;
         self.channel.mapping().prefetch_request(id.slot);
         self.channel.mapping().prefetch_reply(self.following[id.slot as usize].load(Relaxed));
         let progress = self.wait(me, id, deadline)?;
@@ -340,9 +345,8 @@ impl Client {
     /// [`Error::AlreadyReplied`] if the reply is there: collect it; [`Error::Stale`] if the id is none of this
     /// handle's, or was collected or cancelled before; [`Error::Stopped`].
     pub fn cancel(&self, id: RequestId) -> Result<()> {
-        self.channel.check_running()?;
-        let me = self.channel.me()?;
-        match self.withdraw(me, self.id(id)?) {
+        let me = self.channel.enter(None)?;
+        match self.withdraw(me, self.channel.id(id)?) {
             Withdrawn::Unseen { .. } | Withdrawn::Abandoned { .. } => Ok(()),
             Withdrawn::TooLate => Err(Error::AlreadyReplied),
             Withdrawn::Stale => Err(Error::Stale),
@@ -377,11 +381,11 @@ impl Client {
     /// one. Those that begin after one has ended so wait as ever. Async-signal-safe: a signal handler that calls this
     /// ends the wait of its thread even if it runs before that sleeps.
     pub fn interrupt(&self) {
-        self.channel.interrupt(Doorbell::FreeSlot);
+        self.channel.interrupt();
     }
     /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go on.
     /// Async-signal-safe.
     pub fn wake(&self) {
-        self.channel.wake(Doorbell::FreeSlot);
+        self.channel.wake();
     }
 }

@@ -6,44 +6,17 @@ use crate::channel::flags::MessageFlags;
 use crate::channel::message::Message;
 use crate::channel::stats::Counter;
 use crate::error::{Error, Result};
-use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
 use crate::protocol::{Id, Participant, ring};
-use crate::wait::{Deadline, Polled, deadline};
+use crate::wait::Deadline;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
-    pub(super) fn id(&self, number: RequestId) -> Result<Id> {
-        self.channel.id(number)
-    }
-
-    /// Takes a slot, writes the request and publishes it. One function on purpose: what it is made of is always
-    /// inlined, so that nothing on the way passes through memory.
+    /// Takes a slot, writes the request or the one-way message and publishes it. One function on purpose: what it is made
+    /// of is always inlined, so that nothing on the way passes through memory.
     pub(super) fn begin(
-        &self,
-        kind: Kind,
-        message: &Message<'_>,
-        deadline: &Deadline<'_>,
-    ) -> Result<(Participant, Id)> {
-        self.begin_for(Purpose::Call, kind, message, deadline)
-    }
-
-    /// As [`Client::begin`], for a one-way message.
-    pub(super) fn begin_post(
-        &self,
-        kind: Kind,
-        message: &Message<'_>,
-        deadline: &Deadline<'_>,
-    ) -> Result<()> {
-        let (_, id) = self.begin_for(Purpose::Post, kind, message, deadline)?;
-        self.sent_by_loop(id, Purpose::Post);
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn begin_for(
         &self,
         purpose: Purpose,
         kind: Kind,
@@ -53,8 +26,7 @@ impl Client {
         let length = message.data.len();
         let limit = self.channel.request_max();
         if length > limit {
-            self.channel.check_running()?;
-            self.channel.check_kind(kind)?;
+            self.channel.enter(Some(kind))?;
             return Err(Error::MessageSize { length, limit });
         }
         let (me, id) = self.take_slot(kind, purpose, deadline)?;
@@ -134,64 +106,6 @@ impl Client {
         }
     }
 
-    /// Waits until the request is no longer pending.
-    pub(super) fn wait(&self, me: Participant, id: Id, deadline: &Deadline<'_>) -> Result<Progress> {
-        let channel = &self.channel;
-        let mapping = channel.mapping();
-        let done = || match slot::progress(mapping, id, me) {
-            Ok(Progress::Pending(_)) => None,
-            other => Some(other),
-        };
-        match done() {
-            Some(done) => done.map_err(|Stale| Error::Stale),
-            None => self.poll_and_sleep(me, id, deadline),
-        }
-    }
-
-    #[inline(never)]
-    fn poll_and_sleep(&self, me: Participant, id: Id, deadline: &Deadline<'_>) -> Result<Progress> {
-        let channel = &self.channel;
-        if deadline.is_now() {
-            return Err(Error::WouldBlock);
-        }
-        let done = || match slot::progress(channel.mapping(), id, me) {
-            Ok(Progress::Pending(_)) => None,
-            other => Some(other),
-        };
-        match channel.spinners.reply.until(deadline, &channel.interrupts, 1, done) {
-            Polled::Found(done) => return done.map_err(|Stale| Error::Stale),
-            Polled::Nothing => {}
-            Polled::Interrupted => return Err(channel.interrupted(deadline)),
-        }
-        self.sleep_until_done(me, id, deadline).inspect_err(|error| self.count_timeout(error))
-    }
-
-    #[cold]
-    fn sleep_until_done(&self, me: Participant, id: Id, deadline: &Deadline<'_>) -> Result<Progress> {
-        let channel = &self.channel;
-        let mut ended = Ok(());
-        let begun = deadline::now();
-        loop {
-            let word = match slot::progress(channel.mapping(), id, me) {
-                Ok(Progress::Pending(word)) => word,
-                Ok(done) => {
-                    channel.spinners.reply.slept(deadline::now() - begun);
-                    return Ok(done);
-                }
-                Err(Stale) => return Err(Error::Stale),
-            };
-            std::mem::replace(&mut ended, Ok(()))?;
-            if channel.lacks_server(std::iter::once(id)) {
-                ended = Err(Error::NoServer);
-                continue;
-            }
-            if let Some(waiting) = slot::announce_waiting(channel.mapping(), id, word) {
-                channel.check_before_sleep(deadline)?;
-                ended = channel.sleep_on_reply(id, waiting.0, deadline);
-            }
-        }
-    }
-
     /// Ends a request whose outcome has been looked at.
     #[inline]
     pub(super) fn collect(&self, id: Id, progress: Progress) -> Result<()> {
@@ -225,11 +139,5 @@ impl Client {
             self.freed(id);
         }
         withdrawn
-    }
-
-    pub(super) fn count_timeout(&self, error: &Error) {
-        if *error == Error::TimedOut {
-            self.channel.count(Counter::Timeouts, 1);
-        }
     }
 }

@@ -105,10 +105,8 @@ impl Client {
         deadline: &Deadline<'_>,
         read_error: impl FnOnce(&Found<'_>) -> Error,
     ) -> Result<Found<'_>> {
-        self.channel.check_running()?;
-        self.channel.check_kind(Kind::Bytes)?;
-        let me = self.channel.me()?;
-        let id = self.id(number)?;
+        let me = self.channel.enter(Some(Kind::Bytes))?;
+        let id = self.channel.id(number)?;
         let progress = self.wait(me, id, deadline)?;
         let result = match self.found(id, progress) {
             Ok(found) if found.is_error() => Err(read_error(&found)),
@@ -123,13 +121,13 @@ impl Client {
 
     /// Ends a request whose reply was read in place, or is not to be read at all.
     pub(crate) fn release(&self, number: RequestId) -> Result<()> {
-        self.channel.check_running()?;
+        self.channel.enter(None)?;
         self.collect_unread(number)
     }
 
     fn collect_unread(&self, number: RequestId) -> Result<()> {
         let me = self.channel.me()?;
-        let id = self.id(number)?;
+        let id = self.channel.id(number)?;
         match slot::progress(self.channel.mapping(), id, me) {
             Ok(Progress::Pending(_)) => Err(Error::WouldBlock),
             Ok(progress) => self.collect(id, progress),

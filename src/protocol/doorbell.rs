@@ -99,6 +99,18 @@ pub(crate) fn ring<W: Word>(doorbell: &W) -> bool {
     true
 }
 
+/// Changes the word and leaves the announcements: whoever is about to sleep looks again. The caller must wake those that
+/// it means of those who sleep.
+pub(crate) fn nudge<W: Word>(doorbell: &W) {
+    let mut value = doorbell.load(SeqCst);
+    for _ in 0..ATTEMPTS {
+        match doorbell.compare_exchange(value, rung(value) | value & SLEEPERS, SeqCst, SeqCst) {
+            Ok(_) => return,
+            Err(now) => value = now,
+        }
+    }
+}
+
 /// Changes the word and takes all announcements, so that nobody falls asleep on what it was. The caller must wake all.
 pub(crate) fn disturb<W: Word>(doorbell: &W) {
     let mut value = doorbell.load(SeqCst);
@@ -123,7 +135,11 @@ mod tests {
         let after = announce(&doorbell);
         assert_ne!(before, after);
         disturb(&doorbell);
-        assert_ne!(announce(&doorbell), after);
+        let disturbed = announce(&doorbell);
+        assert_ne!(disturbed, after);
+        nudge(&doorbell);
+        assert!(ring(&doorbell), "the announcement is gone");
+        assert_ne!(announce(&doorbell), disturbed);
     }
 
     #[test]

@@ -85,9 +85,14 @@ impl Id {
         self.generation << 16 | u64::from(self.slot)
     }
 
+    /// The slot in the number of a request that is known.
+    pub fn slot_of(id: u64) -> u32 {
+        (id & 0xFFFF) as u32
+    }
+
     /// The request that a caller's number names, if the channel has such a slot.
     pub fn from_u64(id: u64, total_slots: u32) -> Option<Self> {
-        let slot = (id & 0xFFFF) as u32;
+        let slot = Self::slot_of(id);
         let generation = id >> 16;
         (slot < total_slots && 0 < generation && generation <= GENERATION_MAX)
             .then_some(Self { slot, generation })

@@ -68,13 +68,12 @@ impl Server {
     }
 
     pub(crate) fn lend_reply(&self, number: RequestId) -> Result<Buffer<'_>> {
-        self.channel.check_running()?;
-        self.channel.check_kind(Kind::Bytes)?;
+        self.channel.enter(Some(Kind::Bytes))?;
         self.lend_reply_of_taken(number)
     }
 
     pub(super) fn lend_reply_of_taken(&self, number: RequestId) -> Result<Buffer<'_>> {
-        let id = self.id(number)?;
+        let id = self.channel.id(number)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
         if let Err(replied) = slot::may_write(mapping, id, me) {
@@ -92,8 +91,7 @@ impl Server {
         message_type: u32,
         flags: MessageFlags,
     ) -> Result<()> {
-        self.channel.check_running()?;
-        self.channel.check_kind(Kind::Bytes)?;
+        self.channel.enter(Some(Kind::Bytes))?;
         check_label(message_type, flags)?;
         check_length(length, self.channel.response_max())?;
         self.send_in_place(number, length, message_type, flags)
@@ -107,7 +105,7 @@ impl Server {
         message_type: u32,
         flags: MessageFlags,
     ) -> Result<()> {
-        let id = self.id(number)?;
+        let id = self.channel.id(number)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
         if let Err(replied) = slot::may_reply(mapping, id, me) {

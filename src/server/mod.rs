@@ -182,10 +182,9 @@ impl Server {
 
     #[inline]
     fn reply_of_kind(&self, kind: Kind, id: RequestId, message: &Message<'_>) -> Result<()> {
-        self.channel.check_running()?;
-        self.channel.check_kind(kind)?;
+        let me = self.channel.enter(Some(kind))?;
         check_length(message.data.len(), self.channel.response_max())?;
-        self.send(id, message, 0)
+        self.send(me, id, message, 0)
     }
 
     /// Replies with an error: the client's call fails with [`Error::Remote`], the code and the text, which may have 104
@@ -198,13 +197,14 @@ impl Server {
     }
 
     pub(crate) fn reply_error_bytes(&self, id: RequestId, code: i32, text: &[u8]) -> Result<()> {
-        self.channel.check_running()?;
+        let me = self.channel.enter(None)?;
         check_length(text.len(), self.channel.response_max().max(INLINE))?;
-        self.send_error(id, code, text)
+        self.send_error(me, id, code, text)
     }
 
-    fn send_error(&self, id: RequestId, code: i32, text: &[u8]) -> Result<()> {
+    fn send_error(&self, me: Participant, id: RequestId, code: i32, text: &[u8]) -> Result<()> {
         self.send(
+            me,
             id,
             &Message { data: text, message_type: 0, flags: MessageFlags::from_bits(REPLY_IS_ERROR) },
             code,
@@ -213,9 +213,8 @@ impl Server {
 
     /// Sends a reply whose length has been checked.
     #[inline]
-    fn send(&self, id: RequestId, message: &Message<'_>, code: i32) -> Result<()> {
-        let id = self.id(id)?;
-        let me = self.channel.me()?;
+    fn send(&self, me: Participant, id: RequestId, message: &Message<'_>, code: i32) -> Result<()> {
+        let id = self.channel.id(id)?;
         let mapping = self.channel.mapping();
         if let Err(replied) = slot::may_reply(mapping, id, me) {
             return self.ended(&replied);
@@ -226,10 +225,6 @@ impl Server {
         // SAFETY: the length is within the slot's bytes.
         unsafe { bytes.copy_from_nonoverlapping(message.data.as_ptr(), length) };
         self.deliver(me, id, length)
-    }
-
-    fn id(&self, number: RequestId) -> Result<Id> {
-        self.channel.id(number)
     }
 
     /// Says in the reply's line what the message is.
@@ -262,7 +257,7 @@ impl Server {
     /// # Errors
     /// [`Error::Stale`] if the client gave up, or the request has been replied to; [`Error::Stopped`].
     pub fn dismiss(&self, id: RequestId) -> Result<()> {
-        self.channel.check_running()?;
+        self.channel.enter(None)?;
         self.let_go(id)
     }
 
@@ -272,15 +267,15 @@ impl Server {
     /// [`Error::Invalid`] if a client waits for a reply: see [`Server::dismiss`]; [`Error::Stale`] if the message was
     /// released before; [`Error::Stopped`].
     pub fn release(&self, id: RequestId) -> Result<()> {
-        self.channel.check_running()?;
-        match slot::release(self.channel.mapping(), self.id(id)?, self.channel.me()?) {
+        let me = self.channel.enter(None)?;
+        match slot::release(self.channel.mapping(), self.channel.id(id)?, me) {
             Some(replied) => self.ended(&replied),
             None => Err(Error::bad_argument("id", "a request that waits for its reply", "a one-way message")),
         }
     }
 
     fn let_go(&self, id: RequestId) -> Result<()> {
-        let id = self.id(id)?;
+        let id = self.channel.id(id)?;
         let me = self.channel.me()?;
         let mapping = self.channel.mapping();
         if let Err(replied) = slot::may_reply(mapping, id, me) {
@@ -298,7 +293,7 @@ impl Server {
 
     /// Lets go of a request that may have been replied to.
     fn let_go_unless_ended(&self, number: RequestId) {
-        let (Ok(id), Ok(me)) = (self.id(number), self.channel.me()) else { return };
+        let (Ok(id), Ok(me)) = (self.channel.id(number), self.channel.me()) else { return };
         match slot::may_write(self.channel.mapping(), id, me) {
             Ok(()) => {
                 let _ = self.let_go(number);
@@ -330,11 +325,11 @@ impl Server {
     /// one. Those that begin after one has ended so wait as ever. Async-signal-safe: a signal handler that calls this
     /// ends the wait of its thread even if it runs before that sleeps.
     pub fn interrupt(&self) {
-        self.channel.interrupt(Doorbell::Request);
+        self.channel.interrupt();
     }
     /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go on.
     /// Async-signal-safe.
     pub fn wake(&self) {
-        self.channel.wake(Doorbell::Request);
+        self.channel.wake();
     }
 }

@@ -164,6 +164,7 @@ impl Server {
         let Some(Failure { code, text }) = failure else {
             return self.send_in_place(id, response.length, response.message_type, response.flags);
         };
-        self.send_error(id, code, cut(&text, self.channel.response_max().max(INLINE)).as_bytes())
+        let me = self.channel.me()?;
+        self.send_error(me, id, code, cut(&text, self.channel.response_max().max(INLINE)).as_bytes())
     }
 }

@@ -1,16 +1,19 @@
 //! How a request is taken: wait for one, look at it, claim it.
 
 use super::{Request, Server};
+use crate::channel::Channel;
 use crate::channel::flags::MessageFlags;
+use crate::channel::looks::Looks;
 use crate::channel::poll::What;
-use crate::channel::stats::Counter;
+use crate::channel::rouse::Place;
+use crate::channel::waiting::Awaited;
 use crate::error::{Error, Result};
 use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::protocol::ring::{self, Found};
-use crate::protocol::{Id, Participant, slot};
-use crate::wait::{Deadline, Polled, deadline};
+use crate::protocol::{Id, Participant, doorbell, slot};
+use crate::wait::{Deadline, deadline};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Requests lost to other servers after which a call looks at its deadline.
@@ -21,6 +24,47 @@ pub(crate) enum Received {
     Taken(Request),
     /// It is longer than the buffer and stays queued.
     TooLong(Request),
+}
+
+/// A request that can be taken.
+pub(super) struct NextRequest<'c> {
+    channel: &'c Channel,
+    looks: Looks<'c>,
+}
+
+impl<'c> NextRequest<'c> {
+    pub fn of(channel: &'c Channel) -> Self {
+        Self { channel, looks: channel.looks_around() }
+    }
+}
+
+impl Awaited for NextRequest<'_> {
+    type Found = Found;
+
+    fn place(&self) -> Place {
+        Place::Requests
+    }
+
+    fn poll(&mut self) -> Option<Result<Found>> {
+        ring::glance(self.channel.mapping(), &self.channel.known).map(Ok)
+    }
+
+    fn settle(&mut self, is_now: bool) -> Option<Result<Found>> {
+        // One that is about to sleep looks when it has announced that.
+        if is_now { self.look(true) } else { None }
+    }
+
+    fn announce(&mut self) -> Option<u32> {
+        Some(doorbell::announce(self.channel.mapping().doorbell(Doorbell::Request)))
+    }
+
+    fn look(&mut self, _is_due: bool) -> Option<Result<Found>> {
+        ring::find(self.channel.mapping(), &self.channel.known).map(Ok)
+    }
+
+    fn look_after(&mut self) {
+        self.channel.look_around(&mut self.looks);
+    }
 }
 
 impl Received {
@@ -40,9 +84,7 @@ impl Server {
     /// Takes the oldest request, if it is no longer than `capacity`.
     #[inline]
     pub(super) fn take(&self, kind: Kind, capacity: usize, deadline: &Deadline<'_>) -> Result<Received> {
-        self.channel.check_running()?;
-        self.channel.check_kind(kind)?;
-        let me = self.channel.me()?;
+        let me = self.channel.enter(Some(kind))?;
         let mut losses = 0_u32;
         let mut was_woken = false;
         let received = loop {
@@ -103,8 +145,11 @@ impl Server {
     /// Where the payload of a request lies that this server has taken.
     #[inline]
     pub(super) fn payload(&self, request: &Request) -> *const u8 {
-        let slot = (request.id.to_u64() & 0xFFFF) as u32;
-        self.channel.mapping().request_bytes(slot, request.length, request.flags.bits())
+        self.channel.mapping().request_bytes(
+            Id::slot_of(request.id.to_u64()),
+            request.length,
+            request.flags.bits(),
+        )
     }
 
     /// Before one more attempt: whether there is time for it.
@@ -112,6 +157,8 @@ impl Server {
     fn check_time(deadline: &Deadline<'_>) -> Result<()> {
         if deadline.is_now() {
             Err(Error::WouldBlock)
+        } else if deadline.is_canceled() {
+            Err(Error::Canceled)
         } else if deadline.has_passed(deadline::now()) {
             Err(Error::TimedOut)
         } else {
@@ -119,39 +166,19 @@ impl Server {
         }
     }
 
-    /// The oldest request, and whether this server was woken for it.
+    /// The oldest request, and whether this server slept for it.
     ///
     /// Always inlined, for the reason that [`ring::find`] is.
     #[inline(always)]
     fn next_request(&self, deadline: &Deadline<'_>) -> Result<(Found, bool)> {
         let channel = &self.channel;
-        let find = || ring::find(channel.mapping(), &channel.known);
-        let glance = || ring::glance(channel.mapping(), &channel.known);
-        match channel.spinners.request.until(deadline, &channel.interrupts, 1, glance) {
-            Polled::Found(found) => {
-                channel.mapping().prefetch_reply(found.slot);
-                return Ok((found, false));
-            }
-            Polled::Nothing => {}
-            Polled::Interrupted => return Err(channel.interrupted(deadline)),
-        }
-        if deadline.is_now() {
-            return find().map(|found| (found, false)).ok_or(Error::WouldBlock);
-        }
-        self.sleep_for_request(deadline)
-    }
-
-    #[cold]
-    pub(super) fn sleep_for_request(&self, deadline: &Deadline<'_>) -> Result<(Found, bool)> {
-        let channel = &self.channel;
-        let find = || ring::find(channel.mapping(), &channel.known);
-        let mut looks = channel.looks_around();
-        let look_after = || channel.look_around(&mut looks);
-        channel.sleep_on(Doorbell::Request, deadline, |_| find(), look_after).inspect_err(|error| {
-            if *error == Error::TimedOut {
-                channel.count(Counter::Timeouts, 1);
-            }
-        })
+        let mapping = channel.mapping();
+        let next = match ring::glance(mapping, &channel.known) {
+            Some(found) => (found, false),
+            None => channel.wait_for(&mut NextRequest::of(channel), deadline)?,
+        };
+        mapping.prefetch_reply(next.0.slot);
+        Ok(next)
     }
 
     fn describe(&self, found: Found) -> Request {

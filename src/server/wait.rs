@@ -1,10 +1,11 @@
 //! Waiting without taking: in a call, or with epoll and its like.
 
 use super::Server;
+use super::take::NextRequest;
 use crate::channel::poll::{Armed, What};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::protocol::ring;
-use crate::wait::{Polled, Wait};
+use crate::wait::Wait;
 use rustix::fd::BorrowedFd;
 
 impl Server {
@@ -15,18 +16,10 @@ impl Server {
     /// [`Error::Canceled`] if the wait's cancel word was set; [`Error::Interrupted`];
     /// [`Error::Stopped`].
     pub fn wait<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<()> {
-        self.channel.check_running()?;
-        self.channel.me()?;
+        self.channel.enter(None)?;
         let deadline = self.channel.deadline(&wait.into())?;
-        // Not the closure by which requests are taken: that one is inlined where it is used, and nowhere else.
-        let is_there = || ring::find(self.channel.mapping(), &self.channel.known).map(|_| ());
-        match self.channel.spinners.request.until(&deadline, &self.channel.interrupts, 1, is_there) {
-            Polled::Found(()) => return Ok(()),
-            Polled::Nothing if deadline.is_now() => return Err(Error::WouldBlock),
-            Polled::Nothing => {}
-            Polled::Interrupted => return Err(self.channel.interrupted(&deadline)),
-        }
-        if self.sleep_for_request(&deadline)?.1 {
+        let (_, has_slept) = self.channel.wait_for(&mut NextRequest::of(&self.channel), &deadline)?;
+        if has_slept {
             // It is not known here whether this handle takes what is left: whatever call does hands on the rest.
             self.channel.note_woken(What::Requests);
         }

@@ -31,22 +31,33 @@ pub(crate) enum Slept {
     Refused(Errno),
 }
 
-/// By what a sleeper can be woken beside others: wake-ups in general reach all.
+/// By what sleepers on one word are told apart: [`wake_only`] wakes those who share a bit, and [`wake_up`] any.
 #[derive(Clone, Copy)]
 pub(crate) struct Bits(NonZeroU32);
 
 impl Bits {
-    const ORDINARY: Self = Self(NonZeroU32::MIN);
+    /// Of those who are told apart by nothing.
+    pub const ORDINARY: Self = Self(NonZeroU32::MIN);
 
-    /// One of 31 that ordinary sleepers don't have.
+    /// Of the threads of a handle of this number: one of 15, so that some handles share one, and are woken for each other
+    /// at times.
+    pub fn of_handle(number: u16) -> Self {
+        Self::bit(1 + u32::from(number) % 15)
+    }
+
+    /// Of a helper: one of 16 others.
     pub fn of_helper(number: u32) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(1).saturating_pow(1 + number % 31))
+        Self::bit(16 + number % 16)
+    }
+
+    fn bit(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(1).saturating_pow(number))
     }
 }
 
 /// Sleeps while the low half of `word` is `expected`, until `until` on the monotonic clock.
-pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64) -> Slept {
-    match ask(word, expected, Some(&timespec(until)), Bits::ORDINARY) {
+pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64, bits: Bits) -> Slept {
+    match ask(word, expected, Some(&timespec(until)), bits) {
         Slept::Refused(_) => sleep_by_clock(word, expected, until),
         slept => slept,
     }
@@ -98,7 +109,8 @@ pub(crate) fn wake_up(word: &AtomicU64, count: u32) -> bool {
     wake(low_half(word), Flags::empty(), count) != Ok(0)
 }
 
-/// Wakes those who sleep by these bits.
+/// Wakes those who sleep by one of these bits.
+#[cold]
 pub(crate) fn wake_only(word: &AtomicU64, bits: Bits) {
     let _ = wake_bitset(low_half(word), Flags::empty(), u32::MAX >> 1, bits.0);
 }

@@ -115,7 +115,7 @@ impl Poll {
                 break;
             }
             futex::wake_only(self.doorbell(what), self.bits(what));
-            futex::sleep(&helper.phase, phase as u32, deadline::now() + again);
+            futex::sleep(&helper.phase, phase as u32, deadline::now() + again, futex::Bits::ORDINARY);
             again = (2 * again).min(WAKES_AGAIN_MAX);
         }
         Thread::from_number(helper.thread.load(Relaxed)).join();
@@ -161,7 +161,7 @@ impl Poll {
                 }
                 Task::Rest(_) => {
                     if let Some(value) = arming::park(&helper.word) {
-                        futex::sleep(&helper.word, value, i64::MAX);
+                        futex::sleep(&helper.word, value, i64::MAX, futex::Bits::ORDINARY);
                     }
                 }
             }

@@ -324,7 +324,7 @@ impl Channel {
     }
 
     /// Wakes the program if it is armed, whatever for. Async-signal-safe.
-    pub(super) fn fire_all(&self) {
+    pub(in crate::channel) fn fire_all(&self) {
         if let Some(poll) = self.poll() {
             poll.fire(What::of(self.membership.role()));
             poll.fire(What::Slots);

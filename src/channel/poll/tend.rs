@@ -11,8 +11,8 @@
 use super::What;
 use crate::channel::Channel;
 use crate::channel::membership::Role;
-use crate::channel::sleep::{CLIENT_LOOKS_AGAIN, SERVER_LOOKS_AGAIN};
 use crate::channel::stats::Counter;
+use crate::channel::waiting::{CLIENT_LOOKS_AGAIN, SERVER_LOOKS_AGAIN};
 use crate::error::Result;
 use crate::protocol::state::{ReplyState, ReplyWord};
 use crate::protocol::{Id, Memory, Participant, arming};
