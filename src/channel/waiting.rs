@@ -130,6 +130,10 @@ impl Channel {
             self.interrupts.check_before_sleep(deadline).map_err(error_of)?;
             let now = deadline::now();
             if deadline.has_passed(now) {
+                // Waits may all be shorter than the time between two such looks.
+                if has_slept {
+                    awaited.look_after();
+                }
                 let last = awaited.look(true).unwrap_or(Err(Error::TimedOut));
                 return last.map(|found| (found, has_slept));
             }
