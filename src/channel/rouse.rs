@@ -77,14 +77,12 @@ impl Channel {
     pub(crate) fn stop(&self) {
         self.interrupts.stop();
         self.rouse();
-        self.fire_all();
     }
 
     /// Ends the waits of this handle that have begun, or the next.
     pub(crate) fn interrupt(&self) {
         self.interrupts.ask();
         self.rouse();
-        self.fire_all();
     }
 
     /// Has the waits of this handle look at their cancel words.
@@ -93,8 +91,13 @@ impl Channel {
         self.rouse();
     }
 
-    /// Wakes all threads of this handle that sleep, and keeps those awake that are about to.
+    /// Wakes all threads of this handle that sleep, keeps those awake that are about to, and wakes its event loop.
     fn rouse(&self) {
+        self.rouse_threads();
+        self.fire_all();
+    }
+
+    fn rouse_threads(&self) {
         // A forked child that has not joined has no threads that sleep.
         let Some(me) = self.membership.number() else { return };
         let asleep = &self.asleep;
