@@ -194,3 +194,27 @@ fn enter(role: Role, why: Why, region: &Region, mapping: &Mapping, subject: &str
     line.word.store(free.wrapping_add(2) | LIVE, Release);
     Ok(lock)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Error, Options, Timeout};
+    use std::sync::atomic::Ordering::Relaxed;
+
+    /// A thread that is less urgent than the one that calls, or stopped, or gone, may have begun to join and not go on.
+    #[test]
+    fn a_thread_that_joins_waits_for_none_that_has_begun_to() {
+        let server = Options::new().participants(3).anonymous().unwrap();
+        let seat = server.channel().membership.seat();
+        let as_in_a_child_amid_another_threads_joining = || {
+            seat.number.store(0, Relaxed);
+            seat.joining.store(1, Relaxed);
+        };
+        as_in_a_child_amid_another_threads_joining();
+        assert_eq!(server.recv(&mut []), Err(Error::WouldBlock));
+        assert_eq!(seat.number.load(Relaxed), 2);
+        let _third = Options::new().client_from_server(&server).unwrap();
+        as_in_a_child_amid_another_threads_joining();
+        let refused = server.recv_wait(&mut [], Timeout::FOREVER);
+        assert!(matches!(refused, Err(Error::Crowded { .. })), "{refused:?}");
+    }
+}

@@ -111,6 +111,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::slot;
     use crate::{Client, Kind, Message, MessageFlags, Options, RequestId, Server, Timeout};
     use std::thread;
 
@@ -180,6 +181,28 @@ mod tests {
             assert_eq!(refused, Err(Error::Overflow { length: 14, capacity: 13, id }));
             assert_eq!(client.get(id, &mut [0; 14]), Ok(14));
         });
+    }
+
+    /// Its bytes and its length are read before it is known whether it still is the reply to that id.
+    #[test]
+    fn of_two_threads_that_collect_one_id_none_is_told_the_length_of_a_later_reply() {
+        let (server, client) = open(Kind::Bytes);
+        let id = client.send_msg(&asks(b"?"), Timeout::NOW).unwrap();
+        serve(&server, b"short");
+        let deadline = client.channel().deadline(&Timeout::NOW.into()).unwrap();
+        let collected = client.get_and_read(Kind::Bytes, id, &deadline, |_| {
+            // Meanwhile the other thread has collected it, and the slot has the next request's reply.
+            client.get(id, &mut [0; 5]).unwrap();
+            let next = client.send_msg(&asks(b"?"), Timeout::NOW).unwrap();
+            serve(&server, b"a longer reply");
+            let next = client.id(next).unwrap();
+            assert_eq!(next.slot, client.id(id).unwrap().slot);
+            let progress = slot::progress(client.channel().mapping(), next, client.channel().me()?).unwrap();
+            let mut buffer = [0; 5];
+            // SAFETY: the buffer is writable for its length.
+            unsafe { client.found(next, progress)?.copy_to(buffer.as_mut_ptr(), buffer.len()) }
+        });
+        assert_eq!(collected, Err(Error::Stale));
     }
 
     #[test]
