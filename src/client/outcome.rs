@@ -195,8 +195,8 @@ mod tests {
             client.get(id, &mut [0; 5]).unwrap();
             let next = client.send_msg(&asks(b"?"), Timeout::NOW).unwrap();
             serve(&server, b"a longer reply");
-            let next = client.id(next).unwrap();
-            assert_eq!(next.slot, client.id(id).unwrap().slot);
+            let next = client.channel().id(next).unwrap();
+            assert_eq!(next.slot, client.channel().id(id).unwrap().slot);
             let progress = slot::progress(client.channel().mapping(), next, client.channel().me()?).unwrap();
             let mut buffer = [0; 5];
             // SAFETY: the buffer is writable for its length.
