@@ -73,12 +73,7 @@ fn each_header_field_stands_at_its_documented_offset() {
 
 #[test]
 fn a_channel_is_as_large_as_its_geometry_says() {
-    let geometry = |slots, participants, request_max, response_max| Geometry {
-        slots,
-        participants,
-        request_max,
-        response_max,
-    };
+    let geometry = Geometry::of;
     let sizes = [
         (geometry(1, 1, 1, 1), 4_224),
         (geometry(64, 256, 4096, 4096), 711_680),

@@ -1,8 +1,7 @@
 //! Nothing in the library allocates in a way that ends the process when memory is short: what does is written nowhere in
 //! its sources. `tests/c/without_memory.c` sees to the rest by letting allocations fail.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::sources;
 
 /// Ways to allocate that abort, as they are written.
 const ABORTING: [&str; 19] = [
@@ -34,17 +33,6 @@ const EXEMPT: [(&str, &str); 3] = [
     ("protocol/heap.rs", "with_capacity("),
 ];
 
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// What of a file is in the library: no tests, which stand at its end, and no comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
@@ -54,16 +42,12 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[test]
 fn no_source_allocates_in_a_way_that_aborts() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut files, mut found) = (Vec::new(), Vec::new());
-    sources(&root, &mut files);
-    for path in files {
-        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+    let mut found = Vec::new();
+    for (name, text) in sources::rust("src") {
         // The models, and what they alone are made of.
         if name.contains("models/") || ["protocol/wraps.rs", "protocol/stops.rs"].contains(&&*name) {
             continue;
         }
-        let text = fs::read_to_string(&path).unwrap();
         for (line, code) in code(&text) {
             let aborting = ABORTING.iter().filter(|way| code.contains(**way));
             let aborting = aborting.filter(|way| !EXEMPT.contains(&(&*name, **way)));

@@ -2,8 +2,8 @@
 
 use crate::child::command::command;
 use crate::child::{self, Child};
+use crate::sources;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// Where signals are ignored, blocked or the like: fields of `/proc/PID/status`.
 const FIELDS: [&str; 4] = ["SigBlk:", "SigIgn:", "SigCgt:", "Umask:"];
@@ -77,24 +77,12 @@ const MAKERS: [&str; 2] = ["support/command.rs", "kill/tracer.rs"];
 
 #[test]
 fn every_command_of_a_test_is_made_in_one_place() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut makers = Vec::new();
-    for file in sources(&tests) {
-        // In two parts, for this file is one of them.
-        if fs::read_to_string(&file).unwrap().contains(concat!("Command::", "new")) {
-            makers.push(file.strip_prefix(&tests).unwrap().to_str().unwrap().to_owned());
-        }
-    }
+    // In two parts, for this file is one of them.
+    let makes = |text: &str| text.contains(concat!("Command::", "new"));
+    let makers = sources::rust("tests").filter(|(_, text)| makes(text)).map(|(name, _)| name);
+    let mut makers: Vec<String> = makers.collect();
     makers.sort();
     let mut expected = MAKERS.map(str::to_owned);
     expected.sort();
     assert_eq!(makers, expected);
-}
-
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    let mut sources: Vec<_> = directories.iter().flat_map(|directory| sources(directory)).collect();
-    sources.extend(files.into_iter().filter(|file| file.extension().is_some_and(|found| found == "rs")));
-    sources
 }

@@ -1,6 +1,7 @@
 //! What CONTRIBUTING.md tells of the sources is so: the listing of files, the folders, the switches, and every path that
 //! it names.
 
+use crate::sources::{self, files, root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,26 +9,8 @@ use std::path::{Path, PathBuf};
 const BEGIN: &str = "<!-- files of src: SHMRR_WRITE_LISTING=1 cargo test --test house contributing -->\n";
 const END: &str = "<!-- end of files -->\n";
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn page() -> String {
     fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap()
-}
-
-/// All files below a folder, named from the root.
-fn files(folder: &str) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir(root().join(folder)).unwrap() {
-        let entry = entry.unwrap();
-        let path = Path::new(folder).join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => found.extend(files(path.to_str().unwrap())),
-            false => _ = found.insert(path),
-        }
-    }
-    found
 }
 
 /// The first sentence of what a file says of itself.
@@ -118,9 +101,7 @@ fn each_folder_is_told_of() {
 /// What tests read of the environment: the first argument of a call. What begins with `SHMRR_TEST_` they tell each other.
 fn switches() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let sources = ["src", "tests", "examples", "benches"].into_iter().flat_map(files);
-    for path in sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
-        let text = fs::read_to_string(root().join(path)).unwrap();
+    for (_, text) in ["src", "tests", "examples", "benches"].into_iter().flat_map(sources::rust) {
         for (at, _) in text.match_indices("(\"SHMRR_") {
             let reads =
                 text[..at].ends_with(|c: char| c.is_ascii_lowercase()) && !text[..at].ends_with(".env");

@@ -1,7 +1,6 @@
 //! The layers of the source: each module uses those below it, never those above.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::sources;
 
 /// From the bottom up; those of one row don't use each other.
 const LAYERS: &[&[&str]] = &[
@@ -15,19 +14,6 @@ const LAYERS: &[&[&str]] = &[
     &["open"],
     &["capi"],
 ];
-
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
 
 fn layer_of(module: &str) -> Option<usize> {
     LAYERS.iter().position(|row| row.contains(&module))
@@ -47,16 +33,14 @@ fn uses(text: &str) -> Vec<String> {
 
 #[test]
 fn each_layer_uses_only_those_below_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut checked = 0;
-    for path in sources(&root) {
-        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+    for (name, text) in sources::rust("src") {
         let module = name.split(['/', '.']).next().unwrap();
         let Some(own) = layer_of(module) else {
             assert_eq!(module, "lib", "{name} stands in no layer");
             continue;
         };
-        for used in uses(&fs::read_to_string(&path).unwrap()) {
+        for used in uses(&text) {
             let Some(layer) = layer_of(&used) else { continue };
             assert!(layer < own || used == module, "src/{name} uses {used}, which is not below it");
             checked += 1;

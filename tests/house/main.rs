@@ -9,6 +9,7 @@
 //! | `readme` | the README's programs do what it says |
 //! | `contributing` | the lists in CONTRIBUTING.md |
 //! | `model` | the protocol as a small model, `protocol.py` |
+//! | `sources` | the files that these read |
 //! | `children` | how tests start their children |
 
 mod allocation;
@@ -21,5 +22,6 @@ mod header;
 mod layers;
 mod model;
 mod readme;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;

@@ -289,12 +289,7 @@ fn the_corpus_is_what_it_was_made_from() {
 /// Good headers of several geometries; from one of them each field wrong in turn, under a right checksum and under the
 /// one it had; and files that end early or late.
 fn seeds() -> Vec<(String, Case)> {
-    let geometry = |slots, participants, request_max, response_max| Geometry {
-        slots,
-        participants,
-        request_max,
-        response_max,
-    };
+    let geometry = Geometry::of;
     let named = [
         ("smallest", geometry(1, 1, 1, 1)),
         ("default", geometry(64, 256, 4096, 4096)),

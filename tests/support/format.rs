@@ -51,6 +51,9 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    pub fn of(slots: u32, participants: u32, request_max: u64, response_max: u64) -> Self {
+        Self { slots, participants, request_max, response_max }
+    }
     pub fn spares(&self) -> u64 {
         u64::from(self.slots / 4).clamp(4, 64)
     }
