@@ -52,6 +52,8 @@
 #[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
 compile_error!("shmrr is for Linux on 64-bit little-endian machines");
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 #[cfg(feature = "capi")]
 mod capi;
 mod channel;
@@ -67,6 +69,10 @@ mod region;
 mod server;
 mod wait;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::client::AsyncClient;
+#[cfg(feature = "tokio")]
+pub use asynchronous::server::AsyncServer;
 pub use channel::Channel;
 pub use channel::admin::ParticipantInfo;
 pub use channel::flags::MessageFlags;

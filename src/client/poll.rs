@@ -3,9 +3,18 @@
 use super::Client;
 use crate::channel::poll::{Armed, What};
 use crate::channel::sleep::{STARVES, finds_slot};
+#[cfg(feature = "tokio")]
+use crate::error::Error;
 use crate::error::Result;
+#[cfg(feature = "tokio")]
+use crate::id::RequestId;
 use crate::layout::lines::Doorbell;
 use crate::protocol::doorbell;
+#[cfg(feature = "tokio")]
+use crate::protocol::{
+    Memory,
+    slot::{self, Progress},
+};
 use crate::wait::deadline;
 use rustix::fd::BorrowedFd;
 use std::ops::BitOr;
@@ -81,5 +90,30 @@ impl Client {
             let gives_way = doorbell::is_starving(channel.mapping().doorbell(Doorbell::FreeSlot));
             (is_starving || !gives_way) && finds_slot(channel.mapping())
         })
+    }
+}
+
+/// For [`crate::AsyncClient`].
+#[cfg(feature = "tokio")]
+impl Client {
+    /// Slots that a request of this handle may have.
+    pub(crate) fn total_slots(&self) -> u32 {
+        self.channel.mapping().total_slots()
+    }
+
+    /// Whether a request has its outcome, or is none of this handle's any more.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if it has none; [`Error::NoServer`] if the handle needs a server and none is there.
+    pub(crate) fn has_outcome(&self, id: RequestId) -> Result<()> {
+        self.channel.check_running()?;
+        let id = self.id(id)?;
+        match slot::progress(self.channel.mapping(), id, self.channel.me()?) {
+            Ok(Progress::Pending(_)) if self.channel.lacks_server(std::iter::once(id)) => {
+                Err(Error::NoServer)
+            }
+            Ok(Progress::Pending(_)) => Err(Error::WouldBlock),
+            _ => Ok(()),
+        }
     }
 }

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["channel"],
     &["client", "server"],
     &["open"],
-    &["capi"],
+    &["capi", "asynchronous"],
 ];
 
 fn layer_of(module: &str) -> Option<usize> {

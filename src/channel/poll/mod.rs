@@ -42,7 +42,7 @@ use rustix::io::Errno;
 use sent::Sent;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicPtr, AtomicU64, fence};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
 pub use tend::Tended;
 pub(super) use tend::Tending;
 
@@ -72,6 +72,11 @@ impl What {
         }
     }
 
+    /// Its bit in [`Poll::fired`].
+    fn fired(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The mark in the seat.
     fn mark(self) -> u32 {
         match self {
@@ -90,6 +95,8 @@ pub(crate) struct Poll {
     me: Participant,
     seat: NonNull<Seat>,
     event: AtomicPtr<Place>,
+    /// What it was signalled for since that was armed last; see [`What::fired`].
+    fired: AtomicU32,
     /// For requests or replies, and for slots.
     helpers: [Helper; 2],
     sent: Sent,
@@ -149,7 +156,30 @@ impl Poll {
         if arming::fire(self.helper(what).word()) {
             // Before the signal: the program that it wakes finds the mark.
             self.seat().woken.fetch_or(what.mark(), SeqCst);
+            self.fired.fetch_or(what.fired(), SeqCst);
             self.signal();
+        }
+    }
+
+    /// Takes the signals that came before this arm for `what`, and no others: one descriptor serves both kinds.
+    fn take_signals(&self, what: What) {
+        let Some(event) = self.event() else { return };
+        event.take();
+        let fired = self.fired.load(SeqCst);
+        let is_new = fired & what.fired() != 0;
+        let others = [What::Replies, What::Slots].into_iter();
+        let mut others = others.filter(|other| *other != what && fired & other.fired() != 0);
+        let is_others = others.any(|other| {
+            // Whoever armed for it may still wait, or has found it in another way.
+            self.fired.fetch_and(!other.fired(), SeqCst);
+            let is_there = self.finds(other, true);
+            if is_there {
+                self.fired.fetch_or(other.fired(), SeqCst);
+            }
+            is_there
+        });
+        if is_new || is_others {
+            event.signal();
         }
     }
 
@@ -229,6 +259,7 @@ impl Channel {
             known: Known::at_attach(&self.mapping),
             me,
             seat: NonNull::from(self.region.seat()),
+            fired: AtomicU32::new(0),
             event: AtomicPtr::new(ptr::from_ref(event.place()).cast_mut()),
             helpers: [Helper::new(), Helper::new()],
             sent: Sent::new(slots)?,
@@ -258,6 +289,7 @@ impl Channel {
         poll.start_helper(what)?;
         let word = poll.helper(what).word();
         let was_woken = self.was_woken(what);
+        poll.fired.fetch_and(!what.fired(), SeqCst);
         let armed = arming::arm(word);
         if armed.must_unpark() {
             poll.helper(what).unpark();
@@ -275,13 +307,7 @@ impl Channel {
             }
             return Ok(Armed::Ready);
         }
-        if let Some(event) = poll.event() {
-            event.take();
-            if !arming::is_armed(word) {
-                // Somebody signalled since, and that may be what was taken.
-                event.signal();
-            }
-        }
+        poll.take_signals(what);
         Ok(Armed::Waiting)
     }
 
@@ -309,6 +335,14 @@ impl Channel {
     pub(crate) fn note_seen(&self, slot: u32) {
         if let Some(poll) = self.poll() {
             poll.sent.forget(slot);
+        }
+    }
+
+    /// Tells which slots of this client have an outcome that is neither collected nor viewed, each once.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_done(&self, act: impl FnMut(u32)) {
+        if let Some(poll) = self.poll() {
+            poll.sent.take_done(&self.mapping, poll.me, act);
         }
     }
 

@@ -92,6 +92,15 @@ impl Sent {
         }
     }
 
+    /// Forgets those whose outcome is there, and tells which they are.
+    #[cfg(feature = "tokio")]
+    pub fn take_done(&self, mapping: &Mapping, me: Participant, mut act: impl FnMut(u32)) {
+        for slot in self.slots().filter(|slot| matches!(find(mapping, *slot, me), Found::Done)) {
+            self.forget(slot);
+            act(slot);
+        }
+    }
+
     fn tidy(&self, mapping: &Mapping, slot: u32, me: Participant) {
         self.forget(slot);
         if !matches!(find(mapping, slot, me), Found::Nothing) {
