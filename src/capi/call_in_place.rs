@@ -24,16 +24,16 @@ pub unsafe extern "C" fn rr_client_loan(
         // SAFETY: as above.
         unsafe { size_of_place(buffer) }?;
         // SAFETY: as above.
-        let (id, mut lent_buffer) =
+        let (id, mut taken) =
             client.0.take_loan(&client.0.channel().deadline(&unsafe { as_wait(wait) }?)?)?;
-        let lent = rr_buffer {
+        let loan = rr_buffer {
             id: id.into(),
-            data: lent_buffer.as_mut_ptr().cast(),
-            capacity: lent_buffer.capacity(),
+            data: taken.as_mut_ptr().cast(),
+            capacity: taken.capacity(),
             ..rr_buffer::DEFAULT
         };
         // SAFETY: as above.
-        unsafe { fill(buffer, lent) }
+        unsafe { fill(buffer, loan) }
     })
 }
 

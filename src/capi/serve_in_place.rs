@@ -107,15 +107,15 @@ pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mu
         let server = unsafe { handle(srv) }?;
         // SAFETY: as above.
         unsafe { size_of_place(buffer) }?;
-        let mut lent_buffer = server.0.lend_reply(id.into())?;
-        let lent = rr_buffer {
+        let mut taken = server.0.lend_reply(id.into())?;
+        let loan = rr_buffer {
             id,
-            data: lent_buffer.as_mut_ptr().cast(),
-            capacity: lent_buffer.capacity(),
+            data: taken.as_mut_ptr().cast(),
+            capacity: taken.capacity(),
             ..rr_buffer::DEFAULT
         };
         // SAFETY: as above.
-        unsafe { fill(buffer, lent) }
+        unsafe { fill(buffer, loan) }
     })
 }
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn rr_reply_loan(srv: *mut rr_server, id: u64, buffer: *mu
 /// fails with -EMSGSIZE or -EINVAL it can be used on.
 ///
 /// Return value: 0, or [handle], [taken]; -EMSGSIZE: buffer->length is more than its capacity; -EINVAL: also, no buffer
-/// was lent for this reply; -E2BIG: see STRUCTURES.
+/// was given for this reply; -E2BIG: see STRUCTURES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_reply_commit(srv: *mut rr_server, buffer: *mut rr_buffer) -> c_int {
     status(|| {

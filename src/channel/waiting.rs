@@ -50,7 +50,7 @@ pub(crate) trait Awaited {
     }
 
     /// What there is to do once, when polling did not help. A call that does not wait does not sleep after this.
-    fn settle(&mut self, is_now: bool) -> Option<Result<Self::Found>>;
+    fn before_sleep(&mut self, is_now: bool) -> Option<Result<Self::Found>>;
 
     /// What a call fails with that does not wait.
     fn nothing_now(&self) -> Error {
@@ -97,7 +97,7 @@ impl Channel {
                 Polled::Interrupted => return Err(self.interrupted(deadline)),
             }
         }
-        if let Some(found) = awaited.settle(deadline.is_now()) {
+        if let Some(found) = awaited.before_sleep(deadline.is_now()) {
             return found.map(|found| (found, false));
         }
         if deadline.is_now() {

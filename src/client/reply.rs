@@ -38,7 +38,7 @@ impl Awaited for Reply<'_> {
         }
     }
 
-    fn settle(&mut self, is_now: bool) -> Option<Result<Progress>> {
+    fn before_sleep(&mut self, is_now: bool) -> Option<Result<Progress>> {
         if !is_now {
             self.check_server();
         }

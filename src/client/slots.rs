@@ -94,7 +94,7 @@ impl Awaited for FreeSlot<'_> {
         found.map(Ok)
     }
 
-    fn settle(&mut self, _is_now: bool) -> Option<Result<Id>> {
+    fn before_sleep(&mut self, _is_now: bool) -> Option<Result<Id>> {
         // Where there are many slots this takes milliseconds.
         if self.is_in_time() {
             self.client.channel.recover_slot_holders();

@@ -39,7 +39,7 @@ impl Awaited for AnyReply<'_> {
         self.client.find_done(self.me, self.ids)
     }
 
-    fn settle(&mut self, is_now: bool) -> Option<Result<usize>> {
+    fn before_sleep(&mut self, is_now: bool) -> Option<Result<usize>> {
         if !is_now {
             self.check_server();
         }

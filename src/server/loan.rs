@@ -117,7 +117,7 @@ impl Server {
             return Err(Error::bad_argument(
                 "id",
                 "one without a loan",
-                "one that rr_reply_loan lent room for",
+                "one that rr_reply_loan gave a buffer for",
             ));
         }
         mapping.place_response(id.slot, length, flags.bits());

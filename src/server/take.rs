@@ -49,7 +49,7 @@ impl Awaited for NextRequest<'_> {
         ring::glance(self.channel.mapping(), &self.channel.known).map(Ok)
     }
 
-    fn settle(&mut self, is_now: bool) -> Option<Result<Found>> {
+    fn before_sleep(&mut self, is_now: bool) -> Option<Result<Found>> {
         // One that is about to sleep looks when it has announced that.
         if is_now { self.look(true) } else { None }
     }

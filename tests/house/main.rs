@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `layers` | which module may use which |
 //! | `allocation` | where the sources allocate |
+//! | `glossary` | words that others have replaced |
 //! | `header` | the C header is the one that the sources generate |
 //! | `codes` | the table of codes and the header agree |
 //! | `readme` | the README's programs do what it says |
@@ -18,6 +19,7 @@ mod child;
 mod children;
 mod codes;
 mod contributing;
+mod glossary;
 mod header;
 mod layers;
 mod model;
