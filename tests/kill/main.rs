@@ -5,7 +5,8 @@
 //! must come to terms with what is left, each request having exactly one outcome; then find every slot free, use each
 //! of them, and see no participant but themselves.
 //!
-//! `SHMRR_KILL=every cargo test --test kill -- --nocapture` tries every k and prints a table; see `plan.rs`.
+//! `SHMRR_KILL=every cargo test --test kill -- --nocapture` tries every k and prints a table; see `plan.rs` and
+//! `table.rs`.
 
 // Elsewhere an atomic operation can be a loop that never ends under single-stepping.
 #![cfg(target_arch = "x86_64")]
@@ -28,6 +29,7 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 mod survivors;
+mod table;
 mod tracer;
 mod words;
 

@@ -8,10 +8,12 @@
 
 use crate::points;
 use crate::scene::Manner;
+use crate::table::Table;
 use crate::tracer::{Point, Steps};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+
+static KILLS: Table = Table::of("kills");
 
 const SEED: u64 = 0x6B69_6C6C;
 const SOME: usize = 20;
@@ -43,17 +45,9 @@ pub fn carry_out(name: &str, mut trial: impl FnMut(Point, Manner) -> io::Result<
             break;
         }
     }
-    report(name, instructions, kills, failures);
+    KILLS.add(name, &instructions.to_string(), kills, failures.into());
     assert_eq!(failures, 0, "{name}: failures");
     Ok(())
-}
-
-fn report(name: &str, instructions: u64, kills: u64, failures: u32) {
-    static HEADING: Once = Once::new();
-    HEADING.call_once(|| {
-        println!("\n| operation | instructions in the library | kills | failures |\n|---|---|---|---|");
-    });
-    println!("| {name} | {instructions} | {kills} | {failures} |");
 }
 
 fn chosen(trace: &[u64]) -> Vec<Point> {

@@ -54,6 +54,8 @@ mod stage;
 mod support;
 #[path = "../kill/survivors.rs"]
 mod survivors;
+#[path = "../kill/table.rs"]
+mod table;
 #[path = "../kill/tracer.rs"]
 mod tracer;
 mod waking;

@@ -11,12 +11,11 @@
 //!
 //! Another `SHMRR_STOP_SEED` than 0 takes other ones.
 
+use crate::table::Table;
 use std::fmt::Display;
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An operation of more instructions is a long one.
 const LONG: u64 = 2500;
@@ -101,14 +100,9 @@ impl Tally {
     }
 
     pub fn report(self) {
-        static HEADING: Once = Once::new();
-        static ALL: AtomicU64 = AtomicU64::new(0);
-        HEADING.call_once(|| {
-            println!("\n| operation | instructions in the library | stops | failures |\n|---|---|---|---|");
-        });
+        static STOPS: Table = Table::of("stops");
         let Self { name, instructions, stops, failures } = self;
-        let all = ALL.fetch_add(stops, Ordering::Relaxed) + stops;
-        println!("| {name} | {instructions} | {stops} | {failures} |");
+        let all = STOPS.add(&name, &instructions, stops, failures);
         if extent() != Extent::Some {
             eprintln!("{all} stops so far");
         }
