@@ -133,6 +133,7 @@ families! {
     arguments_serving,
     both_ways,
     calling,
+    cancel_words,
     cancelled,
     clearing,
     confined,
