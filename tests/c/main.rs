@@ -174,6 +174,7 @@ families! {
     releases,
     remote_errors,
     replying_in_place,
+    restarting,
     sandboxed,
     serving,
     serving_failures,
