@@ -270,7 +270,7 @@ extern "C" {
 /**
  * What a handler returns that failed without a number of its own: for bindings, whose callbacks may fail in any way.
  */
-#define RR_SERVE_ERROR -1
+#define RR_SERVE_ERROR (-1)
 
 /** Wait flag: timeout_ns is a time of CLOCK_MONOTONIC, in nanoseconds. */
 #define RR_WAIT_ABSOLUTE 0x1000000
@@ -320,9 +320,9 @@ typedef struct rr_wait {
 /**
  * How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
  *
- * What describes the channel (slots, participants, request_max, response_max, mode, RR_OPT_SPARSE, RR_OPT_REDELIVER)
- * matters only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the
- * channel's is an error.
+ * What describes the channel (slots, participants, request_max, response_max, mode, user, RR_OPT_SPARSE,
+ * RR_OPT_REDELIVER) matters only to the process that creates it: a channel that exists keeps what it was made with. A
+ * kind other than the channel's is an error.
  */
 typedef struct rr_options {
     /** sizeof(rr_options) of the caller. */
@@ -338,8 +338,8 @@ typedef struct rr_options {
     /** The longest response in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0. */
     uint64_t response_max;
     /**
-     * Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
-     * be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
+     * Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Modes by which
+     * somebody may read and not write, such as 0644, are refused: such a process could lock the bytes by which
      * participants prove that they live.
      */
     uint32_t mode;
@@ -407,10 +407,7 @@ typedef struct rr_msg {
     uint32_t reserved;
 } rr_msg;
 
-/**
- * A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
- * does that keeps to the format: what a decision depends on is best copied first.
- */
+/** A message in the channel's memory, to be read in place; see VIEWS AND BUFFERS. */
 typedef struct rr_view {
     /** The request's id. Positive as an int64_t, never 0. */
     uint64_t id;
@@ -448,10 +445,7 @@ typedef struct rr_buffer {
     void *data;
     /** The buffer's length in bytes: the channel's longest request, or response. */
     size_t capacity;
-    /**
-     * To be set: length of the message in bytes, its first ones in the buffer, or its last ones with
-     * RR_MSG_END_ALIGNED.
-     */
+    /** To be set: length of the message, the first bytes of the buffer, or with RR_MSG_END_ALIGNED the last. */
     size_t length;
     /** To be set, if at all: the message's type, 128 and up. */
     uint32_t msg_type;
@@ -476,8 +470,7 @@ typedef struct rr_buffer {
 typedef int (*rr_handler)(void *ctx, const rr_view *request, rr_buffer *reply);
 
 /**
- * What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if the text of an error reply is
- * wanted.
+ * What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if you want the text of an error reply.
  */
 typedef struct rr_result {
     /** sizeof(rr_result) of the caller. */

@@ -60,9 +60,9 @@ impl rr_wait {
 
 /// How to open a channel; initialise it with RR_OPTIONS_INIT. Zero means the default in every field.
 ///
-/// What describes the channel (slots, participants, request_max, response_max, mode, RR_OPT_SPARSE, RR_OPT_REDELIVER)
-/// matters only to whoever creates it: a channel that exists keeps what it was made with. A kind other than the
-/// channel's is an error.
+/// What describes the channel (slots, participants, request_max, response_max, mode, user, RR_OPT_SPARSE,
+/// RR_OPT_REDELIVER) matters only to the process that creates it: a channel that exists keeps what it was made with. A
+/// kind other than the channel's is an error.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_options {
@@ -78,8 +78,8 @@ pub struct rr_options {
     pub request_max: u64,
     /// The longest response in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0.
     pub response_max: u64,
-    /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Whoever may read must
-    /// be let write as well, so not 0644: who can only open the file for reading can still lock the bytes by which
+    /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Modes by which
+    /// somebody may read and not write, such as 0644, are refused: such a process could lock the bytes by which
     /// participants prove that they live.
     pub mode: u32,
     /// RR_OPT_EXCLUSIVE, RR_OPT_SPARSE, RR_OPT_REDELIVER, RR_OPT_NOTIFY, RR_OPT_NEED_SERVER, RR_OPT_RESTART, or any
@@ -132,8 +132,7 @@ pub struct rr_request {
     pub reserved: [u64; 2],
 }
 
-/// A message in the channel's memory, to be read in place. Another process could write to it at any time, though none
-/// does that keeps to the format: what a decision depends on is best copied first.
+/// A message in the channel's memory, to be read in place; see VIEWS AND BUFFERS.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_view {
@@ -173,8 +172,7 @@ pub struct rr_msg {
     pub reserved: u32,
 }
 
-/// What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if the text of an error reply is
-/// wanted.
+/// What came back; initialise it with RR_RESULT_INIT, and set text and text_cap if you want the text of an error reply.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rr_result {
@@ -231,8 +229,7 @@ pub struct rr_buffer {
     pub data: *mut c_void,
     /// The buffer's length in bytes: the channel's longest request, or response.
     pub capacity: usize,
-    /// To be set: length of the message in bytes, its first ones in the buffer, or its last ones with
-    /// RR_MSG_END_ALIGNED.
+    /// To be set: length of the message, the first bytes of the buffer, or with RR_MSG_END_ALIGNED the last.
     pub length: usize,
     /// To be set, if at all: the message's type, 128 and up.
     pub msg_type: u32,
