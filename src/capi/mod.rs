@@ -18,6 +18,7 @@
 //! | [`call_msg`] | the same by general forms: messages, results, waits |
 //! | [`call_in_place`] | the same without copies |
 //! | [`integers`] | channels of integers |
+//! | [`hand_on`] | adopting and detaching requests |
 //! | [`channel`] | geometry, statistics, identity |
 //! | [`admin`] | who is attached; clearing, recovering; removing the path |
 //! | [`notify`] | eventfds |
@@ -51,6 +52,8 @@ mod call_msg;
 mod call_in_place;
 
 mod integers;
+
+mod hand_on;
 
 mod channel;
 

@@ -6,7 +6,7 @@ use super::stats::Counter;
 use crate::error::{Error, Result, Text};
 use crate::layout::lines::Doorbell;
 use crate::memory;
-use crate::protocol::slot::{self, Cleared};
+use crate::protocol::clearing::{self, Cleared};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestState, RequestWord};
 use crate::protocol::{Memory, Participant};
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,10 +46,10 @@ impl Channel {
         let me = self.me()?;
         let mapping = self.mapping();
         // Whoever hears of it may send again at once: those requests are not meant.
-        let meant = memory::array((0..mapping.total_slots()).map(|slot| slot::current(mapping, slot)))?;
+        let meant = memory::array((0..mapping.total_slots()).map(|slot| clearing::current(mapping, slot)))?;
         let mut cleared = 0;
         for id in meant {
-            match slot::clear(mapping, id, me) {
+            match clearing::clear(mapping, id, me) {
                 Cleared::Nothing => continue,
                 Cleared::GivenUp => {}
                 Cleared::Freed { before } | Cleared::Abandoned { before } => {

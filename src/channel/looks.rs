@@ -170,6 +170,11 @@ impl Channel {
                 servers.add(request.owner());
                 continue;
             }
+            if request.is(RequestState::Lost, id.generation) {
+                // Whoever found its server dead may have died, or been stopped, before the client was told.
+                self.recover_slot(id.slot, self.geometry().redelivers, |_| false, &mut steps);
+                continue;
+            }
             if !request.is_claimable() || request.generation() != id.generation {
                 continue;
             }

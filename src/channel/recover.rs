@@ -95,7 +95,13 @@ impl Channel {
     }
 
     /// Finishes or undoes what participants that are gone left in one slot, and wakes whom that concerns.
-    fn recover_slot(&self, slot: u32, redelivers: bool, gone: impl Fn(Participant) -> bool, steps: &mut u64) {
+    pub(super) fn recover_slot(
+        &self,
+        slot: u32,
+        redelivers: bool,
+        gone: impl Fn(Participant) -> bool,
+        steps: &mut u64,
+    ) {
         let number = self.membership.number().unwrap_or(0);
         let by = Recoverer { number, redelivers };
         match recovery::recover_slot(&self.mapping, slot, by, &gone) {

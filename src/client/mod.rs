@@ -7,12 +7,14 @@
 //! | [`poll`] | waiting with epoll |
 //! | `reply` | waiting for a reply |
 //! | `wait_any` | waiting for any of several replies |
+//! | `detach` | letting go of a call |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
 //! | `outcome` | what came of a request, and how that is read |
 //! | `slots` | how a client comes by a slot |
 //! | `turns` | whose turn it is to take a slot |
 
+mod detach;
 mod integers;
 pub(crate) mod loan;
 mod outcome;

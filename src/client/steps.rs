@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::layout::geometry::Kind;
 use crate::layout::lines::Doorbell;
 use crate::protocol::slot::{self, Progress, Purpose, Stale, Withdrawn};
-use crate::protocol::{Id, Participant, ring};
+use crate::protocol::{Id, Participant, clearing, ring};
 use crate::wait::Deadline;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -100,7 +100,7 @@ impl Client {
                 self.withdraw(me, id);
             }
             Purpose::Post => {
-                slot::clear(self.channel.mapping(), id, me);
+                clearing::clear(self.channel.mapping(), id, me);
                 self.freed(id);
             }
         }

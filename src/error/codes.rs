@@ -29,6 +29,7 @@ pub const CODES: &[Code] = codes! {
     ECANCELED c"the wait was cancelled by its cancel word",
     ENOMSG c"the server dismissed the request: no reply will come",
     EALREADY c"the reply, or another outcome, is there already: collect it",
+    EMLINK c"the request has been adopted as often as it can be",
     EMSGSIZE c"the payload is larger than the channel's limit: nothing was sent",
     EOVERFLOW c"the payload is longer than the buffer",
     ENOBUFS c"no slot is free, or those that are go to clients that have waited for long",

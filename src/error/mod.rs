@@ -51,6 +51,9 @@ pub enum Error {
     /// The reply is there already and can be collected (`EALREADY`).
     #[error("the reply is already there: collect it")]
     AlreadyReplied,
+    /// The request has been adopted as often as it can be (`EMLINK`); see [`crate::Server::adopt`].
+    #[error("the request has been adopted as often as it can be")]
+    AdoptedTooOften,
     /// A payload is larger than the channel's limit; nothing was sent (`EMSGSIZE`).
     #[error("a payload of {length} bytes exceeds the channel's limit of {limit} bytes")]
     MessageSize {
@@ -154,6 +157,7 @@ impl Error {
             Self::Canceled => libc::ECANCELED,
             Self::AlreadyReplied => libc::EALREADY,
             Self::Dismissed => libc::ENOMSG,
+            Self::AdoptedTooOften => libc::EMLINK,
             Self::MessageSize { .. } => libc::EMSGSIZE,
             Self::Overflow { .. } => libc::EOVERFLOW,
             Self::NoSlots => libc::ENOBUFS,

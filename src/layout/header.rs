@@ -8,7 +8,7 @@ use super::geometry::{Geometry, HEADER_SIZE, Kind};
 use crate::error::{Error, Result, Text};
 
 const MAGIC: [u8; 8] = *b"SHMRR\x7f\r\n";
-const LAYOUT_VERSION: u64 = 2;
+const LAYOUT_VERSION: u64 = 3;
 /// Reads differently on a machine of the other byte order.
 const BYTE_ORDER: u64 = 0x0A0B_0C0D;
 const WORD_BITS: u64 = 64;

@@ -25,7 +25,8 @@ impl<W> Heap<W> {
         generation: u64,
         new: impl Fn(u64) -> W,
     ) -> Self {
-        use super::state::{Cell, Id, ReplyWord};
+        use super::cell::Cell;
+        use super::state::{Id, ReplyWord};
         let total = slots + spares;
         let nobody = Id { slot: 0, generation: 0 };
         let mut ring: Vec<W> = Vec::new();

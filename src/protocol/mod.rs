@@ -20,14 +20,19 @@
 //! | [`word`] | the two traits that say where the words live |
 //! | [`state`] | the bits of each word, and who may change them to what |
 //! | [`slot`] | transitions of one slot |
+//! | [`passing`] | a request changes hands: adopted by another server, detached from its client |
+//! | [`clearing`] | a request of somebody else's is ended |
 //! | [`allocate`] | which slot a new request takes; spare slots |
-//! | [`ring`] | the order of requests |
+//! | [`ring`], [`cell`] | the order of requests |
 //! | [`doorbell`] | who sleeps and must be woken |
 //! | [`arming`] | a program that waits with epoll, and the thread that sleeps for it |
 
 pub(crate) mod allocate;
 pub(crate) mod arming;
+pub(crate) mod cell;
+pub(crate) mod clearing;
 pub(crate) mod doorbell;
+pub(crate) mod passing;
 pub(crate) mod ring;
 pub(crate) mod slot;
 pub(crate) mod state;

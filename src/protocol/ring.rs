@@ -13,7 +13,8 @@
 //! for anybody to release a cell, so nobody can block anybody by dying. The lap arithmetic is that of a bounded queue
 //! with stamps (crossbeam's `ArrayQueue`, after Dmitry Vyukov), without the consumers' half of it.
 
-use super::state::{Cell, Id, RequestWord};
+use super::cell::Cell;
+use super::state::{Id, RequestWord};
 use super::word::{Memory, Word};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// Retries that only memory which somebody overwrites can use up: each is caused by a transition of the same slot, and
 /// a generation has fewer than this.
-const TRANSITIONS_MAX: u32 = 64;
+pub(super) const TRANSITIONS_MAX: u32 = 64;
 
 /// The id does not, or no longer, name a request that the caller may do this to.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,15 +55,20 @@ pub(crate) fn queue<M: Memory>(memory: &M, id: Id, client: Participant) {
 /// it. Until then it looks as if it was cancelled, and is freed with its client.
 pub(crate) fn end_loan<M: Memory>(memory: &M, id: Id, client: Participant) -> Result<(), Stale> {
     let request = memory.request(id.slot);
-    // Acquire, and before the reply word: a word of a later generation can't be taken for one from before the loan.
-    let found = RequestWord(request.load(Acquire));
-    let is_taken = matches!(progress(memory, id, client), Ok(Progress::Pending(_)));
-    if !is_taken || found.generation() == id.generation {
-        return Err(Stale);
+    for _ in 0..TRANSITIONS_MAX {
+        // Acquire, and before the reply word: a word of a later generation can't be taken for one from before the loan.
+        let found = RequestWord(request.load(Acquire));
+        let is_taken = matches!(progress(memory, id, client), Ok(Progress::Pending(_)));
+        if !is_taken || found.generation() == id.generation {
+            return Err(Stale);
+        }
+        let ended = RequestWord::cancelled(id.generation, client);
+        // Fails also if somebody adopts, too late, what the slot held before: then once more.
+        if request.compare_exchange(found.0, ended.0, AcqRel, Relaxed).is_ok() {
+            return Ok(());
+        }
     }
-    let ended = RequestWord::cancelled(id.generation, client);
-    request.compare_exchange(found.0, ended.0, AcqRel, Relaxed).map_err(|_| Stale)?;
-    Ok(())
+    Err(Stale)
 }
 
 /// Gives a taken slot back that several threads may know of.
@@ -141,7 +146,11 @@ pub(crate) fn dismiss<M: Memory>(memory: &M, id: Id) -> Replied {
 }
 
 #[inline]
-fn finish<M: Memory>(memory: &M, id: Id, outcome: impl Fn(u64, Participant) -> ReplyWord) -> Replied {
+pub(super) fn finish<M: Memory>(
+    memory: &M,
+    id: Id,
+    outcome: impl Fn(u64, Participant) -> ReplyWord,
+) -> Replied {
     let word = memory.reply(id.slot);
     let mut found = ReplyWord(word.load(Relaxed));
     for _ in 0..TRANSITIONS_MAX {
@@ -290,6 +299,11 @@ pub(crate) fn withdraw<M: Memory>(memory: &M, id: Id, client: Participant) -> Wi
             if abandon(memory, id, pending) {
                 return Withdrawn::Abandoned { before: pending };
             }
+        } else if found.is(RequestState::Lost, id.generation) {
+            // Nobody has it any more: a recoverer that is to say so finds that it need not.
+            if let Some(before) = free_pending(memory, id, client) {
+                return Withdrawn::Unseen { before };
+            }
         } else {
             // Another thread of this client is withdrawing it, or has not queued it yet.
             return Withdrawn::Stale;
@@ -298,12 +312,14 @@ pub(crate) fn withdraw<M: Memory>(memory: &M, id: Id, client: Participant) -> Wi
     Withdrawn::Stale
 }
 
-/// PENDING→FREE for a request that can't be claimed any more. Returns what the word was.
-fn free_pending<M: Memory>(memory: &M, id: Id, client: Participant) -> Option<ReplyWord> {
+/// PENDING→FREE for a request that can't be claimed any more, or POSTED→FREE if another thread has just let go of it.
+/// Returns what the word was.
+pub(super) fn free_pending<M: Memory>(memory: &M, id: Id, client: Participant) -> Option<ReplyWord> {
     let word = memory.reply(id.slot);
     for _ in 0..TRANSITIONS_MAX {
         let found = ReplyWord(word.load(Relaxed));
-        if found.state() != ReplyState::Pending || !found.belongs(id, client) {
+        let is_wanted = matches!(found.state(), ReplyState::Pending | ReplyState::Posted);
+        if !is_wanted || !found.belongs(id, client) {
             return None;
         }
         if word.compare_exchange(found.0, ReplyWord::free(id.generation).0, SeqCst, Relaxed).is_ok() {
@@ -342,54 +358,4 @@ pub(crate) fn withdraw_abandoned<M: Memory>(memory: &M, id: Id) -> bool {
         }
     }
     false
-}
-
-/// What clearing a slot came to. Whoever sleeps on the word as it was `before` must be woken.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Cleared {
-    /// It held no request without an outcome, or one that is just being written.
-    Nothing,
-    /// No server will see its request, and the slot is free.
-    Freed { before: ReplyWord },
-    /// Its client gave it up at the same moment, and the slot is free.
-    GivenUp,
-    /// A server holds its request; the slot is free when that is done.
-    Abandoned { before: ReplyWord },
-}
-
-/// The request that a slot holds now, or held last.
-pub(crate) fn current<M: Memory>(memory: &M, slot: u32) -> Id {
-    Id { slot, generation: ReplyWord(memory.reply(slot).load(Acquire)).generation() }
-}
-
-/// Ends a request, whosever it is. A queued one is claimed first, so that if `me` dies in between, it is recovered as
-/// that of a server.
-pub(crate) fn clear<M: Memory>(memory: &M, id: Id, me: Participant) -> Cleared {
-    for _ in 0..TRANSITIONS_MAX {
-        let before = ReplyWord(memory.reply(id.slot).load(Acquire));
-        let request = memory.request(id.slot);
-        let found = RequestWord(request.load(Acquire));
-        let is_call = before.state() == ReplyState::Pending;
-        let is_same = before.generation() == id.generation && found.generation() == id.generation;
-        if !is_same || !(is_call || before.state() == ReplyState::Posted) {
-            return Cleared::Nothing;
-        }
-        if found.is_claimable() {
-            if request.compare_exchange(found.0, found.to_claimed(me).0, AcqRel, Relaxed).is_ok() {
-                return match finish(memory, id, |generation, _| ReplyWord::free(generation)) {
-                    Replied::Delivered { before } => Cleared::Freed { before },
-                    Replied::Released => Cleared::Freed { before },
-                    Replied::Freed => Cleared::GivenUp,
-                    Replied::Stale => Cleared::Nothing,
-                };
-            }
-        } else if is_call && found.is(RequestState::Claimed, id.generation) {
-            if abandon(memory, id, before) {
-                return Cleared::Abandoned { before };
-            }
-        } else {
-            return Cleared::Nothing;
-        }
-    }
-    Cleared::Nothing
 }

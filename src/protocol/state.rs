@@ -20,19 +20,21 @@
 //! | PENDING + either | PENDING | its client | it is stopped |
 //! | PENDING | READY | the server that claimed it | it replied |
 //! | PENDING | DISMISSED | the server that claimed it | it will not reply |
-//! | PENDING | FAILED | anyone | the server that claimed it is dead |
+//! | PENDING | FAILED | anyone | the request is LOST |
+//! | PENDING | POSTED(g, client) | its client | it lets go of the call, which goes on as a one-way message |
 //! | PENDING | ABANDONED(g, 0) | its client, or anyone once the client is dead, or whoever clears the channel | given up while CLAIMED |
-//! | PENDING | FREE(g) | its client, or anyone once the client is dead | withdrawn before it was claimed |
+//! | PENDING, POSTED | FREE(g) | its client, or anyone once the client is dead | withdrawn before it was claimed |
 //! | PENDING | FREE(g) | whoever clears the channel | it claimed the request to that end |
-//! | READY, FAILED, DISMISSED | FREE(g) | its client, or anyone once the client is dead | collected |
+//! | READY, FAILED, DISMISSED | FREE(g) | its client, or anyone once the client is dead | collected, or let go of |
 //! | ABANDONED | FREE(g) | the server that claimed it, or anyone once that is dead | the lease has ended |
 //! | ABANDONED | FREE(g) | whoever withdrew the request word | it had been queued again |
-//! | POSTED | FREE(g) | who claimed it, or anyone once that is dead | done with |
+//! | POSTED | FREE(g) | who holds it, or anyone once that is dead | done with |
 //! | POSTED | FREE(g) | anyone | its client died before it was QUEUED |
 //! | POSTED | POSTED(g, 0) | anyone | its client is gone, and its reference is published for certain |
 //!
 //! **Request word.** It says nothing unless its generation is the reply word's. Its flags are the number of times that
-//! the request was queued again, so that no value comes back.
+//! the request was queued again, and the low bits of CLAIMED that of the times that it was adopted since, so that no value
+//! comes back, whatever becomes of participants' numbers. What is CLAIMED can be adopted 7 times.
 //!
 //! | from | to | who | when |
 //! |---|---|---|---|
@@ -41,15 +43,13 @@
 //! | CANCELLED(g, client) | QUEUED(g, client) | the thread that ended the loan | the request is written |
 //! | QUEUED, REQUEUED | CLAIMED(g, server) | a server, or whoever clears the channel | it takes the request |
 //! | QUEUED, REQUEUED | CANCELLED(g, client) | its client, or anyone once the client is dead | withdrawn |
+//! | CLAIMED(g, server) | CLAIMED(g, other server), once more | the other server | it adopts the request |
 //! | CLAIMED | REQUEUED(g, recoverer), once more | anyone | the server is dead, and the channel redelivers |
+//! | CLAIMED | LOST(g, recoverer) | anyone | the server is dead, and a client waits for the reply |
+//! | CLAIMED | CANCELLED(g, client) | anyone | the server is dead, and nobody waits for a reply |
 //! | QUEUED | REQUEUED(g, recoverer) | anyone | the client of a one-way message is dead: its reference may be missing |
 //! | REQUEUED | REQUEUED(g, other recoverer) | anyone | the recoverer is dead: its reference may be missing |
 //! | REQUEUED | QUEUED(g, who published) | the recoverer, or its client if it waits long | its reference is published |
-//!
-//! **Ring cell**: `lap:40 | generation:8 | slot:16`. The generation's low bits only say that a reference is probably
-//! stale; the claim compares the whole word. Laps are compared by the sign of their difference, so a handle that knows
-//! only an old position finds its way for 2^39 laps: with the fewest cells, 64, at 20 million messages a second, for 20
-//! days.
 
 /// The number of a participant, 1 to [`PARTICIPANTS_MAX`]; 0 is nobody.
 pub(crate) type Participant = u16;
@@ -198,6 +198,7 @@ pub(crate) enum RequestState {
     Queued,
     Claimed,
     Cancelled,
+    Lost,
     Requeued,
     /// Bits that no participant that keeps to the protocol writes.
     Unknown,
@@ -213,6 +214,9 @@ pub(crate) const REDELIVERIES_MAX: u32 = 15;
 impl RequestWord {
     const TIMES_SHIFT: u32 = 4;
     const TIMES: u64 = (REDELIVERIES_MAX as u64) << Self::TIMES_SHIFT;
+    const CLAIMED: u64 = 8;
+    /// In a CLAIMED word: how often the request was adopted.
+    const ADOPTIONS: u64 = 7;
 
     fn new(state: u64, generation: u64, owner: Participant) -> Self {
         Self(pack(state, generation, owner))
@@ -221,7 +225,7 @@ impl RequestWord {
         Self::new(1, generation, client)
     }
     pub fn claimed(generation: u64, server: Participant) -> Self {
-        Self::new(2, generation, server)
+        Self::new(Self::CLAIMED, generation, server)
     }
     pub fn cancelled(generation: u64, client: Participant) -> Self {
         Self::new(3, generation, client)
@@ -232,7 +236,15 @@ impl RequestWord {
         Self(self.0 & kept | state | u64::from(owner) << OWNER_SHIFT)
     }
     pub fn to_claimed(self, server: Participant) -> Self {
-        self.turned(2, server)
+        self.turned(Self::CLAIMED, server)
+    }
+    /// Held by another server, if the word can count that.
+    pub fn adopted_by(self, server: Participant) -> Option<Self> {
+        let adoptions = self.0 & Self::ADOPTIONS;
+        (adoptions < Self::ADOPTIONS).then(|| self.turned(Self::CLAIMED + adoptions + 1, server))
+    }
+    pub fn to_lost(self, recoverer: Participant) -> Self {
+        self.turned(4, recoverer)
     }
     pub fn to_cancelled(self, client: Participant) -> Self {
         self.turned(3, client)
@@ -258,9 +270,10 @@ impl RequestWord {
         match self.0 & 0xF {
             0 => RequestState::Idle,
             1 => RequestState::Queued,
-            2 => RequestState::Claimed,
             3 => RequestState::Cancelled,
+            4 => RequestState::Lost,
             5 => RequestState::Requeued,
+            Self::CLAIMED.. => RequestState::Claimed,
             _ => RequestState::Unknown,
         }
     }
@@ -273,13 +286,13 @@ impl RequestWord {
     /// Whether a server may take it.
     #[inline]
     pub fn is_claimable(self) -> bool {
-        // QUEUED or REQUEUED; and no request is of generation 0, which would make its id 0 in the first slot.
+        // QUEUED or REQUEUED, which are 1 and 5; and no request is of generation 0, which would make its id 0 in the first slot.
         self.0 & 0b1011 == 0b0001 && self.0 >> GENERATION_SHIFT != 0
     }
     /// Whether it is the request of `generation`, held by `server`.
     #[inline]
     pub fn is_held_by(self, generation: u64, server: Participant) -> bool {
-        self.0 & !Self::TIMES == Self::claimed(generation, server).0
+        self.0 & !(Self::TIMES | Self::ADOPTIONS) == Self::claimed(generation, server).0
     }
     /// Whether the word is in `state` for the request of `generation`.
     pub fn is(self, state: RequestState, generation: u64) -> bool {
@@ -292,42 +305,6 @@ impl From<Id> for crate::id::RequestId {
     fn from(id: Id) -> Self {
         Self::from_u64(id.to_u64())
     }
-}
-
-/// A loaded ring cell: which request was published at the position whose lap it carries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Cell(pub u64);
-
-impl Cell {
-    const LAP_SHIFT: u32 = 24;
-    const BELOW_LAP: u64 = (1 << Self::LAP_SHIFT) - 1;
-
-    pub fn new(position: u64, cells: u64, id: Id) -> Self {
-        Self(lap(position, cells) | (id.generation & 0xFF) << 16 | u64::from(id.slot))
-    }
-    /// The same reference, moved to the same cell of another lap.
-    pub fn carried_to(self, position: u64, cells: u64) -> Self {
-        Self(lap(position, cells) | self.0 & Self::BELOW_LAP)
-    }
-    pub fn slot(self) -> u32 {
-        (self.0 & 0xFFFF) as u32
-    }
-    /// Whether the request word may be the one that this cell refers to.
-    pub fn refers_to(self, request: RequestWord) -> bool {
-        request.generation() & 0xFF == self.0 >> 16 & 0xFF
-    }
-    /// How many laps the cell is ahead of `position`: negative where the position is not filled yet, 0 where it holds
-    /// this position's reference, positive where a later lap overwrote it. Laps wrap, so only their difference counts.
-    pub fn laps_ahead_of(self, position: u64, cells: u64) -> i64 {
-        // What stands below the lap is positive and does not carry into it.
-        self.0.wrapping_sub(lap(position, cells)) as i64 >> Self::LAP_SHIFT
-    }
-}
-
-/// The lap of a position, where a cell has it and cut to its bits. Laps start at 1, so that a zeroed cell is an unfilled
-/// one.
-fn lap(position: u64, cells: u64) -> u64 {
-    (position >> cells.trailing_zeros()).wrapping_add(1) << Cell::LAP_SHIFT
 }
 
 #[cfg(test)]
@@ -360,6 +337,23 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_is_adopted_is_held_by_one_and_never_looks_as_before() {
+        let (mut word, mut seen) = (RequestWord::queued(GENERATION_MAX, 5).to_claimed(1), vec![]);
+        while let Some(adopted) = word.adopted_by(if word.owner() == 1 { 2 } else { 1 }) {
+            assert!(word.is(RequestState::Claimed, GENERATION_MAX) && !word.is_claimable());
+            assert!(word.is_held_by(GENERATION_MAX, word.owner()));
+            assert!(!word.is_held_by(GENERATION_MAX, adopted.owner()));
+            assert!(!seen.contains(&word));
+            seen.push(word);
+            word = adopted;
+        }
+        assert_eq!(seen.len(), 7);
+        let again = word.once_more(9).unwrap().to_claimed(1);
+        assert!(!seen.contains(&again) && again.adopted_by(2).is_some());
+        assert!(!word.to_lost(9).is_claimable() && word.to_lost(9).is(RequestState::Lost, GENERATION_MAX));
+    }
+
+    #[test]
     fn an_id_is_positive_never_zero_and_survives_the_trip() {
         let last = Id { slot: SLOTS_NAMEABLE - 1, generation: GENERATION_MAX };
         assert!(i64::try_from(last.to_u64()).unwrap() > 0);
@@ -370,18 +364,5 @@ mod tests {
         assert_eq!(Id::from_u64(1 << 16 | 5, 6), Some(Id { slot: 5, generation: 1 }));
         assert!(!RequestWord::queued(0, 1).is_claimable());
         assert_eq!(Id::from_u64(u64::MAX, SLOTS_NAMEABLE), None);
-    }
-
-    #[test]
-    fn laps_compare_across_their_wrap() {
-        let cells = 16;
-        let id = Id { slot: 3, generation: 9 };
-        let last_lap = ((1 << 40) - 2) * cells;
-        let cell = Cell::new(last_lap, cells, id);
-        assert_eq!(cell.laps_ahead_of(last_lap, cells), 0);
-        assert_eq!(cell.laps_ahead_of(last_lap + cells, cells), -1);
-        assert_eq!(cell.laps_ahead_of(last_lap - cells, cells), 1);
-        assert_eq!(Cell(0).laps_ahead_of(0, cells), -1);
-        assert_eq!(Cell::new(((1 << 39) - 1) * cells, cells, id).laps_ahead_of(0, cells), (1 << 39) - 1);
     }
 }

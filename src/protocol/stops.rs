@@ -1,10 +1,11 @@
 //! Producers and consumers that are stopped after any of their accesses while the ring goes round and round: what they
 //! do when they go on takes nothing from anybody, and their own message is not lost.
 
+use super::cell::Cell;
 use super::heap::Heap;
 use super::ring::{self, Known};
 use super::slot;
-use super::state::{Cell, Id, Participant, ReplyWord};
+use super::state::{Id, Participant, ReplyWord};
 use super::word::{Memory, Word};
 use std::cell::{Cell as Private, RefCell};
 use std::rc::Rc;

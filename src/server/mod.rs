@@ -6,9 +6,11 @@
 //! | [`view`], [`loan`] | reading a request and writing its reply in place |
 //! | `integers` | the calls for channels of integers |
 //! | [`serve`] | a loop around a handler |
+//! | `adopt` | taking over what another handle has taken |
 //! | `take` | how a request is taken |
 //! | `wait` | waiting without taking, in a call or with epoll |
 
+mod adopt;
 mod integers;
 pub(crate) mod loan;
 pub(crate) mod serve;

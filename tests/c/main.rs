@@ -135,6 +135,7 @@ families! {
     calling,
     cancel_words,
     cancelled,
+    changing_hands,
     clearing,
     confined,
     death,

@@ -45,7 +45,7 @@ fn each_header_field_stands_at_its_documented_offset() {
     let header = Header::read(&path);
     assert_eq!(&header.0[..8], &[0x53, 0x48, 0x4D, 0x52, 0x52, 0x7F, 0x0D, 0x0A]);
     let expected = [
-        ("layout version", 2),
+        ("layout version", 3),
         ("byte order mark", 0x0A0B_0C0D),
         ("word size in bits", 64),
         ("kind", 0),

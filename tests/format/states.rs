@@ -1,5 +1,6 @@
-//! What one-way messages, letting go, redelivery, loans, clearing and waiting for any of several replies write into the
-//! two words of a request, seen from outside. What an ordinary request writes is pinned in `words.rs`.
+//! What one-way messages, letting go, adoption, detaching, redelivery, loans, clearing and waiting for any of several
+//! replies write into the two words of a request, seen from outside. What an ordinary request writes is pinned in
+//! `words.rs`.
 
 use crate::sample::{REPLY, Sample, sample, slot_of, word_at};
 use shmrr::{Error, Options, Timeout};
@@ -28,9 +29,9 @@ fn a_one_way_message_is_posted_until_its_server_is_done_with_it() {
     assert_eq!((sample.u32(FIRST + 8), sample.u32(FIRST + 16)), (5, 4), "length, flags");
     assert_eq!(sample.bytes(FIRST + 24, 5), b"hello");
     let id = sample.recv();
-    assert_eq!(words(&sample), (0x0010_0102, 0x0010_0205), "CLAIMED, server 1");
+    assert_eq!(words(&sample), (0x0010_0108, 0x0010_0205), "CLAIMED, server 1");
     sample.server.dismiss(id).unwrap();
-    assert_eq!(words(&sample), (0x0010_0102, 0x0010_0000), "FREE, generation 1");
+    assert_eq!(words(&sample), (0x0010_0108, 0x0010_0000), "FREE, generation 1");
 }
 
 #[test]
@@ -54,9 +55,66 @@ fn a_request_that_its_server_let_go_of_is_dismissed() {
     let id = sample.client.send(b"").unwrap();
     sample.recv();
     sample.server.dismiss(id).unwrap();
-    assert_eq!(words(&sample), (0x0010_0102, 0x0010_0206), "DISMISSED, client 2");
+    assert_eq!(words(&sample), (0x0010_0108, 0x0010_0206), "DISMISSED, client 2");
     assert_eq!(sample.get(id), Err(Error::Dismissed));
     assert_eq!(sample.u64(FIRST + REPLY), 0x0010_0000, "FREE");
+}
+
+#[test]
+fn a_request_that_is_adopted_is_claimed_by_another_and_its_word_counts_that() {
+    let options = Options::new();
+    let sample = with_one_slot(&options);
+    let other = options.server(&sample.path).unwrap();
+    let id = sample.client.send(b"").unwrap();
+    sample.recv();
+    for times in 1..=7 {
+        let (server, number) = if times % 2 == 0 { (&sample.server, 1) } else { (&other, 3) };
+        server.adopt(id).unwrap();
+        server.adopt(id).unwrap();
+        assert_eq!(sample.u64(FIRST), 0x0010_0008 | number << 8 | times, "CLAIMED, adopted {times} times");
+    }
+    assert_eq!(sample.server.adopt(id), Err(Error::AdoptedTooOften));
+    assert_eq!(sample.server.reply(id, b""), Err(Error::Stale));
+    other.reply(id, b"").unwrap();
+    assert_eq!(words(&sample), (0x0010_030F, 0x0010_0202), "CLAIMED, server 3; READY, client 2");
+    assert_eq!(sample.server.adopt(id), Err(Error::Stale));
+}
+
+#[test]
+fn a_call_that_is_detached_is_posted() {
+    let sample = with_one_slot(&Options::new());
+    let id = sample.client.send(b"").unwrap();
+    sample.client.detach(id).unwrap();
+    assert_eq!(words(&sample), (0x0010_0201, 0x0010_0205), "QUEUED and POSTED, client 2");
+    assert_eq!(sample.u32(FIRST + 16), 0, "not one-way by its flags");
+    assert_eq!((sample.client.detach(id), sample.get(id)), (Err(Error::Stale), Err(Error::Stale)));
+    sample.recv();
+    sample.server.reply(id, b"").unwrap();
+    assert_eq!(words(&sample), (0x0010_0108, 0x0010_0000), "FREE");
+}
+
+#[test]
+fn what_a_server_left_is_lost_before_its_client_is_told() {
+    let options = Options::new();
+    let sample = with_one_slot(&options);
+    let id = sample.client.send(b"").unwrap();
+    sample.recv();
+    drop(sample.server);
+    let word = |at| word_at(&sample.file, at);
+    assert_eq!((word(FIRST), word(FIRST + REPLY)), (0x0010_0104, 0x0010_0203), "LOST; FAILED, client 2");
+    assert_eq!(sample.client.get(id, &mut []), Err(Error::OwnerDead));
+}
+
+/// Nobody stays between the two steps who isn't killed there: whoever waits takes the second.
+#[test]
+fn what_is_lost_fails_whoever_waits_for_it() {
+    let sample = with_one_slot(&Options::new());
+    let id = sample.client.send(b"").unwrap();
+    sample.recv();
+    sample.set_u64(FIRST, 0x0010_0104);
+    assert_eq!(sample.server.reply(id, b""), Err(Error::Stale));
+    assert_eq!(sample.server.adopt(id), Err(Error::Stale));
+    assert_eq!(sample.client.get_wait(id, &mut [], Timeout::FOREVER), Err(Error::OwnerDead));
 }
 
 #[test]
@@ -82,7 +140,7 @@ fn a_request_is_queued_again_by_who_finds_its_server_dead_and_its_word_counts_th
         let taken = server.as_ref().unwrap().recv(&mut []).unwrap();
         assert_eq!((taken.id, taken.redeliveries), (id, times));
         let word = |at| word_at(&sample.file, at);
-        assert_eq!(word(FIRST), 0x0010_0102 | u64::from(times) << 4, "CLAIMED, server 1");
+        assert_eq!(word(FIRST), 0x0010_0108 | u64::from(times) << 4, "CLAIMED, server 1");
         // Leaving does for oneself what survivors do for the dead.
         drop(server.take());
         if times < 15 {
@@ -107,7 +165,7 @@ fn what_is_requeued_is_taken_like_what_is_queued() {
     assert_eq!(sample.server.channel().queued(), 1);
     let taken = sample.server.recv(&mut []).unwrap();
     assert_eq!((taken.id, taken.redeliveries), (id, 2));
-    assert_eq!(sample.u64(FIRST), 0x0010_0122, "CLAIMED, server 1, queued again twice");
+    assert_eq!(sample.u64(FIRST), 0x0010_0128, "CLAIMED, server 1, queued again twice");
     sample.server.reply(id, b"").unwrap();
     assert_eq!(sample.get(id), Ok(0));
 }
@@ -130,13 +188,13 @@ fn what_is_cleared_was_claimed_by_who_cleared_it() {
     let sample = with_one_slot(&Options::new());
     sample.client.send(b"").unwrap();
     assert_eq!(sample.server.channel().clear(), Ok(1));
-    assert_eq!(words(&sample), (0x0010_0102, 0x0010_0000), "CLAIMED, participant 1; FREE");
+    assert_eq!(words(&sample), (0x0010_0108, 0x0010_0000), "CLAIMED, participant 1; FREE");
     sample.client.send(b"").unwrap();
     let held = sample.recv();
     assert_eq!(sample.client.channel().clear(), Ok(1));
-    assert_eq!(words(&sample), (0x0020_0102, 0x0020_0004), "ABANDONED, nobody");
+    assert_eq!(words(&sample), (0x0020_0108, 0x0020_0004), "ABANDONED, nobody");
     assert_eq!(sample.server.reply(held, b""), Err(Error::Stale));
-    assert_eq!(words(&sample), (0x0020_0102, 0x0020_0000), "FREE");
+    assert_eq!(words(&sample), (0x0020_0108, 0x0020_0000), "FREE");
 }
 
 #[test]

@@ -45,11 +45,11 @@ fn the_words_of_a_request_tell_its_way() {
     let id = sample.client.send(b"hello").unwrap();
     let line = slot_of(id);
     assert_eq!(sample.recv(), id);
-    assert_eq!(sample.u64(line), 0x0010_0102, "CLAIMED, server 1");
+    assert_eq!(sample.u64(line), 0x0010_0108, "CLAIMED, server 1");
     assert_eq!(sample.u64(line + REPLY), 0x0010_0201, "PENDING, client 2");
 
     sample.server.reply(id, b"goodbye").unwrap();
-    assert_eq!(sample.u64(line), 0x0010_0102, "not touched by the reply");
+    assert_eq!(sample.u64(line), 0x0010_0108, "not touched by the reply");
     assert_eq!(sample.u64(line + REPLY), 0x0010_0202, "READY, client 2");
     assert_eq!(sample.u32(line + REPLY + 8), 7, "length");
     assert_eq!(sample.u32(line + REPLY + 12), 0, "message type");
@@ -108,7 +108,7 @@ fn withdrawn_requests_are_cancelled_or_abandoned_and_a_lost_one_failed() {
     assert_eq!((sample.recv(), sample.recv()), (lost, given_up));
     sample.client.cancel(given_up).unwrap();
     let generation = given_up.to_u64() >> 16 << 20;
-    assert_eq!(sample.u64(slot_of(given_up)), generation | 0x102, "CLAIMED, server 1");
+    assert_eq!(sample.u64(slot_of(given_up)), generation | 0x108, "CLAIMED, server 1");
     assert_eq!(sample.u64(slot_of(given_up) + REPLY), generation | 4, "ABANDONED, nobody");
 
     drop(sample.server);

@@ -186,7 +186,10 @@ static inline void client_step(rr_client *client)
         wait_for_any(client);
         break;
     case 11:
-        WATCH(rr_client_cancel, AT_ONCE, client, some_id());
+        if (below(2))
+            WATCH(rr_client_cancel, AT_ONCE, client, some_id());
+        else
+            WATCH(rr_client_detach, AT_ONCE, client, some_id());
         break;
     case 12:
         CHECK(WATCH(rr_client_pending, AT_ONCE, client) <= total_slots);

@@ -93,8 +93,8 @@ impl<'a> Mayhem<'a> {
             2 => self.one_of(&[0, participants + 1, 4095]),
             _ => old >> 8 & 0xFFF,
         };
-        // One more than there are.
-        let state = self.below(8);
+        // More than there are.
+        let state = self.below(12);
         let plausible = generation << 20 | owner << 8 | state;
         match self.below(11) {
             0 => self.any(),

@@ -197,8 +197,10 @@ static inline void server_step(rr_server *server)
     case 11:
         if (below(2))
             WATCH(rr_dismiss, AT_ONCE, server, some_id());
-        else
+        else if (below(2))
             WATCH(rr_release, AT_ONCE, server, some_id());
+        else
+            WATCH(rr_server_adopt, AT_ONCE, server, some_id());
         break;
     case 12:
         /* Seldom: it mostly costs the handle. */

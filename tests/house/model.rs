@@ -1,5 +1,6 @@
 //! The slot words' transitions, one step at a time, in every interleaving with deaths, recoverers that die themselves,
-//! clearing and redelivery: `tests/house/protocol.py`. The loom models run the code itself, but not so many processes.
+//! detaching, adoption, clearing and redelivery: `tests/house/protocol.py`. The loom models run the code itself, but not so
+//! many processes.
 //!
 //! `SHMRR_MODEL=full` explores larger channels, for some minutes.
 
@@ -8,8 +9,14 @@ use crate::support::found;
 use std::path::Path;
 use std::process::Output;
 
-const SHORT: [&str; 8] = [
+const SHORT: [&str; 14] = [
     "1 cc 2 1 1 cancel dismiss",
+    "1 c 3 2 2 adopt",
+    "1 c 2 2 1 adopt cancel",
+    "1 p 2 2 2 adopt",
+    "1 c 2 2 2 adopt redeliver",
+    "1 c 2 2 2 detach redeliver",
+    "1 c 2 2 1 detach adopt clear",
     "1 p 2 2 3",
     "1 pp 2 2 2 redeliver",
     "1 p 2 2 2 clear redeliver",
@@ -19,7 +26,9 @@ const SHORT: [&str; 8] = [
     "1 p 2 2 3 redeliver",
 ];
 
-const FULL: [&str; 5] = [
+const FULL: [&str; 7] = [
+    "1 cp 2 2 1 detach adopt",
+    "1 c 2 2 2 detach adopt cancel redeliver",
     "1 cp 2 2 2 clear",
     "1 cp 2 2 2 redeliver cancel",
     "1 c 2 2 2 redeliver cancel clear",
@@ -54,6 +63,15 @@ fn nothing_is_lost_doubled_or_stuck_whoever_dies() {
 #[test]
 fn the_model_finds_what_recoverers_break_that_begin_with_the_reply_word() {
     if let Some(output) = explore("1 c 2 2 1 redeliver cancel careless") {
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(!output.status.success() && said.starts_with("failure: a reply met"), "{said}");
+    }
+}
+
+/// A server adopts what a dead one held, and a recoverer that saw it before fails it.
+#[test]
+fn the_model_finds_what_recoverers_break_that_do_not_change_the_request_word_first() {
+    if let Some(output) = explore("1 c 2 2 1 adopt rash") {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success() && said.starts_with("failure: a reply met"), "{said}");
     }

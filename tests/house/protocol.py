@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Every interleaving of the slot words' transitions: calls, one-way messages, giving up, letting go, clearing,
-redelivery, and deaths at any step with recoverers racing, which may die themselves.
+"""Every interleaving of the slot words' transitions: calls, one-way messages, giving up, detaching, dismissing, handing
+on, clearing, redelivery, and deaths at any step with recoverers racing, which may die themselves.
 
-usage: protocol.py SLOTS CLIENTS SERVERS RECOVERERS DEATHS [cancel] [dismiss] [clear] [redeliver] [careless] [hasty]
+usage: protocol.py SLOTS CLIENTS SERVERS RECOVERERS DEATHS [cancel] [detach] [dismiss] [adopt] [clear] [redeliver]
+       [careless] [hasty] [rash]
 
 CLIENTS is a string of one letter each, c for one that calls and p for one that posts. Each step is one atomic access
 (sequentially consistent: orderings are loom's business), and anybody may rest between two of them for as long as he
@@ -13,8 +14,9 @@ time: nobody may rely on a reference that was looked at once.
 A failure is: two living servers that hold one request; a request that is served twice although nobody died with it, or
 although it was given up; a reply to a word that is not its own; a published message that is lost with nobody to blame;
 and an end in which somebody living waits or a slot is not free. Exit status 1, and the way to it, on failure. Careless
-recoverers free slots without a look at the request word, and hasty ones mark as published whatever is REQUEUED when they have
-published, not just what they made so: with either there must be a failure.
+recoverers free slots without a look at the request word, hasty ones mark as published whatever is REQUEUED when they
+have published, not just what they made so, and rash ones let a request fail without a change of the request word, so
+that somebody may adopt it meanwhile: with each of these there must be a failure.
 """
 import sys
 from collections import namedtuple
@@ -24,12 +26,14 @@ SLOTS, CALLERS = int(sys.argv[1]), sys.argv[2]
 SERVERS, RECOVERERS, DEATHS = map(int, sys.argv[3:6])
 CAN = set(sys.argv[6:])
 TIMES_MAX = 2
+OFFERS_MAX = 2
 
-State = namedtuple("State", "req rep refs tail procs deaths served posted cleared")
+State = namedtuple("State", "req rep refs tail procs deaths served posted cleared offered offers")
 # Word of a request: (state, generation, owner, times); of a reply: (state, generation, owner). Owners are indices into
 # procs; a process is (role, step, slot, generation, what it has read). `refs` holds (position, slot, generation) in the
 # order of the positions, and `tail` is the next one. `served` holds (slot, generation, server), `posted` the messages
-# whose sending has returned, and `cleared` those that a clearer has claimed.
+# whose sending has returned, and `cleared` those that a clearer has claimed; `offered` the requests that their servers
+# have told somebody the ids of, to be adopted, and `offers` how often they did.
 
 NOBODY = None
 
@@ -44,7 +48,7 @@ def initial():
     procs += [("recoverer", "look", None, 0, None)] * RECOVERERS
     procs += [("clearer", 0, None, 0, None)] if "clear" in CAN else []
     return State((("idle", 0, NOBODY, 0),) * SLOTS, (("free", 0, NOBODY),) * SLOTS, (), 0, tuple(procs), 0,
-                 frozenset(), frozenset(), frozenset())
+                 *[frozenset()] * 5)
 
 
 def dead(state, owner):
@@ -138,13 +142,24 @@ def client(s):
             s.to("end")
         elif state.rep[s.slot][0] != "pending":
             s.to("end", rep=s.reply(s.slot, ("free", s.gen, NOBODY)))
-        elif "cancel" in CAN:
-            s.to("withdraw", seen=state.rep[s.slot])
+        else:
+            if "cancel" in CAN:
+                s.to("withdraw", seen=state.rep[s.slot])
+            if "detach" in CAN:
+                s.to("detach", seen=state.rep[s.slot])
     elif s.at == "withdraw":
         if claimable(word, s.gen):
             s.to("cancel", seen=word)
         elif word[:2] == ("claimed", s.gen):
             abandon(s, s.seen, "end", "wait")
+        elif word[:2] == ("lost", s.gen):
+            s.to("free pending")
+        else:
+            s.to("wait")
+    elif s.at == "detach":
+        # Its only thread: nobody withdraws it meanwhile.
+        if state.rep[s.slot] == s.seen:
+            s.to("end", rep=s.reply(s.slot, ("posted", s.gen, me)), posted=state.posted | {(s.slot, s.gen)})
         else:
             s.to("wait")
     elif s.at == "cancel":
@@ -182,6 +197,12 @@ def server(s):
         rest = tuple(ref for ref in state.refs if oldest and ref[0] >= oldest[0])
         if rest != state.refs:
             s.to("look", refs=rest)
+        for slot, gen in state.offered:
+            word = state.req[slot]
+            if word[:2] == ("claimed", gen) and word[2] != me:
+                s.to("adopt", slot, gen, word, offered=state.offered - {(slot, gen)})
+            elif word[:3] == ("claimed", gen, me):
+                s.to("reply", slot, gen, offered=state.offered - {(slot, gen)})
     elif s.at == "claim":
         found, position = s.seen
         if state.req[s.slot] != found:
@@ -196,10 +217,27 @@ def server(s):
         s.to("reply", req=s.request(s.slot, ("claimed", s.gen, me, found[3])),
              refs=tuple(ref for ref in state.refs if ref[0] > position),
              served=state.served | {(s.slot, s.gen, me)})
+    elif s.at == "adopt":
+        if state.req[s.slot] == s.seen:
+            s.to("adopted", req=s.request(s.slot, ("claimed", s.gen, me, s.seen[3])),
+                 served=state.served - {(s.slot, s.gen, s.seen[2])} | {(s.slot, s.gen, me)})
+        else:
+            s.to("look", None, 0)
+    elif s.at == "adopted":
+        what, gen, _ = state.rep[s.slot]
+        if gen == s.gen and what in ("pending", "posted", "abandoned"):
+            s.to("reply")
+        else:
+            s.to("look", None, 0)
     elif s.at == "reply":
         finish(s, "look", lambda owner: ("ready", s.gen, owner))
         if "dismiss" in CAN:
             finish(s, "look", lambda owner: ("dismissed", s.gen, owner))
+        offers = sum(one[:2] == (s.slot, s.gen) for one in state.offers)
+        if "adopt" in CAN and offers < OFFERS_MAX:
+            # It tells somebody the id, and does nothing more about it.
+            s.to("look", None, 0, offered=state.offered | {(s.slot, s.gen)},
+                 offers=state.offers | {(s.slot, s.gen, offers)})
 
 
 def clearer(s):
@@ -235,6 +273,7 @@ def judge(state, slot, me, known):
     written first, if any."""
     (what, gen, client_), word = state.rep[slot], state.req[slot]
     claimed, cancelled = word[:2] == ("claimed", gen), word[:2] == ("cancelled", gen)
+    lost = word[:2] == ("lost", gen)
     client_gone, server_gone = client_ in known, claimed and word[2] in known
     unclaimable = "careless" not in CAN and (claimable(word, gen) or server_gone)
     withdrawn = ("cancelled", gen, NOBODY, word[3]) if unclaimable else None
@@ -245,15 +284,18 @@ def judge(state, slot, me, known):
         return "free", withdrawn
     if what in ("pending", "posted") and word[:2] == ("requeued", gen) and word[2] in known:
         return "requeue", ("requeued", gen, me, word[3])
+    if what == "pending" and lost:
+        return "fail", None
     if what in ("pending", "posted") and server_gone:
         if again:
             return "requeue", again
-        return ("fail", None) if what == "pending" else ("free", withdrawn)
+        losing = None if "rash" in CAN else ("lost", gen, NOBODY, word[3])
+        return ("fail", losing) if what == "pending" else ("free", withdrawn)
     if what == "posted" and client_gone and word[:2] == ("queued", gen):
         return "requeue", ("requeued", gen, me, word[3])
-    if what == "posted" and (cancelled or client_gone and word[1] != gen):
+    if what == "posted" and (cancelled or lost or client_gone and word[1] != gen):
         return "free", None
-    if what == "abandoned" and (cancelled or claimable(word, gen) or server_gone):
+    if what == "abandoned" and (cancelled or lost or claimable(word, gen) or server_gone):
         return "free", withdrawn
     return None
 
@@ -267,8 +309,8 @@ def recoverer(s):
     if s.at == "look":
         for slot in range(SLOTS):
             # Who is dead was asked before, so the dead change nothing between the reading of the two words; others may
-            # have died since.
-            for known in some_of([k for k, proc in enumerate(state.procs) if proc[1] == "dead"]):
+            # have died since. What is lost or cancelled concerns whoever looks.
+            for known in [()] + some_of([k for k, proc in enumerate(state.procs) if proc[1] == "dead"]):
                 decision = judge(state, slot, me, known)
                 if decision:
                     s.to("request", slot, state.rep[slot][1], (state.rep[slot], state.req[slot], decision))
@@ -279,7 +321,9 @@ def recoverer(s):
         if first and word != request:
             s.to("look", None, 0)
         elif what == "requeue":
-            s.to("requeued", seen=(reply, first), req=s.request(s.slot, first))
+            # What was offered was offered by the dead: to be adopted by nobody any more.
+            s.to("requeued", seen=(reply, first), req=s.request(s.slot, first),
+                 offered=state.offered - {(s.slot, s.gen)})
         elif what == "abandon":
             abandon(s, reply, "look", "look")
         else:
@@ -335,7 +379,9 @@ def steps(state):
         out += step.outcomes
         if state.deaths < DEATHS and proc[1] != "end" and not alone(state, me):
             dying = put(state.procs, me, (proc[0], "dead", None, 0, None))
-            out.append(state._replace(procs=dying, deaths=state.deaths + 1))
+            # Whoever told it an id that it has yet to adopt tells another.
+            offered = state.offered | ({proc[2:4]} if proc[1] == "adopt" else set())
+            out.append(state._replace(procs=dying, deaths=state.deaths + 1, offered=offered))
     return out
 
 

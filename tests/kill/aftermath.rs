@@ -49,8 +49,13 @@ impl Scene<'_> {
 
     /// Looks at what is left before anybody has done anything about it; sleepers may, and then it comes to the same.
     fn tell_fates(&mut self) {
-        let leased: HashSet<shmrr::RequestId> = self.leases.iter().map(|request| request.id).collect();
+        let ids = self.leases.iter().map(|request| request.id);
+        let leased: HashSet<shmrr::RequestId> = ids.filter(|id| !self.is_adopted(*id)).collect();
         let redelivers = self.survivors.meeting.redelivers();
+        // A message that was received, and then adopted by the dead, is theirs.
+        let adopted: Vec<shmrr::RequestId> =
+            self.told.iter().copied().filter(|id| self.is_adopted(*id)).collect();
+        self.posted.retain(|(id, _)| !adopted.contains(id));
         let fate = |slot: Slot| (slot.id, Fate::of(&slot, leased.contains(&slot.id), redelivers));
         self.fates = self.survivors.words.slots().map(fate).collect();
         if !redelivers {
@@ -71,7 +76,9 @@ impl Scene<'_> {
 
     /// Messages that others hold who are dead, or are about to be killed.
     pub(super) fn note_lost_posts(&mut self) {
-        let is_leased = |slot: &Slot| self.leases.iter().any(|request| request.id == slot.id);
+        let is_leased = |slot: &Slot| {
+            self.leases.iter().any(|request| request.id == slot.id) && !self.is_adopted(slot.id)
+        };
         let is_claimed = |slot: &Slot| matches!(slot.request, Request::Claimed { .. });
         let is_lost = |slot: &Slot| slot.reply == Reply::Posted && is_claimed(slot) && !is_leased(slot);
         self.lost_posts += self.survivors.words.slots().filter(is_lost).count();

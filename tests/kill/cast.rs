@@ -96,6 +96,12 @@ impl Player {
         Some((self.acts[self.reports.len() - 1], report))
     }
 
+    /// The request that it took last.
+    pub fn last_taken(&self) -> Option<shmrr::RequestId> {
+        let done = self.reports.iter().zip(&self.acts).rev();
+        done.filter(|(_, act)| act.starts_with("recv")).map(|(report, _)| report.id).next()
+    }
+
     /// The act that it does next, or is in.
     pub fn next_act(&self) -> Option<&'static str> {
         self.acts.get(self.reports.len()).copied()

@@ -35,6 +35,8 @@ impl Fate {
                 (false, true) => Self::Served { redeliveries: times + 1 },
                 (false, false) => Self::Lost,
             },
+            (Reply::Pending, Request::Lost) => Self::Lost,
+            (Reply::Posted, Request::Lost) => Self::Gone,
             (Reply::Pending | Reply::Posted, Request::None) => Self::Unsent,
         }
     }

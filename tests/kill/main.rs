@@ -79,6 +79,9 @@ mod a_killed_client {
         that_was_collecting_does_not_keep_its_slot: calling::GET;
         that_was_cancelling_a_queued_request_is_served_once_or_not_at_all: calling::CANCEL_QUEUED;
         that_was_giving_up_a_claimed_request_leaves_the_slot_to_its_server: calling::CANCEL_CLAIMED;
+        that_was_detaching_a_queued_call_is_served_once_or_not_at_all: calling::DETACH_QUEUED;
+        that_was_detaching_a_claimed_call_leaves_the_slot_to_its_server: calling::DETACH_CLAIMED;
+        that_was_detaching_what_is_answered_does_not_keep_its_slot: calling::DETACH_ANSWERED;
         that_was_in_a_whole_request_leaves_nothing_pending: calling::REQ;
         that_was_asleep_in_a_whole_request_leaves_nothing_pending: calling::REQ_ASLEEP;
         that_looked_for_any_of_several_replies_leaves_nothing_pending: calling::WAIT_ANY;
@@ -118,6 +121,10 @@ mod a_killed_server {
         that_was_replying_in_place_has_replied_or_failed: in_place::REPLY_COMMIT;
         that_was_letting_go_of_a_request_has_done_so_or_failed: serving::DISMISS;
         that_was_letting_go_of_a_request_leaves_nobody_asleep: serving::DISMISS_ASLEEP;
+        that_was_adopting_leaves_the_request_with_its_owner_or_fails_it: serving::ADOPT;
+        that_was_adopting_a_message_leaves_it_with_its_owner_or_loses_it: serving::ADOPT_MESSAGE;
+        that_was_adopting_from_the_dead_fails_it_once: serving::ADOPT_FROM_DEAD;
+        that_was_leaving_takes_nothing_from_those_who_adopted_it: serving::LEAVE_ADOPTED;
         that_was_in_its_loop_has_replied_or_failed: serving::SERVE;
         that_was_asleep_in_its_loop_has_replied_or_failed: serving::SERVE_ASLEEP;
         that_was_receiving_what_is_there_leaves_each_to_another_or_fails_it: serving::DRAIN;
@@ -187,6 +194,8 @@ mod a_request_that_is_redelivered_is_answered_once {
         unless_it_is_cleared: redelivering::CLEAR;
         if_its_server_is_killed_as_it_leaves: redelivering::LEAVE;
         if_its_server_is_killed_as_it_leaves_with_messages_too: redelivering::LEAVE_WITH_MESSAGES;
+        if_its_server_is_killed_as_it_leaves_and_another_adopts_it: redelivering::LEAVE_ADOPTED;
+        if_one_that_adopts_it_from_the_dead_is_killed: redelivering::ADOPT_FROM_DEAD;
         if_a_recoverer_is_killed: redelivering::RECOVER;
         if_a_recoverer_of_messages_too_is_killed: redelivering::RECOVER_MESSAGES;
         if_one_that_wanted_a_slot_is_killed: redelivering::RECOVER_BY_SEND;

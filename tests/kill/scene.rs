@@ -82,6 +82,12 @@ pub struct Scene<'a> {
     pub(super) codes_of_signals: HashSet<i64>,
     /// Messages that were with a server that died.
     pub(super) lost_posts: usize,
+    /// The ids of requests of theirs that they have told victims.
+    pub(super) told: HashSet<shmrr::RequestId>,
+    /// Instructions of the operation that survivors did something beside.
+    steps: u64,
+    /// After how many of these they adopt, see [`Scene::adopt_in_time`].
+    adopts_after: u64,
     /// What must become of each request, from the victim's death on.
     pub(super) fates: HashMap<shmrr::RequestId, Fate>,
 }
@@ -105,6 +111,9 @@ impl<'a> Scene<'a> {
             was_full: false,
             codes_of_signals: HashSet::new(),
             lost_posts: 0,
+            told: HashSet::new(),
+            steps: 0,
+            adopts_after: 0,
             fates: HashMap::new(),
         }
     }
@@ -127,6 +136,7 @@ impl<'a> Scene<'a> {
         mut more: impl FnMut(&Words),
     ) -> Steps {
         let mut process = self.victims[which].process.take().expect("it is stepped only now");
+        self.adopts_after = if point.after == Point::END.after { 0 } else { point.after / 2 };
         let steps = match operation.beside {
             Some(beside) => process.step(Point { breakpoint: None, ..point }, || {
                 more(&self.survivors.words);
@@ -279,6 +289,43 @@ impl<'a> Scene<'a> {
         is_taken
     }
 
+    /// Tells the victim, for its next act, the id of the request that was taken last.
+    pub fn tell_of_lease(&mut self) {
+        let id = self.leases.last().expect("one was taken").id;
+        self.told.insert(id);
+        self.victim().process().tell(id);
+    }
+
+    /// Whether a victim that was told of it has adopted this request of the survivors'.
+    pub(super) fn is_adopted(&self, id: shmrr::RequestId) -> bool {
+        self.told.contains(&id) && !self.survivors.hold(id)
+    }
+
+    /// Tells the victim, for its next act, the id of the request that the other process took.
+    pub fn tell_of_other(&mut self) {
+        let (_, report) = self.others.last().and_then(Player::last_act).expect("it took one");
+        let id = report.id;
+        self.victim().process().tell(id);
+    }
+
+    /// For [`Operation::beside`]: when the victim has come halfway to where it is stopped or killed, the survivors adopt
+    /// what it took last, which they asked for first.
+    pub fn adopt_in_time(&mut self) {
+        self.steps += 1;
+        if self.steps != self.adopts_after {
+            return;
+        }
+        let id = self.victims[0].last_taken().expect("it took one");
+        let Some((_, payload)) = self.asked.iter().find(|(asked, _)| *asked == id).cloned() else { return };
+        match self.survivors.server.adopt(id) {
+            Ok(()) => {
+                self.seen.insert(payload.clone());
+                self.leases.push(Received { id, payload, is_one_way: false, redeliveries: 0 });
+            }
+            Err(error) => assert_eq!(error, shmrr::Error::Stale),
+        }
+    }
+
     pub fn receive(&mut self) -> Option<Received> {
         let request = self.survivors.receive()?;
         self.register(&request);
@@ -321,6 +368,10 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn answer(&mut self, request: &Received) {
+        if self.is_adopted(request.id) {
+            assert!(!self.survivors.reply(request), "another has adopted it: {request:?}");
+            return;
+        }
         let is_own = self.asks(&request.payload);
         let is_gone = self.fates.get(&request.id) == Some(&Fate::Gone);
         if request.is_one_way && request.id.to_u64() & 1 == 0 {

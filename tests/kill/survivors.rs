@@ -6,7 +6,9 @@
 
 use crate::format::Geometry;
 use crate::words::{Reply, Words};
-use shmrr::{Client, Error, Kind, MessageFlags, Options, Request, Server, Timeout, Wait};
+use shmrr::{
+    Client, Error, Kind, MessageFlags, Options, ParticipantInfo, Request, Role, Server, Timeout, Wait,
+};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +79,8 @@ pub struct Survivors {
     pub meeting: Meeting,
     pub path: PathBuf,
     pub server: Server,
+    /// The participant number of the server.
+    number: u64,
     pub client: Arc<Client>,
     pub words: Words,
     /// For each of those that die before the victim, a shortcut to where it does.
@@ -99,7 +103,17 @@ impl Survivors {
         let server = meeting.options().server(path).unwrap();
         let client = Arc::new(meeting.options().client(path).unwrap());
         let words = Words::of(path, meeting.geometry());
-        Self { meeting, path: path.to_owned(), server, client, words, shortcuts: HashMap::new(), next: 0 }
+        let participants = server.channel().participants().unwrap();
+        let is_ours =
+            |one: &&ParticipantInfo| one.pid == std::process::id() && one.role == Some(Role::Server);
+        let number = participants.iter().find(is_ours).expect("it has joined").number.into();
+        let shortcuts = HashMap::new();
+        Self { meeting, path: path.to_owned(), server, number, client, words, shortcuts, next: 0 }
+    }
+
+    /// Whether their server has this request, which it took: another may have adopted it.
+    pub fn hold(&self, id: shmrr::RequestId) -> bool {
+        self.words.is_held_by(id.to_u64(), self.number)
     }
 
     /// A payload that no other equals, a short or a long one.

@@ -155,9 +155,19 @@ impl Victim {
         assert!(!self.has_ended_act(), "it has only woken");
     }
 
+    /// Tells it an id, for its next act.
+    pub fn tell(&self, id: shmrr::RequestId) {
+        let memory = File::options().write(true).open(format!("/proc/{}/mem", self.pid)).unwrap();
+        memory.write_all_at(&id.to_u64().to_ne_bytes(), self.place_of_report() + 8).unwrap();
+    }
+
+    fn place_of_report(&self) -> u64 {
+        ptrace(libc::PTRACE_PEEKUSER, self.pid, THIRD_ARGUMENT, 0).unwrap() as u64
+    }
+
     /// What it says after an act.
     pub fn report(&self) -> Report {
-        let place = ptrace(libc::PTRACE_PEEKUSER, self.pid, THIRD_ARGUMENT, 0).unwrap() as u64;
+        let place = self.place_of_report();
         let mut words = [0; 32];
         self.read(place, &mut words);
         let [result, id, data, length] =

@@ -37,6 +37,8 @@ static rr_buffer loan = RR_BUFFER_INIT;
 static rr_view view, views[MANY];
 static rr_buffer reply_buffer = RR_BUFFER_INIT;
 static int number;
+/* The id that the tracer told, if it told one. */
+static uint64_t told;
 static _Alignas(int64_t) unsigned char request[LENGTH], buffer[LENGTH];
 
 /* What an act came to: what it returned, the request that it was about, and what it received. */
@@ -192,6 +194,12 @@ static int64_t act_cancel(void)
     return rr_client_cancel(client, sent[0]);
 }
 
+static int64_t act_detach(void)
+{
+    report.id = sent[0];
+    return rr_client_detach(client, sent[0]);
+}
+
 static int64_t act_loan(void) { return rr_client_loan(client, &loan, within(0)); }
 static int64_t act_abort(void) { return rr_client_abort(client, &loan); }
 
@@ -302,6 +310,12 @@ static int64_t act_release(void)
 {
     report.id = taken.id;
     return rr_release(server, taken.id);
+}
+
+static int64_t act_adopt(void)
+{
+    taken.id = report.id = told;
+    return rr_server_adopt(server, told);
 }
 
 static int handle(void *ctx, const rr_view *asked, rr_buffer *reply)
@@ -426,6 +440,7 @@ static const struct {
     {"wait briefly", act_get_briefly},
     {"wait_any", act_wait_any},
     {"cancel", act_cancel},
+    {"detach", act_detach},
     {"loan", act_loan},
     {"commit", act_commit},
     {"abort", act_abort},
@@ -447,6 +462,7 @@ static const struct {
     {"reply_commit", act_reply_commit},
     {"dismiss", act_dismiss},
     {"release", act_release},
+    {"adopt", act_adopt},
     {"serve", act_serve},
     {"send_i64", act_send_i64},
     {"get_i64", act_get_i64},
@@ -509,6 +525,7 @@ int main(int count, char **arguments)
     for (int k = 3; k < count; k++) {
         stop();
         number = k - 3;
+        told = report.id;
         memset(&report, 0, sizeof report);
         report.result = act(arguments[k]);
     }

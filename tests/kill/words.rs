@@ -37,6 +37,8 @@ pub enum Request {
     Queued { times: u32 },
     /// A server took it.
     Claimed { times: u32 },
+    /// Its server died with it, which its client is yet to be told.
+    Lost,
 }
 
 /// A slot and what its words say.
@@ -57,7 +59,7 @@ impl Slot {
     pub fn times(&self) -> u32 {
         match self.request {
             Request::Queued { times } | Request::Claimed { times } => times,
-            Request::None => 0,
+            Request::None | Request::Lost => 0,
         }
     }
 }
@@ -96,8 +98,9 @@ impl Words {
             },
             request: match state {
                 1 | 5 if is_current => Request::Queued { times },
-                2 if is_current => Request::Claimed { times },
-                0..=3 | 5 => Request::None,
+                8.. if is_current => Request::Claimed { times },
+                4 if is_current => Request::Lost,
+                0..=1 | 3..=5 | 8.. => Request::None,
                 _ => panic!("the request word of slot {slot} is {request:#x}"),
             },
             is_unpublished_again: is_current && state == 5,
@@ -132,6 +135,12 @@ impl Words {
     /// A position that is filled, with all before it.
     pub fn tail(&self) -> u64 {
         self.word(TAIL)
+    }
+
+    /// Whether this request is CLAIMED, and this participant has it.
+    pub fn is_held_by(&self, id: u64, participant: u64) -> bool {
+        let word = self.word(self.geometry.slots_offset() + (id & 0xFFFF) * self.geometry.slot_stride());
+        (word >> 20, word >> 8 & 0xFFF) == (id >> 16, participant) && word & STATE >= 8
     }
 
     /// Whether a server sleeps, or is about to.

@@ -62,7 +62,7 @@ fn each_field_that_is_wrong_is_named_with_both_values() {
     let victim = Victim::new();
     let pristine = Header::of(&SMALLEST);
     let cases = [
-        ("layout version", 1, "1", "2"),
+        ("layout version", 2, "2", "3"),
         ("byte order mark", 0x0D0C_0B0A, "218893066", "168496141"),
         ("word size in bits", 32, "32", "64"),
         ("kind", 2, "2", "0 (bytes) or 1 (integers)"),

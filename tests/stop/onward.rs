@@ -125,6 +125,8 @@ impl Scene<'_> {
                 is(libc::ESTALE) && (is_others || self.given_up.contains(&report.id))
             }
             "cancel" => is(libc::EALREADY),
+            // Whoever had it may have replied.
+            "adopt" => is(libc::ESTALE),
             _ => false,
         }
     }
@@ -164,7 +166,9 @@ fn may_come_to_where_cleared(act: &str, report: &Report) -> bool {
     let is = |code: i32| report.result == -i64::from(code);
     match act {
         "req" | "req_msg" | "get" | "get_msg" | "wait_any" => is(libc::ESTALE),
-        "cancel" | "reply" | "dismiss" | "release" | "reply_loan" | "reply_commit" => is(libc::ESTALE),
+        "cancel" | "detach" | "reply" | "dismiss" | "release" | "reply_loan" | "reply_commit" => {
+            is(libc::ESTALE)
+        }
         _ => false,
     }
 }
@@ -177,6 +181,7 @@ pub fn acts_after(operation: &str) -> &'static [&'static str] {
         "recv" | "recv_wait" | "recv_msg" => &["reply"],
         "recv_i64" | "recv_wait_i64" => &["reply_i64"],
         "recv_view" => &["dismiss"],
+        "adopt" => &["reply_error"],
         "loan" => &["commit", "get"],
         "reply_loan" => &["reply_commit"],
         "view" => &["collect"],

@@ -94,7 +94,7 @@ impl Header {
     pub fn of(geometry: &Geometry) -> Self {
         let mut header = Self([0; HEADER_SIZE]);
         header.0[..8].copy_from_slice(b"SHMRR\x7f\r\n");
-        header.set("layout version", 2);
+        header.set("layout version", 3);
         header.set("byte order mark", 0x0A0B_0C0D);
         header.set("word size in bits", 64);
         header.set("slots", geometry.slots.into());

@@ -91,7 +91,7 @@ impl Preset {
         for slot in 0..self.total_slots {
             let line = self.slots + slot * self.stride;
             // The last request was CLAIMED, by a participant that is gone since, and collected.
-            self.set(line, (age.generation << 20) | (1 << 8) | 2);
+            self.set(line, (age.generation << 20) | (1 << 8) | 8);
             self.set(line + 128, age.generation << 20);
         }
     }

@@ -1,8 +1,9 @@
 //! Letting go and clearing: whoever else ends the request at the same moment, it ends once, and its slot comes free.
 
 use super::*;
+use crate::protocol::clearing::{self, Cleared};
 use crate::protocol::ring::find;
-use crate::protocol::slot::{Cleared, Withdrawn};
+use crate::protocol::slot::Withdrawn;
 
 const CLIENT: Participant = 1;
 const CLEARER: Participant = 50;
@@ -19,7 +20,7 @@ fn server(model: &Arc<Model>, held: Option<Id>) -> JoinHandle<Option<Replied>> {
 
 fn clearer(model: &Arc<Model>) -> JoinHandle<Cleared> {
     let model = Arc::clone(model);
-    thread::spawn(move || slot::clear(&model.words, slot::current(&model.words, 0), CLEARER))
+    thread::spawn(move || clearing::clear(&model.words, clearing::current(&model.words, 0), CLEARER))
 }
 
 fn assert_nothing_is_left(model: &Model) {
@@ -33,7 +34,7 @@ fn a_queued_request_is_either_cleared_or_served() {
         let model = Model::new(1, 0, 2);
         let id = model.send(&Known::at_attach(&model.words), CLIENT, 1);
         let server = server(&model, None);
-        let cleared = slot::clear(&model.words, slot::current(&model.words, 0), CLEARER);
+        let cleared = clearing::clear(&model.words, clearing::current(&model.words, 0), CLEARER);
         match (cleared, server.join().unwrap()) {
             (Cleared::Freed { .. }, None) | (Cleared::Abandoned { .. }, Some(Replied::Freed)) => {}
             (Cleared::Nothing, Some(Replied::Delivered { .. })) => {
@@ -51,7 +52,7 @@ fn a_one_way_message_is_either_cleared_or_delivered() {
         let model = Model::new(1, 0, 2);
         model.post(&Known::at_attach(&model.words), CLIENT, 1);
         let server = server(&model, None);
-        let cleared = slot::clear(&model.words, slot::current(&model.words, 0), CLEARER);
+        let cleared = clearing::clear(&model.words, clearing::current(&model.words, 0), CLEARER);
         match (cleared, server.join().unwrap()) {
             (Cleared::Freed { .. }, None) | (Cleared::Nothing, Some(Replied::Released)) => {}
             other => panic!("the two sides disagree: {other:?}"),
@@ -68,7 +69,7 @@ fn a_clearing_and_a_reply_agree_on_who_was_first() {
         let id = model.send(&known, CLIENT, 1);
         let (held, _) = model.receive(&known, SERVERS).unwrap();
         let server = server(&model, Some(held));
-        let cleared = slot::clear(&model.words, slot::current(&model.words, 0), CLEARER);
+        let cleared = clearing::clear(&model.words, clearing::current(&model.words, 0), CLEARER);
         match (cleared, server.join().unwrap()) {
             (Cleared::Abandoned { .. }, Some(Replied::Freed)) => {}
             (Cleared::Nothing, Some(Replied::Delivered { .. })) => {
@@ -103,7 +104,7 @@ fn of_two_that_clear_one_counts_the_request() {
         let model = Model::new(1, 0, 2);
         model.send(&Known::at_attach(&model.words), CLIENT, 1);
         let other = clearer(&model);
-        let mine = slot::clear(&model.words, slot::current(&model.words, 0), CLEARER + 1);
+        let mine = clearing::clear(&model.words, clearing::current(&model.words, 0), CLEARER + 1);
         let others = other.join().unwrap();
         let counts = |cleared: &Cleared| matches!(cleared, Cleared::Freed { .. } | Cleared::Abandoned { .. });
         assert!(counts(&mine) != counts(&others), "{mine:?}, {others:?}");

@@ -8,6 +8,7 @@
 
 mod clearing;
 mod order;
+mod passing;
 mod requests;
 mod spares;
 mod waking;

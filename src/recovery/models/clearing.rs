@@ -1,6 +1,7 @@
 //! Clearing: whoever clears the channel claims what is queued, so one that dies then is recovered as a server.
 
 use super::*;
+use crate::protocol::clearing::{self, Cleared};
 
 #[test]
 fn a_request_that_one_claimed_to_clear_it_and_died_ends_as_that_of_a_dead_server() {
@@ -61,10 +62,10 @@ fn a_clearing_and_the_recovery_of_another_leave_nothing() {
             let id = model.send(&Known::at_attach(&model.words), LIVING, 1);
             claim_to_clear(&model);
             let recoverers = two_recoverers(&model, redelivers);
-            let cleared = slot::clear(&model.words, slot::current(&model.words, 0), LIVING);
+            let cleared = clearing::clear(&model.words, clearing::current(&model.words, 0), LIVING);
             join(recoverers);
             if let Ok(Progress::Failed(word)) = slot::progress(&model.words, id, LIVING) {
-                assert_eq!(cleared, slot::Cleared::Nothing);
+                assert_eq!(cleared, Cleared::Nothing);
                 slot::collect(&model.words, id, word).unwrap();
             }
             assert_nothing_is_left(&model);

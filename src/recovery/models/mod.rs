@@ -6,6 +6,7 @@
 
 mod calls;
 mod clearing;
+mod passing;
 mod posts;
 mod redelivery;
 

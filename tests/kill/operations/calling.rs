@@ -10,6 +10,9 @@ pub const ALL: &[&Operation] = &[
     &GET,
     &CANCEL_QUEUED,
     &CANCEL_CLAIMED,
+    &DETACH_QUEUED,
+    &DETACH_CLAIMED,
+    &DETACH_ANSWERED,
     &REQ,
     &REQ_ASLEEP,
     &WAIT_ANY,
@@ -73,6 +76,19 @@ pub const CANCEL_CLAIMED: Operation = Operation {
     },
     ..CANCEL_QUEUED
 };
+
+pub const DETACH_QUEUED: Operation = Operation {
+    name: "detach, queued",
+    acts: &["client", "send", "detach"],
+    prepare: acted_twice,
+    ..ORDINARY
+};
+
+pub const DETACH_CLAIMED: Operation =
+    Operation { name: "detach, claimed", prepare: CANCEL_CLAIMED.prepare, ..DETACH_QUEUED };
+
+pub const DETACH_ANSWERED: Operation =
+    Operation { name: "detach, replied to", prepare: GET.prepare, ..DETACH_QUEUED };
 
 pub const REQ: Operation =
     Operation { name: "req", acts: &["client", "req"], beside: Some(|scene| scene.serve()), ..ORDINARY };

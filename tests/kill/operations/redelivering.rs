@@ -16,6 +16,8 @@ pub const ALL: &[&Operation] = &[
     &CLEAR,
     &LEAVE,
     &LEAVE_WITH_MESSAGES,
+    &LEAVE_ADOPTED,
+    &ADOPT_FROM_DEAD,
     &RECOVER,
     &RECOVER_MESSAGES,
     &RECOVER_BY_SEND,
@@ -34,6 +36,18 @@ pub const RECV: Operation = Operation {
     acts: &["server", "recv_batch"],
     prepare: serving::RECV_BATCH.prepare,
     ..REDELIVERED
+};
+
+pub const LEAVE_ADOPTED: Operation = Operation {
+    name: "leave, what it took is adopted, redelivering",
+    meeting: Meeting::Redelivering,
+    ..serving::LEAVE_ADOPTED
+};
+
+pub const ADOPT_FROM_DEAD: Operation = Operation {
+    name: "adopt, from one that died, redelivering",
+    meeting: Meeting::Redelivering,
+    ..serving::ADOPT_FROM_DEAD
 };
 
 /// Another has died with two requests and a message; they are queued again.

@@ -14,6 +14,10 @@ pub const ALL: &[&Operation] = &[
     &REPLY_IN_VAIN,
     &DISMISS,
     &DISMISS_ASLEEP,
+    &ADOPT,
+    &ADOPT_MESSAGE,
+    &ADOPT_FROM_DEAD,
+    &LEAVE_ADOPTED,
     &SERVE,
     &SERVE_ASLEEP,
     &DRAIN,
@@ -102,6 +106,53 @@ pub const DISMISS: Operation =
 
 pub const DISMISS_ASLEEP: Operation =
     Operation { name: "dismiss, of a sleeper's call", prepare: taken_from_a_sleeper, ..DISMISS };
+
+/// Survivors have taken a request, and tell the victim its id.
+pub const ADOPT: Operation = Operation {
+    name: "adopt",
+    acts: &["server", "adopt"],
+    prepare: |scene| {
+        scene.act();
+        scene.ask();
+        scene.take();
+        scene.sleep();
+        scene.tell_of_lease();
+    },
+    ..ORDINARY
+};
+
+pub const ADOPT_MESSAGE: Operation = Operation {
+    name: "adopt, a message",
+    prepare: |scene| {
+        scene.act();
+        scene.post();
+        scene.take();
+        scene.tell_of_lease();
+    },
+    ..ADOPT
+};
+
+pub const ADOPT_FROM_DEAD: Operation = Operation {
+    name: "adopt, from one that died",
+    prepare: |scene| {
+        scene.act();
+        scene.ask();
+        scene.start_another(&["server", "recv"]);
+        scene.act_another(2);
+        scene.tell_of_other();
+        scene.kill_another();
+    },
+    ..ADOPT
+};
+
+/// Survivors adopt what the victim took, while it leaves.
+pub const LEAVE_ADOPTED: Operation = Operation {
+    name: "leave, what it took is adopted",
+    acts: &["server", "recv", "leave"],
+    prepare: taken,
+    beside: Some(|scene| scene.adopt_in_time()),
+    ..ORDINARY
+};
 
 pub const SERVE: Operation = Operation { name: "serve, one request", acts: &["server", "serve"], ..RECV };
 
