@@ -17,15 +17,20 @@ fn commit(model: &Model, id: Id, payload: u64) -> bool {
     true
 }
 
+fn loan_that_another_commits() -> (Arc<Model>, Id, JoinHandle<bool>) {
+    let model = Model::new(1, 0, 2);
+    let id = allocate(&model.words, CLIENT, Purpose::Call, 0, 0).unwrap();
+    let other = {
+        let model = Arc::clone(&model);
+        thread::spawn(move || commit(&model, id, 1))
+    };
+    (model, id, other)
+}
+
 #[test]
 fn a_commit_that_loses_to_an_abort_writes_nothing_into_what_the_slot_holds_next() {
     explore(4, || {
-        let model = Model::new(1, 0, 2);
-        let id = allocate(&model.words, CLIENT, Purpose::Call, 0, 0).unwrap();
-        let other = {
-            let model = Arc::clone(&model);
-            thread::spawn(move || commit(&model, id, 1))
-        };
+        let (model, id, other) = loan_that_another_commits();
         let aborted = slot::abort_loan(&model.words, id, CLIENT).is_ok();
         if aborted {
             model.send(&Known::at_attach(&model.words), CLIENT, 2);
@@ -40,12 +45,7 @@ fn a_commit_that_loses_to_an_abort_writes_nothing_into_what_the_slot_holds_next(
 #[test]
 fn of_two_commits_one_sends() {
     explore(4, || {
-        let model = Model::new(1, 0, 2);
-        let id = allocate(&model.words, CLIENT, Purpose::Call, 0, 0).unwrap();
-        let other = {
-            let model = Arc::clone(&model);
-            thread::spawn(move || commit(&model, id, 1))
-        };
+        let (model, id, other) = loan_that_another_commits();
         let mine = commit(&model, id, 2);
         assert_ne!(mine, other.join().unwrap());
         let known = Known::at_attach(&model.words);
