@@ -146,6 +146,14 @@ static inline void collect_result(rr_client *client)
     check_and_restore(&incoming, capacity);
 }
 
+/* As an event loop does. */
+static inline void arm_client(rr_client *client)
+{
+    static const uint32_t what[] = {RR_ARM_REPLY, RR_ARM_SLOT, RR_ARM_REPLY | RR_ARM_SLOT};
+    CHECK(WATCH(rr_client_poll_fd, AT_ONCE, client) > 2);
+    WATCH(rr_client_arm, AT_ONCE, client, what[below(LENGTH(what))]);
+}
+
 /* In a channel of bytes. */
 static inline void call_with_numbers(rr_client *client)
 {
@@ -200,6 +208,8 @@ static inline void client_step(rr_client *client)
     case 14:
         if (below(4) == 0)
             call_with_numbers(client);
+        else
+            arm_client(client);
         break;
     default:
         if (below(8) == 0)

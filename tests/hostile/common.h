@@ -188,6 +188,13 @@ static inline void ask_who_is_there(rr_channel *which)
     }
 }
 
+static inline void tend(rr_channel *which)
+{
+    int64_t due_ns = 0;
+    WATCH(rr_channel_tend, AT_ONCE, which, &due_ns);
+    CHECK(due_ns >= -1 && due_ns <= 1000 * MS);
+}
+
 static inline void ask_what_it_is(rr_channel *which)
 {
     char path[512];
@@ -235,7 +242,7 @@ static inline void notify(rr_channel *which)
 static inline void ask_channel(rr_channel *which)
 {
     rr_stats stats = RR_STATS_INIT;
-    switch (below(8)) {
+    switch (below(9)) {
     case 0:
         WATCH(rr_channel_stats, AT_ONCE, which, &stats);
         CHECK(stats.in_flight <= total_slots && stats.queued <= total_slots && stats.free <= stats.slots);
@@ -254,6 +261,9 @@ static inline void ask_channel(rr_channel *which)
         break;
     case 5:
         ask_what_it_is(which);
+        break;
+    case 6:
+        tend(which);
         break;
     default:
         notify(which);

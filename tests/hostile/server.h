@@ -160,6 +160,14 @@ static inline void serve_some(rr_server *server)
     CHECK(result != -ESHUTDOWN || was_stopped);
 }
 
+/* As an event loop does. */
+static inline void arm_server(rr_server *server)
+{
+    CHECK(WATCH(rr_server_poll_fd, AT_ONCE, server) > 2);
+    WATCH(rr_server_arm, AT_ONCE, server);
+    WATCH(rr_server_wait, TIMEOUT, server, within(some_timeout()));
+}
+
 /* In a channel of bytes. */
 static inline void serve_numbers(rr_server *server)
 {
@@ -210,6 +218,8 @@ static inline void server_step(rr_server *server)
     case 13:
         if (below(4) == 0)
             serve_numbers(server);
+        else
+            arm_server(server);
         break;
     default:
         if (below(8) == 0)
