@@ -107,7 +107,7 @@ impl Client {
     /// [`Error::WouldBlock`] if it has none; [`Error::NoServer`] if the handle needs a server and none is there.
     pub(crate) fn has_outcome(&self, id: RequestId) -> Result<()> {
         self.channel.check_running()?;
-        let id = self.id(id)?;
+        let id = self.channel.id(id)?;
         match slot::progress(self.channel.mapping(), id, self.channel.me()?) {
             Ok(Progress::Pending(_)) if self.channel.lacks_server(std::iter::once(id)) => {
                 Err(Error::NoServer)
