@@ -3,8 +3,10 @@
 use crate::prefix::{Prefix, VERSION, building, cargo_target, clean, root, run, tool};
 use crate::support::command::command;
 use crate::support::compiler::{self, Language};
+use crate::support::platform::Platform;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// How a program is linked that pkg-config tells of the library.
@@ -56,7 +58,8 @@ pub fn by_pkg_config(prefix: &Prefix) -> Result<(), String> {
     Ok(())
 }
 
-fn linked_by_pkg_config(prefix: &Prefix, linked: Linked, language: Language) -> Result<(), String> {
+/// The same for one program.
+pub fn linked_by_pkg_config(prefix: &Prefix, linked: Linked, language: Language) -> Result<(), String> {
     let libraries = prefix.libraries();
     let ask = |what: &[&str]| {
         let mut command = clean(command("pkg-config"));
@@ -73,17 +76,17 @@ fn linked_by_pkg_config(prefix: &Prefix, linked: Linked, language: Language) -> 
         compiler.arg("-static");
     }
     run(compiler.args(words(&ask(&["--cflags", "--libs"]))));
-    works(&program, (linked == Linked::Shared).then_some(&*libraries), Some(&libraries));
+    let command = command(&program);
+    works(
+        clean(command).env("LD_LIBRARY_PATH", &libraries),
+        (linked == Linked::Shared).then_some(&*libraries),
+    );
     Ok(())
 }
 
-/// Runs the program, which must find the shared library in that directory, or none if it was linked with the static one.
-fn works(program: &Path, shared: Option<&Path>, told: Option<&Path>) {
-    let mut command = clean(command(program));
-    if let Some(libraries) = told {
-        command.env("LD_LIBRARY_PATH", libraries);
-    }
-    run(command.arg(VERSION).arg(shared.unwrap_or(Path::new(""))));
+/// Runs a program, which must find the shared library in that directory, or none if it was linked with the static one.
+fn works(program: &mut Command, shared: Option<&Path>) {
+    run(program.arg(VERSION).arg(shared.unwrap_or(Path::new(""))));
 }
 
 /// The project that uses the library, configured.
@@ -115,11 +118,15 @@ impl Project {
     }
 
     fn works(&self, libraries: &Path, main_is_static: bool) {
+        self.works_by(libraries, main_is_static, |program| command(program));
+    }
+
+    fn works_by(&self, libraries: &Path, main_is_static: bool, runner: impl Fn(&Path) -> Command) {
         run(clean(command("cmake")).arg("--build").arg(self.build()));
         for language in ["c", "cpp"] {
             for (name, is_shared) in [("shared", true), ("static", false), ("shmrr", !main_is_static)] {
                 let program = self.build().join(format!("{name}_{language}"));
-                works(&program, is_shared.then_some(libraries), None);
+                works(&mut clean(runner(&program)), is_shared.then_some(libraries));
             }
         }
     }
@@ -154,6 +161,24 @@ pub fn is_found(prefix: &Prefix, wanted: &str) -> bool {
             false
         }
     }
+}
+
+/// Built by a compiler for it, without a word about Rust's name of it.
+pub fn for_another_processor() {
+    let _alone = building();
+    let project = Project::new();
+    let target = cargo_target();
+    let variables = [
+        ("HOW", "add_subdirectory"),
+        ("SOURCE", root().to_str().unwrap()),
+        ("SHMRR_CARGO_TARGET_DIR", target.to_str().unwrap()),
+        ("CMAKE_SYSTEM_NAME", "Linux"),
+        ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
+        ("CMAKE_C_COMPILER", "aarch64-linux-gnu-gcc"),
+        ("CMAKE_CXX_COMPILER", "aarch64-linux-gnu-g++"),
+    ];
+    project.configure(&variables).unwrap();
+    project.works_by(&project.build().join("shmrr/out"), false, |program| Platform::Aarch64.run(program));
 }
 
 /// With the sources in the project, instead of an installed copy.

@@ -14,9 +14,12 @@ mod prefix;
 #[path = "../support/mod.rs"]
 mod support;
 
+use consumer::Linked;
 use prefix::{Prefix, VERSION, root, run, tool};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use support::compiler::Language;
 use support::{found, library};
 
 #[test]
@@ -73,6 +76,39 @@ fn programs_work_with_what_the_packages_for_debian_hold() {
     let Some(prefix) = found(Prefix::by_packages()) else { return };
     if found(consumer::by_pkg_config(&prefix)).is_some() && found(tool("cmake")).is_some() {
         consumer::by_find_package(&prefix);
+    }
+}
+
+/// To build cargo-c takes longer than all the other tests, so not even a build machine must have it.
+#[test]
+fn cargo_c_gives_the_library_the_same_names_and_soname() {
+    let by_cargo_c = match Prefix::by_cargo_c() {
+        Ok(prefix) => prefix,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let by_script = Prefix::by_script();
+    let is_shared_by_both = |name: &Path| {
+        let name = name.to_str().unwrap();
+        !name.starts_with("share") && !name.starts_with("lib/cmake") && !name.ends_with("shmrr-static.pc")
+    };
+    let names = |prefix: &Prefix| -> BTreeSet<_> {
+        prefix.files().into_keys().filter(|name| is_shared_by_both(name)).collect()
+    };
+    assert_eq!(names(&by_cargo_c), names(&by_script));
+    if let Some(mut readelf) = found(tool("readelf")) {
+        let said = run(readelf.arg("-d").arg(by_cargo_c.libraries().join(library::LINK_NAME)));
+        assert!(said.contains(&format!("soname: [{}]", library::SONAME)), "{said}");
+    }
+    let _ = found(consumer::linked_by_pkg_config(&by_cargo_c, Linked::Shared, Language::C));
+}
+
+/// With a compiler for it, and an emulator to run what is built.
+#[test]
+fn a_build_for_another_processor_follows_the_compiler_that_cmake_was_told() {
+    let tools = ["cmake", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++", "qemu-aarch64"];
+    let is_here = tools.iter().all(|name| found(tool(name)).is_some());
+    if is_here && found(prefix::rust_for("aarch64-unknown-linux-gnu")).is_some() {
+        consumer::for_another_processor();
     }
 }
 

@@ -37,6 +37,12 @@ pub fn tool(name: &str) -> Result<Command, String> {
     }
 }
 
+/// Whether Rust's own libraries for that target are here.
+pub fn rust_for(target: &str) -> Result<(), String> {
+    let libraries = run(command("rustc").args(["--print", "target-libdir", "--target", target]));
+    if Path::new(libraries.trim()).is_dir() { Ok(()) } else { Err(format!("no Rust for {target}")) }
+}
+
 /// Runs a command, which must succeed, and returns what it printed.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -108,6 +114,22 @@ impl Prefix {
         for entry in fs::read_dir(packages.path()).unwrap() {
             run(command("dpkg-deb").arg("-x").arg(entry.unwrap().path()).arg(prefix.path()));
         }
+        Ok(prefix)
+    }
+
+    /// By cargo-c; an error means that this is not here.
+    pub fn by_cargo_c() -> Result<Self, String> {
+        let mut cargo = clean(command("cargo"));
+        let version = cargo.args(["cinstall", "--version"]).output().map_err(|error| error.to_string())?;
+        if !version.status.success() {
+            return Err("no cargo-c".to_owned());
+        }
+        // Its shmrr.pc names the prefix as it is, spaces and all.
+        let prefix = Self { name: "place", ..Self::fresh() };
+        let _alone = building();
+        let mut cargo = clean(command("cargo"));
+        cargo.args(["cinstall", "--locked", "-p", "shmrr", "--libdir", "lib", "--prefix"]).arg(prefix.path());
+        run(cargo.current_dir(root()).arg("--target-dir").arg(cargo_target().join("cargo-c")));
         Ok(prefix)
     }
 
