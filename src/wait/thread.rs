@@ -43,6 +43,7 @@ impl Thread {
     }
 
     /// What [`Thread::from_number`] takes.
+    #[allow(clippy::unnecessary_cast, reason = "with musl it is a pointer")]
     pub fn number(self) -> u64 {
         self.0 as u64
     }

@@ -74,7 +74,11 @@ impl Sent {
 
     /// Has all that is pending watched, and says whether an outcome is there.
     pub fn look(&self, mapping: &Mapping, me: Participant) -> bool {
-        self.slots().fold(false, |is_done, slot| self.look_at(mapping, me, slot) || is_done)
+        let mut is_done = false;
+        for slot in self.slots() {
+            is_done |= self.look_at(mapping, me, slot);
+        }
+        is_done
     }
 
     /// As [`Sent::look`], for one.
