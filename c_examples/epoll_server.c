@@ -1,12 +1,11 @@
 /*
- * epoll_server server SOCKET: a server that waits for everything with epoll: for new clients on a Unix socket, for
- * requests on an eventfd, for SIGINT and SIGTERM, which end it. The reply to a text is the text in capitals.
+ * epoll_server server NAME: a server that waits for everything with epoll: for requests, for SIGINT and SIGTERM, which end
+ * it, and for what is to be done now and then. The reply to a text is the text in capitals.
  *
- * epoll_server client SOCKET N: a client. It sends N texts and checks the replies.
+ * epoll_server client NAME N: a client that waits with epoll as well. It sends N texts, a few at a time, and checks the
+ * replies.
  *
- * The channel has no name: every client that connects is passed its descriptor and the eventfd's, which it signals with
- * each request. Clients wait for replies in calls: a server handle has one eventfd for replies, and clients that shared
- * it would take each other's signals.
+ * Both know the channel by its name, and nothing is passed between them: any client of the channel wakes the server.
  */
 #define _GNU_SOURCE
 
@@ -21,90 +20,45 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BATCH 16
-#define TIMEOUT INT64_C(30000000000)
+#define AHEAD 4
 
-/* ---- descriptors over a Unix socket: SCM_RIGHTS of unix(7) ---- */
-
-enum { CHANNEL_FD, REQUEST_FD, FDS };
-
-typedef union fds_control {
-    char bytes[CMSG_SPACE(FDS * sizeof(int))];
-    struct cmsghdr aligned;
-} fds_control;
-
-static struct msghdr fds_message(struct iovec *text, fds_control *control)
+/* Adds descriptors to a new set. */
+static int epoll_of(const int *watched, size_t count)
 {
-    struct msghdr message = {.msg_iov = text, .msg_iovlen = 1};
-    memset(control, 0, sizeof *control);
-    message.msg_control = control;
-    message.msg_controllen = sizeof *control;
-    return message;
-}
-
-static int send_fds(int connection, const int fds[FDS])
-{
-    fds_control control;
-    struct iovec text = {"", 1};
-    struct msghdr message = fds_message(&text, &control);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(FDS * sizeof *fds);
-    memcpy(CMSG_DATA(header), fds, FDS * sizeof *fds);
-    return sendmsg(connection, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-static int receive_fds(int connection, int fds[FDS])
-{
-    fds_control control;
-    char byte;
-    struct iovec text = {&byte, 1};
-    struct msghdr message = fds_message(&text, &control);
-    if (recvmsg(connection, &message, MSG_CMSG_CLOEXEC) < 0)
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0)
         return -errno;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(FDS * sizeof *fds))
-        return -EPROTO;
-    memcpy(fds, CMSG_DATA(header), FDS * sizeof *fds);
-    return 0;
+    for (size_t k = 0; k < count; k++) {
+        struct epoll_event wanted = {.events = EPOLLIN, .data.fd = watched[k]};
+        if (watched[k] < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, watched[k], &wanted) < 0) {
+            int code = watched[k] < 0 ? watched[k] : -errno;
+            close(epoll);
+            return code;
+        }
+    }
+    return epoll;
 }
 
-/* A socket, and what bind or connect makes of it. */
-static int socket_at(const char *path, int (*join)(int, const struct sockaddr *, socklen_t))
+/* Waits until a descriptor of the set is readable, or the channel is to be tended. The descriptor, 0 or a code. */
+static int wait_for_any(int epoll, rr_channel *channel)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (made >= 0 && join(made, (struct sockaddr *)&address, sizeof address) == 0)
-        return made;
-    int code = -errno;
-    if (made >= 0)
-        close(made);
-    return code;
+    int64_t due;
+    int64_t code = rr_channel_tend(channel, &due);
+    if (code < 0)
+        return (int)code;
+    struct epoll_event event;
+    int found = epoll_wait(epoll, &event, 1, due < 0 ? -1 : (int)((due + 999999) / 1000000));
+    if (found < 0)
+        return errno == EINTR ? 0 : -errno;
+    return found == 0 ? 0 : event.data.fd;
 }
 
 /* ---- the server ---- */
 
-static uint64_t clients, replies;
-
-/* All that a client needs is in one message. Should the client have gone meanwhile, that is its own affair. */
-static void welcome(int listener, rr_channel *channel)
-{
-    const int fds[FDS] = {[CHANNEL_FD] = rr_channel_fd(channel), [REQUEST_FD] = rr_channel_request_fd(channel)};
-    int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (connection < 0)
-        return;
-    clients += send_fds(connection, fds) == 0;
-    close(connection);
-}
+static uint64_t replies;
 
 static int answer(rr_server *server, const rr_view *request)
 {
@@ -118,48 +72,40 @@ static int answer(rr_server *server, const rr_view *request)
     return rr_reply_commit(server, &reply);
 }
 
-/* Takes a batch; if there may be more, signals itself, so that other descriptors have their turn between. */
-static int serve(rr_server *server, rr_channel *channel)
+/* Takes a batch; the number taken, or a code. */
+static int64_t serve(rr_server *server)
 {
     rr_view views[BATCH];
-    rr_channel_consume_requests(channel);
-    int64_t taken = rr_drain(server, views, sizeof(rr_view), BATCH);
+    int64_t taken = rr_drain(server, views, sizeof *views, BATCH);
     for (int64_t k = 0; k < taken; k++) {
         int code = answer(server, &views[k]);
         if (code < 0 && code != -ESTALE) /* the client gave up: its reply has nowhere to go */
             return code;
         replies += code == 0;
     }
-    if (taken == BATCH)
-        return rr_channel_notify_requests(channel);
-    return taken < 0 && taken != -EAGAIN ? (int)taken : 0;
+    return taken == -EAGAIN ? 0 : taken;
 }
 
-static int run(rr_server *server, int listener, int signals, int epoll)
+static int run(rr_server *server, int signals)
 {
-    rr_channel *channel = rr_server_channel(server);
-    const int watched[] = {listener, signals, rr_channel_request_fd(channel)};
-    for (size_t k = 0; k < sizeof watched / sizeof *watched; k++) {
-        struct epoll_event wanted = {.events = EPOLLIN, .data.fd = watched[k]};
-        if (epoll_ctl(epoll, EPOLL_CTL_ADD, watched[k], &wanted) < 0)
-            return -errno;
-    }
-    int code = 0;
-    while (code == 0) {
-        struct epoll_event event;
-        if (epoll_wait(epoll, &event, 1, -1) < 0)
-            code = errno == EINTR ? 0 : -errno;
-        else if (event.data.fd == signals)
+    const int watched[] = {signals, rr_server_poll_fd(server)};
+    int epoll = epoll_of(watched, 2);
+    int64_t code = epoll < 0 ? epoll : 0;
+    while (code >= 0) {
+        code = serve(server);
+        if (code == 0)
+            code = rr_server_arm(server); /* 1 if something came meanwhile */
+        if (code == 0)
+            code = wait_for_any(epoll, rr_server_channel(server));
+        if (code == signals)
             break;
-        else if (event.data.fd == listener)
-            welcome(listener, channel);
-        else
-            code = serve(server, channel);
     }
-    return code;
+    if (epoll >= 0)
+        close(epoll);
+    return code < 0 ? (int)code : 0;
 }
 
-static int run_server(const char *path, rr_error *error)
+static int run_server(const char *name, rr_error *error)
 {
     sigset_t ending;
     sigemptyset(&ending);
@@ -167,77 +113,107 @@ static int run_server(const char *path, rr_error *error)
     sigaddset(&ending, SIGTERM);
     sigprocmask(SIG_BLOCK, &ending, NULL);
     rr_server *server;
-    int code = rr_server_new_memfd("capitals", NULL, &server, error);
+    int code = rr_server_new(name, NULL, &server, error);
     if (code < 0)
         return code;
-
-    umask(077); /* whoever can connect is given the channel */
-    int listener = socket_at(path, bind);
-    if (listener >= 0) {
-        int signals = signalfd(-1, &ending, SFD_CLOEXEC), epoll = epoll_create1(EPOLL_CLOEXEC);
-        code = listen(listener, SOMAXCONN) < 0 ? -errno : 0;
-        if (code == 0) {
-            printf("serving %s, pid %ld\n", path, (long)getpid());
-            fflush(stdout);
-            code = run(server, listener, signals, epoll);
-            printf("%" PRIu64 " replies to %" PRIu64 " clients\n", replies, clients);
-        }
-        unlink(path);
-        close(listener);
-        close(signals);
-        close(epoll);
-    }
+    int signals = signalfd(-1, &ending, SFD_CLOEXEC);
+    printf("serving %s, pid %ld\n", name, (long)getpid());
+    fflush(stdout);
+    code = signals < 0 ? -errno : run(server, signals);
+    if (code == 0)
+        printf("%" PRIu64 " replies\n", replies);
+    close(signals);
+    rr_channel_unlink(rr_server_channel(server));
     rr_server_free(server);
-    return listener < 0 ? listener : code;
+    return code;
 }
 
 /* ---- a client ---- */
 
-static int64_t ask(rr_client *client, long n)
+typedef struct call {
+    uint64_t id; /* 0: none is under way */
+    long number;
+} call;
+
+static int start(rr_client *client, call *made, long number)
 {
-    for (long k = 0; k < n; k++) {
-        char text[64], reply[64];
-        int length = snprintf(text, sizeof text, "text %ld of process %ld", k, (long)getpid());
-        int64_t got = rr_client_req(client, text, (size_t)length, reply, sizeof reply, TIMEOUT);
-        if (got < 0)
-            return got;
-        snprintf(text, sizeof text, "TEXT %ld OF PROCESS %ld", k, (long)getpid());
-        if (got != length || memcmp(reply, text, (size_t)length) != 0)
-            return -EBADMSG;
+    char text[64];
+    int length = snprintf(text, sizeof text, "text %ld of process %ld", number, (long)getpid());
+    made->number = number;
+    int code = rr_client_send(client, text, (size_t)length, &made->id);
+    if (code < 0)
+        made->id = 0;
+    return code;
+}
+
+/* 1 if the reply was there, 0 if not yet. */
+static int collect(rr_client *client, call *made)
+{
+    char text[64], reply[64];
+    int length = snprintf(text, sizeof text, "TEXT %ld OF PROCESS %ld", made->number, (long)getpid());
+    int64_t got = rr_client_get(client, made->id, reply, sizeof reply);
+    if (got == -EAGAIN)
+        return 0;
+    if (got < 0)
+        return (int)got;
+    made->id = 0;
+    return got == length && memcmp(reply, text, (size_t)length) == 0 ? 1 : -EBADMSG;
+}
+
+static int ask(rr_client *client, int epoll, long n)
+{
+    call calls[AHEAD] = {{0, 0}};
+    long sent = 0, collected = 0;
+    while (collected < n) {
+        int has_moved = 0, is_full = 0;
+        for (int k = 0; k < AHEAD; k++) {
+            int code = calls[k].id != 0 ? collect(client, &calls[k]) : 0;
+            if (code < 0)
+                return code;
+            collected += code;
+            has_moved |= code;
+            if (calls[k].id == 0 && sent < n && !is_full) {
+                code = start(client, &calls[k], sent);
+                is_full = code == -ENOBUFS;
+                if (code < 0 && !is_full)
+                    return code;
+                sent += !is_full;
+                has_moved |= !is_full;
+            }
+        }
+        if (has_moved)
+            continue;
+        int code = rr_client_arm(client, RR_ARM_REPLY | (is_full ? RR_ARM_SLOT : 0));
+        if (code == 0)
+            code = wait_for_any(epoll, rr_client_channel(client));
+        if (code < 0)
+            return code;
     }
     return 0;
 }
 
-static int run_client(const char *path, long n, rr_error *error)
+static int run_client(const char *name, long n, rr_error *error)
 {
-    int connection = socket_at(path, connect), fds[FDS];
-    if (connection < 0)
-        return connection;
-    int64_t code = receive_fds(connection, fds);
-    close(connection);
-    if (code < 0)
-        return (int)code;
-    rr_options options = RR_OPTIONS_INIT;
-    options.flags = RR_OPT_NOTIFY;
     rr_client *client;
-    code = rr_client_from_fd(fds[CHANNEL_FD], &options, &client, error);
-    if (code == 0)
-        code = rr_channel_request_fd_set(rr_client_channel(client), fds[REQUEST_FD]);
-    close(fds[CHANNEL_FD]);
-    close(fds[REQUEST_FD]);
-    if (code == 0)
-        code = ask(client, n);
+    int code = rr_client_new(name, NULL, &client, error);
+    if (code < 0)
+        return code;
+    const int watched[] = {rr_client_poll_fd(client)};
+    int epoll = epoll_of(watched, 1);
+    code = epoll < 0 ? epoll : ask(client, epoll, n);
+    if (epoll >= 0)
+        close(epoll);
     rr_client_free(client);
     if (code == 0)
         printf("%ld texts came back in capitals\n", n);
-    return (int)code;
+    return code;
 }
 
 int main(int argc, char **argv)
 {
     int is_server = argc == 3 && strcmp(argv[1], "server") == 0;
     if (!is_server && (argc != 4 || strcmp(argv[1], "client") != 0)) {
-        fprintf(stderr, "usage: %s server SOCKET\n       %s client SOCKET N\n", argv[0], argv[0]);
+        fprintf(stderr, "usage: %s server NAME\n       %s client NAME N\n", argv[0], argv[0]);
         return 2;
     }
     rr_error error = {0};
