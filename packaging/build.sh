@@ -104,17 +104,23 @@ build() {
   (cd "$root" && "$cargo" "$@" ${CARGOFLAGS:-}) >"$out/messages" || fail 'cargo could not build the library'
 }
 
+same_age() {
+  [ -f "$2" ] && [ -z "$(find "$1" -newer "$2")$(find "$2" -newer "$1")" ]
+}
+
 libraries() {
   archive=$(built a)
   shared=$(built so)
   # Those of another version, or of none.
   find "$out" -name 'libshmrr.so*' ! -name "libshmrr.so${shared:+.$version}" -exec rm {} +
   [ -f "$archive" ] || fail "cargo names no static library that is there: '$archive'"
-  if [ ! "$out/libshmrr.a" -nt "$archive" ]; then
+  # Of the same age, not older: cargo may bring an earlier one back.
+  if [ ! -f "$out/libshmrr.a" ] || ! same_age "$archive" "$out/archive-age"; then
     cp "$archive" "$out/archive"
     strip_archive "$out/archive"
     mv "$out/archive" "$out/libshmrr.a"
     chmod 644 "$out/libshmrr.a"
+    touch -r "$archive" "$out/archive-age"
   fi
   if [ -n "$shared" ]; then
     lay "$shared" "$out/libshmrr.so.$version"
@@ -126,7 +132,10 @@ libraries() {
 # Rust's own objects bring their bitcode as well, for its compiler only.
 strip_archive() {
   for program in $strip ${target:+"${target%%-*}-linux-gnu-strip"} strip llvm-strip; do
-    if command -v "$program" >/dev/null && "$program" --strip-debug -R .llvmbc -R .llvmcmd "$1" 2>/dev/null; then return; fi
+    if command -v "$program" >/dev/null &&
+      "$program" --strip-debug -R .llvmbc -R .llvmcmd "$1" 2>/dev/null; then
+      return
+    fi
   done
   printf 'shmrr: no strip for libshmrr.a, which keeps its debugging information\n' >&2
 }

@@ -53,7 +53,8 @@ mv "$stage/libshmrr-dev/$libdir"/libshmrr.so.* "$stage/$runtime/$libdir"
 find "$stage/libshmrr-dev/usr/share/man" -type f -exec gzip -9n {} +
 
 # The newest version of glibc that the library asks for a function of.
-glibc=$(grep -ao 'GLIBC_[0-9][0-9.]*' "$stage/$runtime/$libdir/libshmrr.so.$version" | sed 's/.*_//' | sort -uV | tail -n 1)
+library=$stage/$runtime/$libdir/libshmrr.so.$version
+glibc=$(grep -ao 'GLIBC_[0-9][0-9.]*' "$library" | sed 's/.*_//' | sort -uV | tail -n 1)
 
 date=$(LC_ALL=C date -uR -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
 printf 'shmrr (%s) unstable; urgency=medium\n\n  * CHANGELOG.md tells what is new.\n\n -- %s  %s\n' \

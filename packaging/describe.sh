@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes what tells other build systems where the library is, beside what build.sh has laid out: shmrr.pc and
-# shmrr-static.pc for pkg-config, and a package for CMake. Where the directories are below the prefix, all of it finds the
-# library from where it lies itself, so that an installed copy can be moved.
+# shmrr-static.pc for pkg-config, and a package for CMake. Where the directories are below the prefix, all of it finds
+# the library from where it lies itself, so that an installed copy can be moved.
 #
 # usage: packaging/describe.sh --out DIR --prefix DIR --libdir DIR --includedir DIR
 #
@@ -25,6 +25,7 @@ if [ $# -ne 0 ] || [ -z "$out" ] || [ -z "$libdir" ] || [ -z "$includedir" ]; th
   exit 2
 fi
 # What build.sh found: version, abi, shared, native.
+version='' abi='' shared='' native=''
 # shellcheck source=/dev/null
 . "$out/values"
 
@@ -62,7 +63,8 @@ escaped() {
 }
 
 write() {
-  sed -e "s|@version@|$(escaped "$version")|g" -e "s|@abi@|$(escaped "$abi")|g" -e "s|@native@|$(escaped "$native")|g" \
+  sed -e "s|@version@|$(escaped "$version")|g" -e "s|@abi@|$(escaped "$abi")|g" \
+    -e "s|@native@|$(escaped "$native")|g" \
     -e "s|@native_names@|$(escaped "$(printf '%s' "$native" | sed 's/-l//g; s/ /;/g')")|g" \
     -e "s|@prefix@|$(escaped "$2")|g" -e "s|@libdir@|$(escaped "$3")|g" -e "s|@includedir@|$(escaped "$4")|g" \
     "$here/$1.in" >"$out/$1.new"
@@ -74,7 +76,8 @@ includedir=$(below_prefix "$includedir")
 for name in shmrr.pc shmrr-static.pc; do
   # The braces are pkg-config's and CMake's.
   # shellcheck disable=SC2016
-  write "$name" "$(prefix_from '${pcfiledir}' pkgconfig)" "$(placed '${prefix}' "$libdir")" "$(placed '${prefix}' "$includedir")"
+  write "$name" "$(prefix_from '${pcfiledir}' pkgconfig)" \
+    "$(placed '${prefix}' "$libdir")" "$(placed '${prefix}' "$includedir")"
 done
 for name in shmrr-config.cmake shmrr-config-version.cmake; do
   # shellcheck disable=SC2016
