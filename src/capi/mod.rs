@@ -25,6 +25,8 @@
 //! | [`poll`] | waiting without taking, and with epoll |
 //! | [`library`] | versions, errors, defaults |
 
+// What stands in brackets in the functions' texts is a family of codes that the header explains, and no link.
+#![allow(rustdoc::broken_intra_doc_links)]
 // Whether a pointer argument may be null, and what it must point to, stands in each function's text.
 #![allow(clippy::missing_safety_doc, clippy::not_unsafe_ptr_arg_deref, missing_docs)]
 

@@ -12,9 +12,9 @@ impl Server {
     /// Waits until a request is there, and takes none. Another server may take it first.
     ///
     /// # Errors
-    /// [`Error::WouldBlock`] if the timeout is 0 and there is none; [`Error::TimedOut`];
-    /// [`Error::Canceled`] if the wait's cancel word was set; [`Error::Interrupted`];
-    /// [`Error::Stopped`].
+    /// [`crate::Error::WouldBlock`] if the timeout is 0 and there is none; [`crate::Error::TimedOut`];
+    /// [`crate::Error::Canceled`] if the wait's cancel word was set; [`crate::Error::Interrupted`];
+    /// [`crate::Error::Stopped`].
     pub fn wait<'w>(&self, wait: impl Into<Wait<'w>>) -> Result<()> {
         self.channel.enter(None)?;
         let deadline = self.channel.deadline(&wait.into())?;
@@ -26,12 +26,12 @@ impl Server {
         Ok(())
     }
 
-    /// A descriptor that becomes readable when a request comes after [`Server::arm`]: for programs that wait for several
-    /// things at once, with poll(2), epoll(7) or the like. Clients need not know of it. It may become readable though
-    /// nothing is there, and when the handle is stopped or interrupted.
+    /// A descriptor that becomes readable when a request comes after [`Server::arm`]: for programs that wait for
+    /// several things at once, with poll(2), epoll(7) or the like. Clients need not know of it. It may become readable
+    /// though nothing is there, and when the handle is stopped or interrupted.
     ///
-    /// The first call makes it, and starts a thread that sleeps for the program, one for the handle. The thread ends with
-    /// the handle. In a forked child it is another descriptor, with a thread of its own.
+    /// The first call makes it, and starts a thread that sleeps for the program, one for the handle. The thread ends
+    /// with the handle. In a forked child it is another descriptor, with a thread of its own.
     ///
     /// ```
     /// use shmrr::{Armed, Error, Options};
@@ -51,8 +51,8 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`Error::System`] if no thread can be started (ENOMEM, EPERM) or no descriptor made; [`Error::NoMemory`];
-    /// [`Error::Stopped`].
+    /// [`crate::Error::System`] if no thread can be started (ENOMEM, EPERM) or no descriptor made;
+    /// [`crate::Error::NoMemory`]; [`crate::Error::Stopped`].
     pub fn poll_fd(&self) -> Result<BorrowedFd<'_>> {
         self.channel.poll_fd()
     }
