@@ -55,12 +55,18 @@
  * their handle is freed.
  *
  * SIGNALS. A wait during which a signal handler ran ends with -EINTR, whether or not the handler was installed with
- * SA_RESTART, unless the wait found what it waited for. With RR_WAIT_RESTART, or RR_OPT_RESTART for all waits of a
- * handle, it goes on until its deadline. A handler that runs in the first few microseconds of a call, or just before
- * the call sleeps, may go unnoticed, as it does before any call that sleeps. If that matters, the handler calls one of
- * four functions, which are async-signal-safe: rr_server_interrupt and rr_client_interrupt end the wait that has begun,
- * or else the next; rr_server_stop and rr_client_stop end all from then on. A call that polls for longer than that
- * holds signals up for a few microseconds at a time, except those of faults.
+ * SA_RESTART, while it sleeps and while it polls, unless the wait found what it waited for. A request of rr_client_req
+ * and its like is withdrawn then. A handler that runs in the first few microseconds of a call, or between its last look
+ * and its sleep, may go unnoticed, as it does before any call that sleeps. To call again for what is left of the time,
+ * wait until an absolute time (RR_WAIT_ABSOLUTE). A call that polls for longer than a few microseconds holds signals up
+ * for as long at a time, except those of faults.
+ *
+ * With RR_WAIT_RESTART, or RR_OPT_RESTART for all waits of a handle, handlers run whenever they are due and the wait goes
+ * on, under its one deadline: a profiler or a timer withdraws no call.
+ *
+ * Either way a handler, or another thread, ends waits by functions that are async-signal-safe, and none is missed:
+ * rr_server_interrupt and rr_client_interrupt end those that have begun, or else the next, with -EINTR; rr_server_stop and
+ * rr_client_stop end all from then on; rr_server_wake and rr_client_wake end those whose cancel word is set.
  *
  * SANDBOXES. Waiting needs futex(2), and clock_gettime(2) if the C library can't read the clock by itself. If futex(2)
  * is refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late; and calls wake
