@@ -61,12 +61,12 @@
  * wait until an absolute time (RR_WAIT_ABSOLUTE). A call that polls for longer than a few microseconds holds signals up
  * for as long at a time, except those of faults.
  *
- * With RR_WAIT_RESTART, or RR_OPT_RESTART for all waits of a handle, handlers run whenever they are due and the wait goes
- * on, under its one deadline: a profiler or a timer withdraws no call.
+ * With RR_WAIT_RESTART, or RR_OPT_RESTART for all waits of a handle, handlers run whenever they are due and the wait
+ * goes on, under its one deadline: a profiler or a timer withdraws no call.
  *
  * Either way a handler, or another thread, ends waits by functions that are async-signal-safe, and none is missed:
- * rr_server_interrupt and rr_client_interrupt end those that have begun, or else the next, with -EINTR; rr_server_stop and
- * rr_client_stop end all from then on; rr_server_wake and rr_client_wake end those whose cancel word is set.
+ * rr_server_interrupt and rr_client_interrupt end those that have begun, or else the next, with -EINTR; rr_server_stop
+ * and rr_client_stop end all from then on; rr_server_wake and rr_client_wake end those whose cancel word is set.
  *
  * SANDBOXES. Waiting needs futex(2), and clock_gettime(2) if the C library can't read the clock by itself. If futex(2)
  * is refused, waits are by clock_nanosleep(2) and notice what others do up to a millisecond late; and calls wake

@@ -186,8 +186,8 @@ impl Channel {
         if self.interrupts.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// What every call on a request begins with: the handle was not stopped, the call is for this channel's kind of payload
-    /// (`None`: for any), and this process takes part. Its participant number.
+    /// What every call on a request begins with: the handle was not stopped, the call is for this channel's kind of
+    /// payload (`None`: for any), and this process takes part. Its participant number.
     #[inline(always)]
     pub(crate) fn enter(&self, kind: Option<Kind>) -> Result<Participant> {
         self.check_running()?;

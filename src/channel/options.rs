@@ -151,9 +151,9 @@ impl Options {
         self
     }
 
-    /// Calls of this client handle that send fail at once with [`Error::NoServer`] when no server is attached, instead of
-    /// waiting for one, and so does, within 25 ms, a wait for the reply to a request that no server has taken when the
-    /// last server has gone. A server handle does not heed it.
+    /// Calls of this client handle that send fail at once with [`Error::NoServer`] when no server is attached, instead
+    /// of waiting for one, and so does, within 25 ms, a wait for the reply to a request that no server has taken when
+    /// the last server has gone. A server handle does not heed it.
     ///
     /// Of a server that died it is the first call that waits that hears; until then sending goes on.
     #[must_use]

@@ -2,9 +2,9 @@
 //! the handle, and waking it for its waits' cancel words ([`crate::wait::interrupts`]).
 //!
 //! The handle counts which of its threads sleep where, in its own memory: so this costs by who sleeps, and disturbs no
-//! other handle. Others sleep on the same doorbells; they are told apart by the bits that they gave the kernel. The counts
-//! are hints that are never too low: a thread counts itself before it announces that it sleeps. One that left a sleep by a
-//! jump, or slept when its process forked, stays counted, which costs a look.
+//! other handle. Others sleep on the same doorbells; they are told apart by the bits that they gave the kernel. The
+//! counts are hints that are never too low: a thread counts itself before it announces that it sleeps. One that left a
+//! sleep by a jump, or slept when its process forked, stays counted, which costs a look.
 //!
 //! Everything here is async-signal-safe: loads, stores and futex calls only.
 
@@ -55,8 +55,8 @@ impl Asleep {
             Place::AnyReply(_) => &self.any,
             Place::Reply(slot) => &self.replies[slot as usize],
         };
-        // SeqCst, as the loads in `rouse`: before the fence of the check before the sleep, whose partner is the one after
-        // which these are loaded.
+        // SeqCst, as the loads in `rouse`: before the fence of the check before the sleep, whose partner is the one
+        // after which these are loaded.
         count.fetch_add(1, SeqCst);
         Sleeper(count)
     }

@@ -1,8 +1,9 @@
-//! Waking, and what sleepers owe each other: what clients and servers do alike. How they sleep is in [`super::waiting`].
+//! Waking, and what sleepers owe each other: what clients and servers do alike. How they sleep is in
+//! [`super::waiting`].
 //!
 //! Ringing a doorbell takes the announcement of all who sleep on it and wakes one of them; whoever publishes after that
-//! wakes nobody. So whoever was woken is responsible for all that was published since, until it announces itself again, and must not
-//! leave while something is left without waking the next:
+//! wakes nobody. So whoever was woken is responsible for all that was published since, until it announces itself again,
+//! and must not leave while something is left without waking the next:
 //!
 //! | way out of a wait on a doorbell | what is left |
 //! |---|---|
@@ -10,7 +11,7 @@
 //! | found a request longer than its buffer | handed on: the request is left |
 //! | lost a claim, and then took another, or ran out of time | still counts as woken: handed on as above |
 //! | refused a request that no client can have sent, and ran out of time | the same |
-//! | timed out, was stopped or cancelled, may not sleep | nothing: it looked after it announced itself, and that stays |
+//! | timed out, was stopped or cancelled, may not sleep | nothing: it looked after its announcement, which stays |
 //! | interrupted | nothing: the kernel says so only to one whom nobody woke |
 //! | its process died or was stopped | others look: a waiting client each 25 ms, an idle server each second |
 //!
@@ -54,8 +55,8 @@ impl Channel {
         }
     }
 
-    /// Wakes the threads of a client that wait for any of several replies, if some have announced that they sleep: all of
-    /// them, for each may wait for others.
+    /// Wakes the threads of a client that wait for any of several replies, if some have announced that they sleep: all
+    /// of them, for each may wait for others.
     fn ring_watchers(&self, client: Participant) {
         let watch = &self.mapping.participant(client).watch;
         if doorbell::ring(watch) {
@@ -63,15 +64,16 @@ impl Channel {
         }
     }
 
-    /// Wakes the threads of this client that wait for any of several replies, and keeps those awake that are about to sleep.
+    /// Wakes the threads of this client that wait for any of several replies, and keeps those awake that are about to
+    /// sleep.
     pub(super) fn disturb_watchers(&self, me: Participant) {
         let watch = &self.mapping.participant(me).watch;
         doorbell::disturb(watch);
         futex::wake_up(watch, EVERYBODY);
     }
 
-    /// Announces one that waits for any of several replies. It must watch them all then, look at them once more, and may
-    /// sleep while the doorbell shows what this returns.
+    /// Announces one that waits for any of several replies. It must watch them all then, look at them once more, and
+    /// may sleep while the doorbell shows what this returns.
     pub(crate) fn announce_watcher(&self, me: Participant) -> u32 {
         let expected = doorbell::announce(&self.mapping.participant(me).watch);
         // A request that is watched since an earlier time is only looked at: that look comes after the announcement, as

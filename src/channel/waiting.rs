@@ -8,9 +8,9 @@
 //! | a free slot | `client/slots.rs` | the doorbell for slots | 25 ms |
 //! | a request | `server/take.rs` | the doorbell for requests | 1 s |
 //!
-//! No wake-up is lost: the announcement comes before the last look, and whoever has something to be woken for makes that
-//! known before it looks for announcements. What ends waits from within the process is known and looked for in the same
-//! way; see [`super::rouse`]. Who must wake the next when a wait ends is told in [`super::sleep`].
+//! No wake-up is lost: the announcement comes before the last look, and whoever has something to be woken for makes
+//! that known before it looks for announcements. What ends waits from within the process is known and looked for in the
+//! same way; see [`super::rouse`]. Who must wake the next when a wait ends is told in [`super::sleep`].
 
 use super::rouse::Place;
 use super::stats::Counter;

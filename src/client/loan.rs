@@ -12,7 +12,8 @@ use crate::protocol::slot::{self, Purpose, Stale};
 use crate::wait::{Deadline, Wait};
 use std::sync::Arc;
 
-/// A slot that a client has taken, with its buffer for a request to be written in place. Dropping it gives the slot back.
+/// A slot that a client has taken, with its buffer for a request to be written in place. Dropping it gives the slot
+/// back.
 ///
 /// ```
 /// # use shmrr::{Options, Timeout};

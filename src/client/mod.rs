@@ -101,8 +101,8 @@ impl Client {
     /// is 0; [`Error::TimedOut`]; [`Error::Interrupted`]; [`Error::NoServer`] if the handle needs a server and none is
     /// there; [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
     /// [`Error::Dismissed`] if it said that no reply will come; [`Error::Stale`] if somebody cleared the channel;
-    /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of these that come after the sending
-    /// the server may have acted on the request.
+    /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`]. After any of these that come after the
+    /// sending the server may have acted on the request.
     pub fn req<'w>(&self, data: &[u8], buffer: &mut [u8], wait: impl Into<Wait<'w>>) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
         unsafe {
@@ -257,8 +257,8 @@ impl Client {
     /// # Errors
     /// [`Error::WouldBlock`] if it is not; [`Error::Overflow`] if it is longer than the buffer, and it stays;
     /// [`Error::Stale`] if the id is none of this handle's, or was collected or cancelled, or somebody cleared the
-    /// channel; [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an error;
-    /// [`Error::Dismissed`] if it said that no reply will come; [`Error::WrongKind`] in a channel of integers;
+    /// channel; [`Error::OwnerDead`] if the server died with the request; [`Error::Remote`] if it replied with an
+    /// error; [`Error::Dismissed`] if it said that no reply will come; [`Error::WrongKind`] in a channel of integers;
     /// [`Error::Stopped`].
     pub fn get(&self, id: RequestId, buffer: &mut [u8]) -> Result<usize> {
         // SAFETY: the buffer is writable for its length.
@@ -385,8 +385,8 @@ impl Client {
     pub fn interrupt(&self) {
         self.channel.interrupt();
     }
-    /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go on.
-    /// Async-signal-safe.
+    /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go
+    /// on. Async-signal-safe.
     pub fn wake(&self) {
         self.channel.wake();
     }

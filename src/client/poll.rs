@@ -47,16 +47,16 @@ impl BitOr for ArmFor {
 }
 
 impl Client {
-    /// A descriptor that becomes readable when something comes after [`Client::arm`]: for programs that wait for several
-    /// things at once, with poll(2), epoll(7) or the like. Servers need not know of it. It may become readable though
-    /// nothing is there, and when the handle is stopped or interrupted.
+    /// A descriptor that becomes readable when something comes after [`Client::arm`]: for programs that wait for
+    /// several things at once, with poll(2), epoll(7) or the like. Servers need not know of it. It may become readable
+    /// though nothing is there, and when the handle is stopped or interrupted.
     ///
     /// The first call makes it, and starts a thread that sleeps for the program; the first arming for a slot starts
     /// another. They end with the handle. In a forked child it is another descriptor, with threads of its own.
     ///
     /// # Errors
-    /// [`crate::Error::System`] if no thread can be started (ENOMEM, EPERM) or no descriptor made; [`crate::Error::NoMemory`];
-    /// [`crate::Error::Stopped`].
+    /// [`crate::Error::System`] if no thread can be started (ENOMEM, EPERM) or no descriptor made;
+    /// [`crate::Error::NoMemory`]; [`crate::Error::Stopped`].
     pub fn poll_fd(&self) -> Result<BorrowedFd<'_>> {
         self.channel.poll_fd()
     }

@@ -172,8 +172,8 @@ impl Client {
         Ok((me, id))
     }
 
-    /// What a handle of a loop does after it sent something: see [`crate::channel::poll`]. A call that waits for its reply
-    /// does not: its thread is none of a loop.
+    /// What a handle of a loop does after it sent something: see [`crate::channel::poll`]. A call that waits for its
+    /// reply does not: its thread is none of a loop.
     #[inline]
     pub(super) fn sent_by_loop(&self, id: Id, purpose: Purpose) {
         if self.channel.is_looped() {

@@ -14,8 +14,8 @@ use crate::wait::Deadline;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
-    /// Takes a slot, writes the request or the one-way message and publishes it. One function on purpose: what it is made
-    /// of is always inlined, so that nothing on the way passes through memory.
+    /// Takes a slot, writes the request or the one-way message and publishes it. One function on purpose: what it is
+    /// made of is always inlined, so that nothing on the way passes through memory.
     pub(super) fn begin(
         &self,
         purpose: Purpose,

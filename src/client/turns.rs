@@ -14,8 +14,8 @@ use crate::wait::{Deadline, deadline};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
-    /// Whether a call that comes now leaves the slots to those who have waited for long. One that may wait sleeps behind
-    /// them; this handle's others are refused for as long as those had waited.
+    /// Whether a call that comes now leaves the slots to those who have waited for long. One that may wait sleeps
+    /// behind them; this handle's others are refused for as long as those had waited.
     pub(super) fn gives_way(&self, deadline: &Deadline<'_>) -> bool {
         let doorbell = self.channel.mapping().doorbell(Doorbell::FreeSlot);
         if !doorbell::is_starving(doorbell) {

@@ -5,12 +5,13 @@
 //! one announcement, and that costs the next waker one futile system call.
 //!
 //! No wake is lost: the sleeper announces (`SeqCst` read-modify-write), then looks for work (`SeqCst` load); the waker
-//! publishes work (`SeqCst` read-modify-write), then looks at the doorbell (`SeqCst` load). In the single order of those
-//! four, at least one of the two loads comes after the other side's write.
+//! publishes work (`SeqCst` read-modify-write), then looks at the doorbell (`SeqCst` load). In the single order of
+//! those four, at least one of the two loads comes after the other side's write.
 //!
 //! Bit 63 is for the doorbell of clients that want a slot. A wake-up takes longer than a call, so whoever frees a slot
 //! could take it again before the woken comes, and again. A sleeper that has waited for long says so by this bit. Those
-//! who come while it is set sleep behind the others, whom wake-ups reach in their order, before they look. It is a hint:
+//! who come while it is set sleep behind the others, whom wake-ups reach in their order, before they look. It is a
+//! hint:
 //!
 //! | set by | cleared by |
 //! |---|---|
@@ -99,8 +100,8 @@ pub(crate) fn ring<W: Word>(doorbell: &W) -> bool {
     true
 }
 
-/// Changes the word and leaves the announcements: whoever is about to sleep looks again. The caller must wake those that
-/// it means of those who sleep.
+/// Changes the word and leaves the announcements: whoever is about to sleep looks again. The caller must wake those
+/// that it means of those who sleep.
 pub(crate) fn nudge<W: Word>(doorbell: &W) {
     let mut value = doorbell.load(SeqCst);
     for _ in 0..ATTEMPTS {

@@ -85,8 +85,8 @@ impl Server {
     /// Takes the oldest request, if there is one, and copies it into `buffer`.
     ///
     /// # Errors
-    /// [`Error::WouldBlock`] if there is none; [`Error::Overflow`] if it is longer than the buffer, and it stays queued;
-    /// [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
+    /// [`Error::WouldBlock`] if there is none; [`Error::Overflow`] if it is longer than the buffer, and it stays
+    /// queued; [`Error::WrongKind`] in a channel of integers; [`Error::Stopped`].
     pub fn recv(&self, buffer: &mut [u8]) -> Result<Request> {
         self.recv_by(buffer, &NOW)
     }
@@ -329,8 +329,8 @@ impl Server {
     pub fn interrupt(&self) {
         self.channel.interrupt();
     }
-    /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go on.
-    /// Async-signal-safe.
+    /// Has all waits of this handle look at their cancel words now ([`Wait::cancel`]); those whose word is not set go
+    /// on. Async-signal-safe.
     pub fn wake(&self) {
         self.channel.wake();
     }

@@ -15,8 +15,8 @@ const KIND: &[u8] = b"anon_inode:[eventfd]";
 /// Reads of one drain: one takes all, except of a semaphore (`EFD_SEMAPHORE`) each takes one.
 const READS_MAX: u32 = 1 << 16;
 
-/// An eventfd that never blocks. All eventfds are of one file to the kernel, so they carry a flag without effect by which
-/// the library's own are told from the program's (`O_APPEND`; see [`Use::flags`]).
+/// An eventfd that never blocks. All eventfds are of one file to the kernel, so they carry a flag without effect by
+/// which the library's own are told from the program's (`O_APPEND`; see [`Use::flags`]).
 #[derive(Clone, Copy)]
 pub(crate) struct EventFd(&'static Place);
 

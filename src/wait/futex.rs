@@ -39,8 +39,8 @@ impl Bits {
     /// Of those who are told apart by nothing.
     pub const ORDINARY: Self = Self(NonZeroU32::MIN);
 
-    /// Of the threads of a handle of this number: one of 15, so that some handles share one, and are woken for each other
-    /// at times.
+    /// Of the threads of a handle of this number: one of 15, so that some handles share one, and are woken for each
+    /// other at times.
     pub fn of_handle(number: u16) -> Self {
         Self::bit(1 + u32::from(number) % 15)
     }
@@ -63,8 +63,8 @@ pub(crate) fn sleep(word: &AtomicU64, expected: u32, until: i64, bits: Bits) -> 
     }
 }
 
-/// Sleeps while the low half of `word` is `expected`, so that [`wake_only`] can wake this one; says whether it was woken.
-/// Where the system refuses that, it sleeps for a millisecond.
+/// Sleeps while the low half of `word` is `expected`, so that [`wake_only`] can wake this one; says whether it was
+/// woken. Where the system refuses that, it sleeps for a millisecond.
 pub(crate) fn sleep_as(word: &AtomicU64, expected: u32, bits: Bits) -> bool {
     let slept = ask(word, expected, None, bits);
     if let Slept::Refused(_) = slept {

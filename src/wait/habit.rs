@@ -11,15 +11,16 @@
 //! | was kept from running meanwhile | somebody wanted this processor: a strike, even if it then found what it waited for |
 //!
 //! One strike says nothing: traffic comes in bursts, and ends. From the second on the handle sleeps at once, for twice
-//! as many waits and twice as long at each strike, and then tries again. So where polling does harm it takes a vanishing
-//! part of the time after a few waits, and where it begins to pay that is found out within [`PAUSE_MAX`] nanoseconds and
-//! [`SKIPS_MAX`] waits.
+//! as many waits and twice as long at each strike, and then tries again. So where polling does harm it takes a
+//! vanishing part of the time after a few waits, and where it begins to pay that is found out within [`PAUSE_MAX`]
+//! nanoseconds and [`SKIPS_MAX`] waits.
 //!
 //! How long a poll lasts at most follows from what it saves, falling asleep and being woken: after that long, sleeping
 //! from the start would have been as good (Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms for
-//! nonuniform problems", 1990). Two sides that sleep in turn have a round trip of two such wake-ups, so a try must be as
-//! long as that for either to notice that both have processors again; hence what waits took that were slept through is
-//! kept as well. As long as those are long, and at first, a poll is a glance, for which nothing is asked of the kernel.
+//! nonuniform problems", 1990). Two sides that sleep in turn have a round trip of two such wake-ups, so a try must be
+//! as long as that for either to notice that both have processors again; hence what waits took that were slept through
+//! is kept as well. As long as those are long, and at first, a poll is a glance, for which nothing is asked of the
+//! kernel.
 //!
 //! Threads that share a handle share its habits. They may lose each other's changes; these are hints.
 

@@ -1,5 +1,5 @@
-//! What ends the waits of a handle from within its process: stopping it, interrupting it, and the cancel word that a wait
-//! was given. All may be asked for by a signal handler.
+//! What ends the waits of a handle from within its process: stopping it, interrupting it, and the cancel word that a
+//! wait was given. All may be asked for by a signal handler.
 //!
 //! | word | meaning | who changes it |
 //! |---|---|---|
@@ -7,12 +7,12 @@
 //! | `asked` | how often an interruption was asked for; wraps | [`Interrupts::ask`] |
 //! | `taken` | what `asked` was when a wait last ended for it | the wait that ends |
 //!
-//! A wait compares `asked` with what `taken` was when its call began: all waits that have begun end, not only the first.
-//! As long as none has ended, the words differ, so an interruption that comes while no thread waits ends the next wait:
-//! there is no moment at which it is lost. A wait that finds what it waits for does not look.
+//! A wait compares `asked` with what `taken` was when its call began: all waits that have begun end, not only the
+//! first. As long as none has ended, the words differ, so an interruption that comes while no thread waits ends the
+//! next wait: there is no moment at which it is lost. A wait that finds what it waits for does not look.
 //!
-//! A cancel word is the caller's. Whoever sets it and then wakes the handle's waits ([`Interrupts::look_again`]) is in the
-//! place of whoever interrupts: the word was written before the fence, and is read after the other.
+//! A cancel word is the caller's. Whoever sets it and then wakes the handle's waits ([`Interrupts::look_again`]) is in
+//! the place of whoever interrupts: the word was written before the fence, and is read after the other.
 
 use super::deadline::Deadline;
 use super::terms::Wait;

@@ -30,8 +30,8 @@ impl From<Duration> for Timeout {
     }
 }
 
-/// How a call waits: a timeout or a time at which it ends, whether it goes on after signal handlers, and a word by which
-/// somebody else can end it. A [`Timeout`] or a [`Duration`] alone will do where a call takes one of these.
+/// How a call waits: a timeout or a time at which it ends, whether it goes on after signal handlers, and a word by
+/// which somebody else can end it. A [`Timeout`] or a [`Duration`] alone will do where a call takes one of these.
 ///
 /// ```
 /// # use shmrr::{Error, Options, Timeout, Wait};
@@ -91,8 +91,8 @@ impl<'c> Wait<'c> {
     }
 
     /// Ends with [`crate::Error::Canceled`] when this word is not 0: at the next look, or at once if
-    /// [`crate::Server::wake`] or [`crate::Client::wake`] is called after it was set. If it is set when the call begins,
-    /// the call does nothing.
+    /// [`crate::Server::wake`] or [`crate::Client::wake`] is called after it was set. If it is set when the call
+    /// begins, the call does nothing.
     pub const fn cancel(mut self, word: &'c AtomicU32) -> Self {
         self.cancel = Some(word);
         self

@@ -1,6 +1,6 @@
 /*
- * A wait is ended by its cancel word, at once when the handle is woken, and no other wait is; wherever it is, and whatever it
- * waits for.
+ * A wait is ended by its cancel word, at once when the handle is woken, and no other wait is; wherever it is, and
+ * whatever it waits for.
  */
 #include "serving.h"
 

@@ -214,6 +214,8 @@ static inline void client_step(rr_client *client)
     default:
         if (below(8) == 0)
             CHECK(WATCH(rr_client_interrupt, AT_ONCE, client) == 0);
+        if (below(4) == 0)
+            CHECK(WATCH(rr_client_wake, AT_ONCE, client) == 0);
         ask_channel(rr_client_channel(client));
         break;
     }

@@ -224,6 +224,8 @@ static inline void server_step(rr_server *server)
     default:
         if (below(8) == 0)
             CHECK(WATCH(rr_server_interrupt, AT_ONCE, server) == 0);
+        if (below(4) == 0)
+            CHECK(WATCH(rr_server_wake, AT_ONCE, server) == 0);
         ask_channel(rr_server_channel(server));
         break;
     }

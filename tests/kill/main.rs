@@ -221,6 +221,8 @@ mod an_administrator {
         that_is_killed_as_it_counts_its_own_leaves_nothing: administration::PENDING;
         that_is_killed_as_it_interrupts_its_client_leaves_nothing_pending: administration::INTERRUPT_CLIENT;
         that_is_killed_as_it_interrupts_its_server_has_failed_what_that_held: administration::INTERRUPT_SERVER;
+        that_is_killed_as_it_wakes_its_client_leaves_nothing_pending: administration::WAKE_CLIENT;
+        that_is_killed_as_it_wakes_its_server_has_failed_what_that_held: administration::WAKE_SERVER;
         that_is_killed_as_it_stops_its_client_leaves_nothing_pending: administration::STOP_CLIENT;
         that_is_killed_as_it_stops_its_server_has_failed_what_that_held: administration::STOP_SERVER;
         that_is_killed_as_it_signals_a_reply_leaves_nothing: administration::NOTIFY_REPLIES;

@@ -397,6 +397,7 @@ static int64_t act_queued(void) { return rr_channel_queued(channel()); }
 static int64_t act_servers(void) { return rr_channel_servers(channel()); }
 static int64_t act_pending(void) { return rr_client_pending(client); }
 static int64_t act_interrupt(void) { return client ? rr_client_interrupt(client) : rr_server_interrupt(server); }
+static int64_t act_wake(void) { return client ? rr_client_wake(client) : rr_server_wake(server); }
 static int64_t act_stop(void) { return client ? rr_client_stop(client) : rr_server_stop(server); }
 
 static int64_t act_stats(void)
@@ -482,6 +483,7 @@ static const struct {
     {"servers", act_servers},
     {"pending", act_pending},
     {"interrupt", act_interrupt},
+    {"wake", act_wake},
     {"stop", act_stop},
     {"notify_replies", act_notify_replies},
     {"consume_replies", act_consume_replies},

@@ -57,8 +57,8 @@ fn two_sleepers_and_two_producers_leave_no_request_without_somebody_awake() {
     });
 }
 
-/// Who sets a wait's cancel word and then wakes the handle's waits: the other half of the wake-up, the kernel's, wakes those
-/// who sleep while the word is as it was.
+/// Who sets a wait's cancel word and then wakes the handle's waits: the other half of the wake-up, the kernel's, wakes
+/// those who sleep while the word is as it was.
 #[test]
 fn a_sleeper_whose_wait_is_cancelled_sees_that_or_finds_the_word_changed() {
     explore(4, || {

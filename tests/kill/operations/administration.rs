@@ -122,6 +122,12 @@ pub const INTERRUPT_CLIENT: Operation =
 pub const INTERRUPT_SERVER: Operation =
     Operation { name: "interrupt, server", acts: &["server", "recv", "interrupt"], ..STOP_SERVER };
 
+pub const WAKE_CLIENT: Operation =
+    Operation { name: "wake, client", acts: &["client", "send", "wake"], ..STOP_CLIENT };
+
+pub const WAKE_SERVER: Operation =
+    Operation { name: "wake, server", acts: &["server", "recv", "wake"], ..STOP_SERVER };
+
 /// A request of its own is queued, and those of others.
 pub const STOP_CLIENT: Operation = Operation {
     name: "stop, client",
