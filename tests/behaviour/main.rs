@@ -1,8 +1,9 @@
-//! What calls do, by their Rust names.
+//! What calls do: by their Rust names, and what C promises alike by both.
 //!
 //! | file | what |
 //! |---|---|
 //! | `administration` | what an operator does to a channel |
+//! | `faces` | what both interfaces promise, written once and run through either |
 //! | `in_place` | loans, views and buffers for replies as values |
 //! | `many_slots` | the largest channel |
 //! | `notification` | eventfds |
@@ -14,6 +15,8 @@ mod administration;
 mod channel;
 #[path = "../support/child.rs"]
 mod child;
+#[cfg(feature = "capi")]
+mod faces;
 mod in_place;
 mod many_slots;
 mod notification;
