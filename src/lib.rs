@@ -1,8 +1,8 @@
 //! Request/response between processes of one Linux machine, through one piece of shared memory.
 //!
 //! Any number of clients send requests, any number of servers take them and reply, and every reply goes back to the
-//! caller that asked. There is no broker and no thread of the library's own. Any process may be killed at any
-//! instruction: the others go on.
+//! caller that asked. There is no broker, and no thread of the library's own except for programs that wait with epoll. Any
+//! process may be killed at any instruction: the others go on.
 //!
 //! ```
 //! use shmrr::{Options, Timeout};
@@ -29,6 +29,7 @@
 //! | module | what |
 //! |---|---|
 //! | `capi` | the C interface: checks arguments, turns results into codes |
+//! | `asynchronous` | handles for tasks of a runtime |
 //! | `open` | the ways to open a handle |
 //! | `client`, `server` | calls, deadlines, copies |
 //! | `channel` | create, attach, join; waiting and recovering for both kinds of handle; statistics |
@@ -45,6 +46,8 @@
 //!
 //! `capi`, which is on by default: the C interface, `rr_*`. A Rust program that wants no C symbols in its library
 //! leaves it out by `default-features = false`.
+//!
+//! `tokio`: `AsyncClient` and `AsyncServer`, handles for tasks of that runtime.
 
 // What only the C interface calls stays in all builds.
 #![cfg_attr(not(feature = "capi"), allow(dead_code))]

@@ -48,6 +48,7 @@ impl Thread {
         self.0 as u64
     }
 
+    #[allow(clippy::unnecessary_cast)]
     pub fn from_number(number: u64) -> Self {
         Self(number as libc::pthread_t)
     }

@@ -6,6 +6,7 @@
 //! What a thread waits for is not polled, which would make the models endless: each thread tries its step a bounded
 //! number of times, and what is left when all have ended is finished by the main thread.
 
+mod arming;
 mod clearing;
 mod order;
 mod passing;
