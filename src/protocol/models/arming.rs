@@ -50,7 +50,7 @@ impl Scene {
 
 #[test]
 fn a_request_meets_a_program_that_found_it_or_a_helper_that_is_awake() {
-    explore(3, || {
+    explore(6, || {
         let scene = Arc::new(Scene { model: Model::new(2, 0, 4), word: AtomicU64::new(0) });
         let helper = {
             let scene = Arc::clone(&scene);
