@@ -1150,7 +1150,7 @@ int rr_unlink(const char *path);
  * call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
  * It never blocks, and is closed on exec.
  *
- * The descriptor is the handle's, not the channel's. A client that shall signal it inherits it, or is passed it over
+ * The descriptor is the handle's, not the channel's. A client that is to signal it inherits it, or is passed it over
  * a Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
  * rr_channel_notify_requests, or with RR_OPT_NOTIFY at every request. What a process leaves undone when it dies
  * signals nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and
@@ -1165,7 +1165,7 @@ int rr_channel_request_fd(rr_channel *ch) RR_NONNULL(1);
 
 /**
  * This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
- * shall signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
+ * are to signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
  * other's signals.
  * @return as rr_channel_request_fd.
  */

@@ -32,7 +32,7 @@ const WORDS: Field = field("word size in bits", 16, 4);
 const KIND: Field = field("kind", 20, 4);
 /// Bits that a reader may ignore.
 const COMPATIBLE: Field = field("compatible features", 24, 8);
-/// Compatible feature: requests that dead servers held are served again. Who doesn't know it lets them fail.
+/// Compatible feature: requests that dead servers held are served again. A library that doesn't know it lets them fail.
 const REDELIVERS: u64 = 1;
 /// Bits that a reader must know to attach.
 const INCOMPATIBLE: Field = field("incompatible features", 32, 8);

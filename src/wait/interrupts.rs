@@ -70,7 +70,7 @@ impl Interrupts {
         fence(SeqCst);
     }
 
-    /// Has all waits look at their cancel words. The caller wakes who sleeps, after this.
+    /// Has all waits look at their cancel words. The caller wakes whoever sleeps, after this.
     pub fn look_again(&self) {
         // Pairs with `check_before_sleep`.
         fence(SeqCst);
