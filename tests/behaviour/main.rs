@@ -9,6 +9,7 @@
 //! | `notification` | eventfds |
 //! | `serve` | the loop around a handler |
 //! | `types` | what a Rust program can do with the types of this crate |
+//! | `waits` | times at which waits end, words by which they are ended |
 
 mod administration;
 #[path = "../support/channel.rs"]
@@ -22,3 +23,4 @@ mod many_slots;
 mod notification;
 mod serve;
 mod types;
+mod waits;
