@@ -6,13 +6,17 @@
 
 #include "fixture.h"
 
+/* How often it has run. */
+static volatile sig_atomic_t handled;
+
 static inline void handle_interrupt(int signal_number)
 {
     (void)signal_number;
+    handled++;
 }
 
-/* Every few milliseconds, with these flags of sigaction(2). The kernel prefers the main thread, which should be the only one meanwhile. */
-static inline timer_t begin_interrupts(int flags)
+/* With these flags of sigaction(2). The kernel prefers the main thread, which should be the only one meanwhile. */
+static inline timer_t begin_interrupts_each(int64_t period, int flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -25,9 +29,16 @@ static inline timer_t begin_interrupts(int flags)
     event.sigev_signo = SIGUSR1;
     timer_t timer;
     CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-    const struct itimerspec every = {{0, 5 * MS}, {0, 5 * MS}};
+    const struct itimerspec every = {{0, (long)period}, {0, (long)period}};
+    handled = 0;
     CHECK(timer_settime(timer, 0, &every, NULL) == 0);
     return timer;
+}
+
+/* Every few milliseconds. */
+static inline timer_t begin_interrupts(int flags)
+{
+    return begin_interrupts_each(5 * MS, flags);
 }
 
 static inline void end_interrupts(timer_t timer)

@@ -2,41 +2,10 @@
  * With RR_WAIT_RESTART, or in a handle with RR_OPT_RESTART, calls go on under their one deadline however often signal
  * handlers run: while they poll, and while they sleep. Interruptions and stops end them all the same.
  */
+#include "interrupts.h"
 #include "serving.h"
 
 #define LONG_ENOUGH (50 * MS)
-
-static volatile sig_atomic_t handled;
-
-static void count_signal(int number)
-{
-    (void)number;
-    handled++;
-}
-
-static timer_t begin_timer(int64_t period, int flags)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = count_signal;
-    action.sa_flags = flags;
-    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
-    struct sigevent event;
-    memset(&event, 0, sizeof event);
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = SIGUSR1;
-    timer_t timer;
-    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-    const struct itimerspec every = {{0, (long)period}, {0, (long)period}};
-    handled = 0;
-    CHECK(timer_settime(timer, 0, &every, NULL) == 0);
-    return timer;
-}
-
-static void end_timer(timer_t timer)
-{
-    CHECK(timer_delete(timer) == 0);
-}
 
 static const int64_t PERIODS[] = {MS, 60000};
 /* Sleeping at once, as the library does by itself, and polling to the end. */
@@ -93,7 +62,7 @@ static void a_call_under_a_timer_is_answered_at_its_first_try(void)
             for (int by_handle = 0; by_handle < 2; by_handle++) {
                 pair channel = open_spinning(SPINS[s], by_handle ? RR_OPT_RESTART : 0);
                 pid_t server = fork_slow_server(&channel, 2);
-                timer_t timer = begin_timer(PERIODS[p], SA_RESTART);
+                timer_t timer = begin_interrupts_each(PERIODS[p], SA_RESTART);
                 if (by_handle) {
                     char buffer[16];
                     EXPECT(rr_client_req(channel.client, "question", 8, buffer, sizeof buffer, FOREVER), 6);
@@ -108,7 +77,7 @@ static void a_call_under_a_timer_is_answered_at_its_first_try(void)
                     EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), 6);
                 }
                 CHECK(handled > 10);
-                end_timer(timer);
+                end_interrupts(timer);
                 expect_ended_well(server);
                 EXPECT(stats_of(rr_server_channel(channel.server)).requests, 2);
                 EXPECT(stats_of(rr_server_channel(channel.server)).cancels, 0);
@@ -120,10 +89,10 @@ static void without_the_flag_the_timer_ends_it(void)
 {
     for (size_t s = 0; s < LENGTH(SPINS); s++) {
         pair channel = open_spinning(SPINS[s], 0);
-        timer_t timer = begin_timer(MS, SA_RESTART);
+        timer_t timer = begin_interrupts_each(MS, SA_RESTART);
         const rr_wait wait = RR_WAIT_INIT;
         EXPECT(ask(channel.client, &wait), -EINTR);
-        end_timer(timer);
+        end_interrupts(timer);
         close_pair(&channel);
     }
 }
@@ -133,7 +102,7 @@ static void handlers_put_off_no_deadline(void)
     for (size_t s = 0; s < LENGTH(SPINS); s++)
         for (size_t p = 0; p < LENGTH(PERIODS); p++) {
             pair channel = open_spinning(SPINS[s], 0);
-            timer_t timer = begin_timer(PERIODS[p], 0);
+            timer_t timer = begin_interrupts_each(PERIODS[p], 0);
             for (int by_server = 0; by_server < 2; by_server++) {
                 char buffer[16];
                 rr_request request;
@@ -144,7 +113,7 @@ static void handlers_put_off_no_deadline(void)
                        -ETIMEDOUT);
                 CHECK(now() - begun >= LONG_ENOUGH && now() - begun < 5 * SECOND);
             }
-            end_timer(timer);
+            end_interrupts(timer);
             close_pair(&channel);
         }
 }
@@ -164,11 +133,11 @@ static void handlers_put_off_no_news_of_a_death(void)
     uint64_t id = send_text(channel.client, "last words");
     pass_gate(&taken);
     kill_and_reap(server);
-    timer_t timer = begin_timer(MS, SA_RESTART);
+    timer_t timer = begin_interrupts_each(MS, SA_RESTART);
     const rr_wait wait = restarting(20 * SECOND);
     char buffer[16];
     EXPECT(rr_client_get_msg(channel.client, id, buffer, sizeof buffer, NULL, &wait), -EOWNERDEAD);
-    end_timer(timer);
+    end_interrupts(timer);
     drop_gate(&taken);
     close_pair(&channel);
 }
@@ -221,11 +190,11 @@ static void waiting_for_a_channel_goes_on_as_well(void)
         options.connect = by_handle ? NULL : &wait;
         options.connect_timeout_ns = LONG_ENOUGH;
         options.flags = by_handle ? RR_OPT_RESTART : 0;
-        timer_t timer = begin_timer(MS, 0);
+        timer_t timer = begin_interrupts_each(MS, 0);
         int64_t begun = now();
         EXPECT(rr_client_new(new_name(), &options, &client, NULL), -ENOENT);
         CHECK(now() - begun >= LONG_ENOUGH);
-        end_timer(timer);
+        end_interrupts(timer);
     }
 }
 
