@@ -33,7 +33,14 @@ const NOT_PLAYED: &[(&str, &str)] = &[
         "as rr_client_send_i64, but for the wait, which is that of rr_client_send_wait",
     ),
     ("rr_client_post_i64", "as rr_client_post, but for what is sent"),
+    ("rr_server_poll_fd", TOUCHES_NOTHING),
+    ("rr_client_poll_fd", TOUCHES_NOTHING),
+    ("rr_server_arm", ANNOUNCES),
+    ("rr_client_arm", ANNOUNCES),
+    ("rr_server_wait", "as rr_recv_wait, up to the taking"),
+    ("rr_channel_tend", "the looks of rr_recv_wait and rr_client_get_wait, when they are due"),
 ];
+const ANNOUNCES: &str = "announces a sleeper as waits do; tests/c/polling_together.c kills one that is armed";
 const TOUCHES_NOTHING: &str = "touches no word that others see";
 const ONLY_THE_NAME: &str = "one system call about the name";
 
