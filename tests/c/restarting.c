@@ -136,7 +136,10 @@ static void handlers_put_off_no_news_of_a_death(void)
     timer_t timer = begin_interrupts_each(MS, SA_RESTART);
     const rr_wait wait = restarting(20 * SECOND);
     char buffer[16];
+    int64_t begun = now();
     EXPECT(rr_client_get_msg(channel.client, id, buffer, sizeof buffer, NULL, &wait), -EOWNERDEAD);
+    /* At its deadline the call would notice anyway. */
+    CHECK(now() - begun < 10 * SECOND);
     end_interrupts(timer);
     drop_gate(&taken);
     close_pair(&channel);
