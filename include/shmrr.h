@@ -210,6 +210,9 @@ extern "C" {
 /** Kind of a channel whose payloads are one int64_t each way. */
 #define RR_KIND_INT 1
 
+/** For request_max and response_max: payloads have no bytes. 0 means the default there. */
+#define RR_LENGTH_NONE UINT64_MAX
+
 /** Role of a participant that takes requests. */
 #define RR_ROLE_SERVER 1
 
@@ -291,6 +294,9 @@ extern "C" {
 /** rr_client_arm: a free slot. */
 #define RR_ARM_SLOT 0x200
 
+/** For [`Options::request_max`] and [`Options::response_max`]: payloads have no bytes. */
+#define Options_LENGTH_NONE UINT64_MAX
+
 /** The channel behind a handle. It belongs to that handle and is valid until the handle is freed. */
 typedef struct rr_channel rr_channel;
 
@@ -340,9 +346,13 @@ typedef struct rr_options {
     uint32_t slots;
     /** Handles attached at once, servers and clients: 1 to 4095; default 256. */
     uint32_t participants;
-    /** The longest request in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0. */
+    /**
+     * The longest request in bytes: 1 to 1073741824, or RR_LENGTH_NONE; default 4096. With RR_KIND_INT it is 8, or 0.
+     */
     uint64_t request_max;
-    /** The longest response in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0. */
+    /**
+     * The longest response in bytes: 1 to 1073741824, or RR_LENGTH_NONE; default 4096. With RR_KIND_INT it is 8, or 0.
+     */
     uint64_t response_max;
     /**
      * Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Modes by which
@@ -359,7 +369,7 @@ typedef struct rr_options {
     int64_t spin_ns;
     /** How long rr_client_new waits for the channel to appear, in nanoseconds: 0 not at all, negative for ever. */
     int64_t connect_timeout_ns;
-    /** A word of the creator's, for all who attach. */
+    /** A word of the creator's that all who attach can read: rr_channel_user. */
     uint64_t user;
     /** How rr_client_new waits for the channel to appear; if not NULL, connect_timeout_ns is not looked at. */
     const rr_wait *connect;
@@ -1057,6 +1067,18 @@ int64_t rr_channel_response_max(const rr_channel *ch) RR_NONNULL(1);
  * -EINVAL: ch is null.
  */
 int64_t rr_channel_queued(const rr_channel *ch) RR_NONNULL(1);
+
+/**
+ * Whether no request and no one-way message waits for a server. A snapshot.
+ * @return 1 if so, 0 if something waits.
+ */
+RR_MUST_CHECK int rr_channel_is_empty(const rr_channel *ch) RR_NONNULL(1);
+
+/**
+ * The user word of the channel's options, as its creator set it.
+ * @return the word; 0 if ch is NULL.
+ */
+RR_MUST_CHECK uint64_t rr_channel_user(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * What the payloads are.

@@ -63,6 +63,26 @@ pub unsafe extern "C" fn rr_channel_queued(ch: *const rr_channel) -> i64 {
     count(|| unsafe { channel(ch) }.map(|channel| channel.queued()))
 }
 
+/// Whether no request and no one-way message waits for a server. A snapshot.
+///
+/// Return value: 1 if so, 0 if something waits.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rr_channel_is_empty(ch: *const rr_channel) -> c_int {
+    // SAFETY: the caller's pointer is null or valid.
+    count(|| unsafe { channel(ch) }.map(|channel| u32::from(channel.is_empty()))) as c_int
+}
+
+/// The user word of the channel's options, as its creator set it.
+///
+/// Return value: the word; 0 if ch is NULL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rr_channel_user(ch: *const rr_channel) -> u64 {
+    // SAFETY: the caller's pointer is null or valid.
+    unsafe { channel(ch) }.map_or(0, |channel| channel.user())
+}
+
 /// What the payloads are.
 ///
 /// Return value: RR_KIND_BYTES or RR_KIND_INT.

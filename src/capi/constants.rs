@@ -5,6 +5,9 @@ pub const RR_KIND_BYTES: u32 = 0;
 /// Kind of a channel whose payloads are one int64_t each way.
 pub const RR_KIND_INT: u32 = 1;
 
+/// For request_max and response_max: payloads have no bytes. 0 means the default there.
+pub const RR_LENGTH_NONE: u64 = u64::MAX;
+
 /// Role of a participant that takes requests.
 pub const RR_ROLE_SERVER: u32 = 1;
 /// Role of a participant that sends requests.
@@ -66,3 +69,6 @@ pub const RR_WAIT_RESTART: u32 = 0x200_0000;
 pub const RR_ARM_REPLY: u32 = 0x100;
 /// rr_client_arm: a free slot.
 pub const RR_ARM_SLOT: u32 = 0x200;
+
+// The two say the same.
+const _: () = assert!(RR_LENGTH_NONE == crate::Options::LENGTH_NONE);

@@ -285,6 +285,7 @@ fn checked(given: &rr_options) -> Result<Options> {
         .participants(given.participants)
         .request_max(given.request_max)
         .response_max(given.response_max)
+        .user(given.user)
         .mode(given.mode)
         .exclusive(given.flags & RR_OPT_EXCLUSIVE != 0)
         .sparse(given.flags & RR_OPT_SPARSE != 0)

@@ -74,9 +74,9 @@ pub struct rr_options {
     pub slots: u32,
     /// Handles attached at once, servers and clients: 1 to 4095; default 256.
     pub participants: u32,
-    /// The longest request in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0.
+    /// The longest request in bytes: 1 to 1073741824, or RR_LENGTH_NONE; default 4096. With RR_KIND_INT it is 8, or 0.
     pub request_max: u64,
-    /// The longest response in bytes: 1 to 1073741824; default 4096. With RR_KIND_INT it is 8, or 0.
+    /// The longest response in bytes: 1 to 1073741824, or RR_LENGTH_NONE; default 4096. With RR_KIND_INT it is 8, or 0.
     pub response_max: u64,
     /// Permission bits of the file, applied exactly whatever the umask: 1 to 0777; default 0600. Modes by which
     /// somebody may read and not write, such as 0644, are refused: such a process could lock the bytes by which
@@ -89,7 +89,7 @@ pub struct rr_options {
     pub spin_ns: i64,
     /// How long rr_client_new waits for the channel to appear, in nanoseconds: 0 not at all, negative for ever.
     pub connect_timeout_ns: i64,
-    /// A word of the creator's, for all who attach.
+    /// A word of the creator's that all who attach can read: rr_channel_user.
     pub user: u64,
     /// How rr_client_new waits for the channel to appear; if not NULL, connect_timeout_ns is not looked at.
     pub connect: *const rr_wait,

@@ -40,6 +40,7 @@ use crate::id::RequestId;
 use crate::layout::geometry::Kind;
 use crate::layout::{Geometry, Mapping};
 use crate::protocol::ring::Known;
+use crate::protocol::state::SLOTS_NAMEABLE;
 use crate::protocol::{Id, Memory, Participant, ring};
 use crate::region::Region;
 use crate::region::name::Name;
@@ -129,10 +130,28 @@ impl Channel {
         })
     }
 
-    /// Requests that wait for a server. A snapshot.
+    /// Requests and one-way messages that a server would find. A snapshot, which costs by what it counts.
     #[must_use]
     pub fn queued(&self) -> u32 {
-        self.stats().queued
+        const FEW: usize = 4096 / 64;
+        const ALL: usize = SLOTS_NAMEABLE as usize / 64;
+        if self.mapping.total_slots() as usize <= FEW * 64 {
+            ring::count::<_, FEW>(&self.mapping, &self.known)
+        } else {
+            ring::count::<_, ALL>(&self.mapping, &self.known)
+        }
+    }
+
+    /// Whether no server would find a request or a one-way message. A snapshot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        ring::find(&self.mapping, &self.known).is_none()
+    }
+
+    /// What the channel's creator set by [`crate::Options::user`].
+    #[must_use]
+    pub fn user(&self) -> u64 {
+        self.geometry().user
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {

@@ -38,6 +38,7 @@ pub struct Options {
     pub(crate) exclusive: bool,
     pub(crate) sparse: bool,
     pub(crate) redeliver: bool,
+    pub(crate) user: u64,
     pub(crate) notify: bool,
     pub(crate) need_server: bool,
     pub(crate) restart: bool,
@@ -56,6 +57,9 @@ fn or(value: u32, default: u32) -> u32 {
 }
 
 impl Options {
+    /// For [`Options::request_max`] and [`Options::response_max`]: payloads have no bytes.
+    pub const LENGTH_NONE: u64 = u64::MAX;
+
     /// All defaults: 64 slots, 256 participants, 4096 bytes each way, mode 0600.
     #[must_use]
     pub fn new() -> Self {
@@ -69,6 +73,7 @@ impl Options {
             exclusive: false,
             sparse: false,
             redeliver: false,
+            user: 0,
             notify: false,
             need_server: false,
             restart: false,
@@ -98,17 +103,24 @@ impl Options {
         self
     }
 
-    /// The longest request in bytes: 1 to 1 GiB; 4096 by default. In a channel of integers 8.
+    /// The longest request in bytes: 1 to 1 GiB, or [`Options::LENGTH_NONE`]; 4096 by default. In a channel of integers 8.
     #[must_use]
     pub fn request_max(mut self, bytes: u64) -> Self {
         self.request_max = bytes;
         self
     }
 
-    /// The longest response in bytes: 1 to 1 GiB; 4096 by default. In a channel of integers 8.
+    /// The longest response in bytes: 1 to 1 GiB, or [`Options::LENGTH_NONE`]; 4096 by default. In a channel of integers 8.
     #[must_use]
     pub fn response_max(mut self, bytes: u64) -> Self {
         self.response_max = bytes;
+        self
+    }
+
+    /// A word of the creator's that all who attach can read: [`crate::Channel::user`].
+    #[must_use]
+    pub fn user(mut self, user: u64) -> Self {
+        self.user = user;
         self
     }
 
@@ -190,7 +202,11 @@ impl Options {
             Kind::Bytes => MESSAGE,
             Kind::Int => INT_SIZE,
         };
-        let bytes = |value: u64| if value == 0 { default } else { value };
+        let bytes = |value: u64| match value {
+            0 => default,
+            Self::LENGTH_NONE => 0,
+            _ => value,
+        };
         let geometry = Geometry::new(
             self.kind,
             or(self.slots, SLOTS),
@@ -198,7 +214,7 @@ impl Options {
             bytes(self.request_max),
             bytes(self.response_max),
         )?;
-        Ok(Geometry { redelivers: self.redeliver, ..geometry })
+        Ok(Geometry { redelivers: self.redeliver, user: self.user, ..geometry })
     }
 
     pub(crate) fn permissions(&self) -> Result<u32> {

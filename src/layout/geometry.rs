@@ -49,6 +49,8 @@ pub(crate) struct Geometry {
     pub kind: Kind,
     /// Whether requests that dead servers held are served again.
     pub redelivers: bool,
+    /// A word of the creator's, for all who attach.
+    pub user: u64,
     pub slots: u32,
     pub spares: u32,
     pub participants: u32,
@@ -74,7 +76,7 @@ impl Geometry {
         within("slots", slots.into(), 1, SLOTS_MAX.into())?;
         within("participants", participants.into(), 1, PARTICIPANTS_MAX.into())?;
         let (least, most) = match kind {
-            Kind::Bytes => (1, MESSAGE_MAX),
+            Kind::Bytes => (0, MESSAGE_MAX),
             Kind::Int => (INT_SIZE, INT_SIZE),
         };
         within("request_max", request_max, least, most)?;
@@ -92,6 +94,7 @@ impl Geometry {
         Ok(Self {
             kind,
             redelivers: false,
+            user: 0,
             slots,
             spares,
             participants,

@@ -47,6 +47,8 @@ const RING_OFFSET: Field = field("ring offset", 80, 8);
 const SLOTS_OFFSET: Field = field("slots offset", 88, 8);
 const SLOT_STRIDE: Field = field("slot stride", 96, 8);
 const TOTAL_SIZE: Field = field("total size", 104, 8);
+/// A word of the creator's.
+const USER: Field = field("user", 112, 8);
 /// CRC-32C of all header bytes before it.
 const CHECKSUM: Field = field("header checksum", 252, 4);
 
@@ -75,6 +77,7 @@ pub(crate) fn encode(geometry: &Geometry) -> Bytes {
         field.put(&mut bytes, value);
     }
     COMPATIBLE.put(&mut bytes, if geometry.redelivers { REDELIVERS } else { 0 });
+    USER.put(&mut bytes, geometry.user);
     let sum = checksum(&bytes);
     CHECKSUM.put(&mut bytes, sum);
     bytes
@@ -127,6 +130,7 @@ pub(crate) fn decode(bytes: &Bytes, subject: &str, size: u64) -> Result<Geometry
         RESPONSE_MAX.get(bytes),
     )
     .map_err(|error| Error::Protocol(Text::of(format_args!("{subject}: {error}"))))?;
+    geometry.user = USER.get(bytes);
     geometry.redelivers = COMPATIBLE.get(bytes) & REDELIVERS != 0;
     for (field, value) in derived(&geometry) {
         field.expect(bytes, value, subject)?;

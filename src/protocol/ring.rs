@@ -250,6 +250,30 @@ pub(crate) fn referenced<M: Memory>(memory: &M, look: u32) -> Referenced {
     found
 }
 
+/// How many requests a server would find. `WORDS` times 64 is no less than there are slots: a request that is referred to
+/// twice counts once.
+pub(crate) fn count<M: Memory, const WORDS: usize>(memory: &M, known: &Known) -> u32 {
+    let cells = memory.cells();
+    let mut seen = [0_u64; WORDS];
+    let mut count = 0;
+    let mut position = later(known.head.load(Relaxed), memory.head().load(Relaxed));
+    for _ in 0..LAPS_PER_LOOK * cells {
+        let cell = Cell(memory.cell(position).load(Acquire));
+        let ahead = cell.laps_ahead_of(position, cells);
+        if ahead < 0 {
+            break;
+        }
+        if ahead == 0 && is_live(memory, cell) {
+            let (word, bit) = (cell.slot() as usize / 64 % WORDS, 1 << (cell.slot() % 64));
+            count += u32::from(seen[word] & bit == 0);
+            seen[word] |= bit;
+        }
+        let skip = if ahead == 0 { 1 } else { (ahead as u64 - 1) * cells + 1 };
+        position = position.wrapping_add(skip);
+    }
+    count
+}
+
 /// The slot that was published next after `found`, if one was: a hint.
 #[inline]
 pub(crate) fn peek_after<M: Memory>(memory: &M, found: Found) -> Option<u32> {

@@ -77,6 +77,8 @@ static void calls_without_a_channel_say_so(void)
     EXPECT(rr_channel_request_max(NULL), -EINVAL);
     EXPECT(rr_channel_response_max(NULL), -EINVAL);
     EXPECT(rr_channel_queued(NULL), -EINVAL);
+    EXPECT(rr_channel_is_empty(NULL), -EINVAL);
+    CHECK(rr_channel_user(NULL) == 0);
     EXPECT(rr_channel_kind(NULL), -EINVAL);
     EXPECT(rr_channel_path(NULL, buffer, sizeof buffer), -EINVAL);
     EXPECT(rr_channel_fd(NULL), -EINVAL);

@@ -139,6 +139,7 @@ families! {
     cancel_words,
     cancelled,
     changing_hands,
+    what_is_queued,
     clearing,
     confined,
     death,

@@ -133,13 +133,13 @@ static void numbers_out_of_range_are_refused_and_the_message_says_the_range(void
     options.participants = 0;
 
     options.request_max = (UINT64_C(1) << 30) + 1;
-    expect_refused(&options, -EINVAL, "request_max: found 1073741825", "1 to 1073741824");
-    options.request_max = UINT64_MAX;
-    expect_refused(&options, -EINVAL, "request_max: found 18446744073709551615", "1 to 1073741824");
+    expect_refused(&options, -EINVAL, "request_max: found 1073741825", "0 to 1073741824");
+    options.request_max = UINT64_MAX - 1;
+    expect_refused(&options, -EINVAL, "request_max: found 18446744073709551614", "0 to 1073741824");
     options.request_max = 0;
 
-    options.response_max = UINT64_MAX;
-    expect_refused(&options, -EINVAL, "response_max: found 18446744073709551615", "1 to 1073741824");
+    options.response_max = UINT64_MAX - 1;
+    expect_refused(&options, -EINVAL, "response_max: found 18446744073709551614", "0 to 1073741824");
     options.response_max = 0;
 
     options.mode = 01000;

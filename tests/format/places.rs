@@ -67,7 +67,7 @@ fn each_header_field_stands_at_its_documented_offset() {
     for (name, value) in expected {
         assert_eq!(header.get(name), value, "{name}");
     }
-    assert_eq!(&header.0[112..252], &[0; 140]);
+    assert_eq!(&header.0[112..252], &[0; 140], "user word, reserved");
     assert_eq!(header.0, Header::of(&SAMPLE).0);
 }
 

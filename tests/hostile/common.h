@@ -249,6 +249,8 @@ static inline void ask_channel(rr_channel *which)
         break;
     case 1:
         CHECK(WATCH(rr_channel_queued, AT_ONCE, which) <= total_slots);
+        CHECK(WATCH(rr_channel_is_empty, AT_ONCE, which) <= 1);
+        WATCH(rr_channel_user, AT_ONCE, which);
         break;
     case 2:
         CHECK(WATCH(rr_channel_recover, AT_ONCE, which) <= PARTICIPANTS_MAX);

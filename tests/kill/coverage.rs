@@ -12,6 +12,7 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("rr_options_init", TOUCHES_NOTHING),
     ("rr_stats_init", TOUCHES_NOTHING),
     ("rr_channel_fd", TOUCHES_NOTHING),
+    ("rr_channel_user", TOUCHES_NOTHING),
     ("rr_channel_path", TOUCHES_NOTHING),
     ("rr_channel_kind", TOUCHES_NOTHING),
     ("rr_channel_slots", TOUCHES_NOTHING),

@@ -217,6 +217,7 @@ mod an_administrator {
         that_is_killed_as_it_counts_leaves_nothing: administration::STATS;
         that_is_killed_as_it_looks_who_is_there_leaves_nothing: administration::PARTICIPANTS;
         that_is_killed_as_it_counts_what_is_queued_leaves_nothing: administration::QUEUED;
+        that_is_killed_as_it_asks_whether_something_is_leaves_nothing: administration::IS_EMPTY;
         that_is_killed_as_it_counts_servers_leaves_nothing: administration::SERVERS;
         that_is_killed_as_it_counts_its_own_leaves_nothing: administration::PENDING;
         that_is_killed_as_it_interrupts_its_client_leaves_nothing_pending: administration::INTERRUPT_CLIENT;

@@ -394,6 +394,7 @@ static int64_t act_clear(void) { return rr_channel_clear(channel()); }
 static int64_t act_sync(void) { return rr_channel_sync(channel()); }
 
 static int64_t act_queued(void) { return rr_channel_queued(channel()); }
+static int64_t act_is_empty(void) { return rr_channel_is_empty(channel()); }
 static int64_t act_servers(void) { return rr_channel_servers(channel()); }
 static int64_t act_pending(void) { return rr_client_pending(client); }
 static int64_t act_interrupt(void) { return client ? rr_client_interrupt(client) : rr_server_interrupt(server); }
@@ -480,6 +481,7 @@ static const struct {
     {"request_fd", act_request_fd},
     {"reply_fd", act_reply_fd},
     {"queued", act_queued},
+    {"is_empty", act_is_empty},
     {"servers", act_servers},
     {"pending", act_pending},
     {"interrupt", act_interrupt},

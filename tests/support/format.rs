@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Name, offset and size of each field of the header.
-pub const HEADER: [(&str, usize, usize); 20] = [
+pub const HEADER: [(&str, usize, usize); 21] = [
     ("magic", 0, 8),
     ("layout version", 8, 4),
     ("byte order mark", 12, 4),
@@ -29,11 +29,12 @@ pub const HEADER: [(&str, usize, usize); 20] = [
     ("slots offset", 88, 8),
     ("slot stride", 96, 8),
     ("total size", 104, 8),
-    ("reserved", 112, 140),
+    ("user", 112, 8),
+    ("reserved", 120, 132),
     ("header checksum", 252, 4),
 ];
 /// Fields that a reader does not compare with anything; only the checksum covers them.
-pub const UNCHECKED: [&str; 2] = ["compatible features", "reserved"];
+pub const UNCHECKED: [&str; 3] = ["compatible features", "user", "reserved"];
 
 pub const HEADER_SIZE: usize = 256;
 const CHECKSUM_OFFSET: usize = 252;
@@ -78,7 +79,7 @@ impl Geometry {
         self.total_slots().wrapping_mul(self.slot_stride()).wrapping_add(self.slots_offset())
     }
     pub fn in_range(&self) -> bool {
-        let lengths = 1..=1 << 30;
+        let lengths = 0..=1 << 30;
         (1..=65472).contains(&self.slots)
             && (1..=4095).contains(&self.participants)
             && lengths.contains(&self.request_max)

@@ -15,6 +15,7 @@ pub const ALL: &[&Operation] = &[
     &SEND_NOTIFYING,
     &REPLY_NOTIFYING,
     &QUEUED,
+    &IS_EMPTY,
     &SERVERS,
     &PENDING,
     &INTERRUPT_CLIENT,
@@ -110,6 +111,8 @@ pub const REPLY_NOTIFYING: Operation = Operation {
 };
 
 pub const QUEUED: Operation = Operation { name: "queued", acts: &["client", "queued"], ..LOOKING };
+
+pub const IS_EMPTY: Operation = Operation { name: "is_empty", acts: &["client", "is_empty"], ..LOOKING };
 
 pub const SERVERS: Operation = Operation { name: "servers", acts: &["client", "servers"], ..LOOKING };
 
