@@ -294,9 +294,6 @@ extern "C" {
 /** rr_client_arm: a free slot. */
 #define RR_ARM_SLOT 0x200
 
-/** For [`Options::request_max`] and [`Options::response_max`]: payloads have no bytes. */
-#define Options_LENGTH_NONE UINT64_MAX
-
 /** The channel behind a handle. It belongs to that handle and is valid until the handle is freed. */
 typedef struct rr_channel rr_channel;
 

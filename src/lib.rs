@@ -81,7 +81,7 @@ pub use channel::admin::ParticipantInfo;
 pub use channel::flags::MessageFlags;
 pub use channel::membership::Role;
 pub use channel::message::{Buffer, Bytes, Message, TYPE_MIN};
-pub use channel::options::Options;
+pub use channel::options::{LENGTH_NONE, Options};
 pub use channel::poll::{Armed, Tended};
 pub use channel::stats::Stats;
 pub use client::loan::RequestLoan;

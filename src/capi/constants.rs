@@ -71,4 +71,4 @@ pub const RR_ARM_REPLY: u32 = 0x100;
 pub const RR_ARM_SLOT: u32 = 0x200;
 
 // The two say the same.
-const _: () = assert!(RR_LENGTH_NONE == crate::Options::LENGTH_NONE);
+const _: () = assert!(RR_LENGTH_NONE == crate::LENGTH_NONE);

@@ -11,6 +11,9 @@ const PARTICIPANTS: u32 = 256;
 const MESSAGE: u64 = 4096;
 const MODE: u32 = 0o600;
 
+/// For [`Options::request_max`] and [`Options::response_max`]: payloads have no bytes.
+pub const LENGTH_NONE: u64 = u64::MAX;
+
 /// How to open a channel. Zero means the default everywhere.
 ///
 /// What describes the channel itself (kind, slots, participants, sizes, mode, reservation) matters only to whoever
@@ -57,9 +60,6 @@ fn or(value: u32, default: u32) -> u32 {
 }
 
 impl Options {
-    /// For [`Options::request_max`] and [`Options::response_max`]: payloads have no bytes.
-    pub const LENGTH_NONE: u64 = u64::MAX;
-
     /// All defaults: 64 slots, 256 participants, 4096 bytes each way, mode 0600.
     #[must_use]
     pub fn new() -> Self {
@@ -103,14 +103,14 @@ impl Options {
         self
     }
 
-    /// The longest request in bytes: 1 to 1 GiB, or [`Options::LENGTH_NONE`]; 4096 by default. In a channel of integers 8.
+    /// The longest request in bytes: 1 to 1 GiB, or [`LENGTH_NONE`]; 4096 by default. In a channel of integers 8.
     #[must_use]
     pub fn request_max(mut self, bytes: u64) -> Self {
         self.request_max = bytes;
         self
     }
 
-    /// The longest response in bytes: 1 to 1 GiB, or [`Options::LENGTH_NONE`]; 4096 by default. In a channel of integers 8.
+    /// The longest response in bytes: 1 to 1 GiB, or [`LENGTH_NONE`]; 4096 by default. In a channel of integers 8.
     #[must_use]
     pub fn response_max(mut self, bytes: u64) -> Self {
         self.response_max = bytes;
@@ -204,7 +204,7 @@ impl Options {
         };
         let bytes = |value: u64| match value {
             0 => default,
-            Self::LENGTH_NONE => 0,
+            LENGTH_NONE => 0,
             _ => value,
         };
         let geometry = Geometry::new(
