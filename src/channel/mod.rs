@@ -9,6 +9,7 @@
 //! | [`waiting`] | how calls wait |
 //! | [`sleep`] | waking, and what sleepers owe each other |
 //! | [`rouse`] | ending waits from within the process |
+//! | [`looks`] | what those who wait look after now and then |
 //! | [`recover`] | recovering from participants that are gone |
 //! | [`stats`] | counters and snapshots |
 //! | [`admin`] | clearing, recovering, who is attached |

@@ -26,6 +26,7 @@
 //! | [`ring`], [`cell`] | the order of requests |
 //! | [`doorbell`] | who sleeps and must be woken |
 //! | [`arming`] | a program that waits with epoll, and the thread that sleeps for it |
+//! | `heap`, `models`, `wraps`, `stops` | for tests: words on the heap; loom models; counters that wrap, and stops |
 
 pub(crate) mod allocate;
 pub(crate) mod arming;

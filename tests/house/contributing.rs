@@ -71,6 +71,27 @@ fn no_file_of_src_is_longer_than_the_page_says() {
     }
 }
 
+/// The table of files on top of a folder's own file, where it has one, in the order in which they are best read.
+#[test]
+fn each_folder_of_src_that_tells_its_files_tells_all() {
+    let files = files("src");
+    let mut tables = 0;
+    for own in files.iter().filter(|path| path.ends_with("mod.rs")) {
+        let text = fs::read_to_string(root().join(own)).unwrap();
+        let Some((_, table)) = text.split_once("//! | file | what |\n//! |---|---|\n") else { continue };
+        let rows = table.lines().map_while(|line| line.strip_prefix("//! | "));
+        let cells: Vec<&str> = rows.filter_map(|row| row.split(" | ").next()).collect();
+        let told = cells.iter().flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect::<BTreeSet<_>>();
+        let folder = own.parent().unwrap();
+        let inside = files.iter().filter_map(|path| path.strip_prefix(folder).ok());
+        let inside = inside.map(|path| path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs"));
+        let there = inside.filter(|name| !["mod", "tests"].contains(name)).collect::<BTreeSet<_>>();
+        assert_eq!(told, there, "{}", own.display());
+        tables += 1;
+    }
+    assert!(tables > 5, "only {tables} tables were found: the search is broken");
+}
+
 /// The names in the first column of the table below this line.
 fn first_column<'a>(page: &'a str, heading: &str) -> BTreeSet<&'a str> {
     let (_, table) = page.split_once(heading).unwrap_or_else(|| panic!("no table {heading}"));
