@@ -13,6 +13,11 @@ struct Scene {
 }
 
 impl Scene {
+    #[expect(clippy::arc_with_non_send_sync, reason = "loom runs its threads one at a time")]
+    fn new() -> Arc<Self> {
+        Arc::new(Self { model: Model::new(2, 0, 4), word: AtomicU64::new(0) })
+    }
+
     fn finds(&self, known: &Known) -> bool {
         ring::find(&self.model.words, known).is_some()
     }
@@ -51,7 +56,7 @@ impl Scene {
 #[test]
 fn a_request_meets_a_program_that_found_it_or_a_helper_that_is_awake() {
     explore(6, || {
-        let scene = Arc::new(Scene { model: Model::new(2, 0, 4), word: AtomicU64::new(0) });
+        let scene = Scene::new();
         let helper = {
             let scene = Arc::clone(&scene);
             thread::spawn(move || scene.turn())
