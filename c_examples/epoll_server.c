@@ -91,14 +91,15 @@ static int run(rr_server *server, int signals)
     const int watched[] = {signals, rr_server_poll_fd(server)};
     int epoll = epoll_of(watched, 2);
     int64_t code = epoll < 0 ? epoll : 0;
-    while (code >= 0) {
+    int is_over = 0;
+    while (code >= 0 && !is_over) {
         code = serve(server);
         if (code == 0)
             code = rr_server_arm(server); /* 1 if something came meanwhile */
-        if (code == 0)
+        if (code == 0) {
             code = wait_for_any(epoll, rr_server_channel(server));
-        if (code == signals)
-            break;
+            is_over = code == signals;
+        }
     }
     if (epoll >= 0)
         close(epoll);
