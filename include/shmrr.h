@@ -144,8 +144,7 @@
  *   -EINVAL        an argument is not one that the call accepts
  *   -E2BIG         the structure has fields set that this version of the library does not know
  *   -ERANGE        the buffer is too small for the text
- *   -ENXIO         the handle has no such eventfd yet
- *   -EBUSY         the handle has such an eventfd already
+ *   -ENXIO         the handle has no such eventfd
  *   -EPROTO        not a shmrr channel, or one of another layout version or kind, or a corrupt one
  *   -EEXIST        the channel exists already
  *   -EUSERS        every participant entry of the channel belongs to somebody alive
@@ -236,7 +235,7 @@ extern "C" {
 
 /**
  * Option: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
- * it has one; see rr_channel_request_fd.
+ * it has one; see rr_channel_request_fd_make.
  */
 #define RR_OPT_NOTIFY 0x80000
 
@@ -1060,8 +1059,7 @@ int64_t rr_channel_response_max(const rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Counts the requests and one-way messages that wait for a server. A snapshot.
- * @return their number, or
- * -EINVAL: ch is null.
+ * @return their number.
  */
 int64_t rr_channel_queued(const rr_channel *ch) RR_NONNULL(1);
 
@@ -1165,39 +1163,51 @@ int rr_channel_unlink(rr_channel *ch) RR_NONNULL(1);
 int rr_unlink(const char *path);
 
 /**
- * This handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like: made at the first
- * call, the same descriptor at each. It belongs to the handle: pass it on or let it be inherited, but don't close it.
- * It never blocks, and is closed on exec.
+ * Asks for this handle's eventfd for requests, which a server waits for with poll(2), epoll(7) or the like; see
+ * rr_channel_request_fd_make. Makes none.
+ * @return the descriptor, or -ENXIO: the handle has none.
+ */
+int rr_channel_request_fd(const rr_channel *ch) RR_NONNULL(1);
+
+/**
+ * Asks for this handle's eventfd for replies, which a client waits for, as rr_channel_request_fd.
+ * @return as rr_channel_request_fd.
+ */
+int rr_channel_reply_fd(const rr_channel *ch) RR_NONNULL(1);
+
+/**
+ * This handle's eventfd for requests, made if there is none. It belongs to the handle: pass it on or let it be
+ * inherited, but don't close it. It never blocks, and is closed on exec. Once it is replaced, its number is the
+ * handle's to use for another, so take it out of sets such as epoll's before.
  *
  * The descriptor is the handle's, not the channel's. A client that is to signal it inherits it, or is passed it over
- * a Unix socket, and adopts it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
+ * a Unix socket, and sets it with rr_channel_request_fd_set. Nothing is signalled unless asked for: with
  * rr_channel_notify_requests, or with RR_OPT_NOTIFY at every request. What a process leaves undone when it dies
  * signals nothing: a program that waits only with these descriptors calls rr_channel_recover from time to time, and
- * looks again.
+ * looks again. A forked child's handle has none of its own until it makes or sets one.
  * @return the descriptor, or
- * -EINVAL: ch is null;
  * -EMFILE, -ENFILE, -ENOMEM: the process or the system has no descriptors or memory left;
  * -EPERM: the system does not let this process make one;
  * -EIO: the system failed otherwise.
  */
-int rr_channel_request_fd(rr_channel *ch) RR_NONNULL(1);
+int rr_channel_request_fd_make(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * This handle's eventfd for replies, which a client waits for, as rr_channel_request_fd is for a server. Servers that
- * are to signal it adopt it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each
- * other's signals.
- * @return as rr_channel_request_fd.
+ * This handle's eventfd for replies, made if there is none, as rr_channel_request_fd_make. Servers that are to signal
+ * it set it with rr_channel_reply_fd_set. It serves one client handle: several that share it take each other's signals.
+ * @return as rr_channel_request_fd_make.
  */
-int rr_channel_reply_fd(rr_channel *ch) RR_NONNULL(1);
+int rr_channel_reply_fd_make(rr_channel *ch) RR_NONNULL(1);
 
 /**
- * Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and
- * the caller keeps its own; it is made not to block.
+ * Makes an eventfd that this process made, inherited or was passed this handle's one for requests, instead of what the
+ * handle has; fd -1: it has none from here on. The eventfd is duplicated, and the caller keeps its own; it is made not
+ * to block. Signals of calls that began before may still go to the old one, which stays open until the handle is freed
+ * or uses its number for another. If the call fails, the handle keeps what it has.
  * @return 0, or
- * -EBUSY: the handle has one already;
- * -EBADF: fd is not an open descriptor;
- * -EINVAL: ch is null, or fd is not an eventfd;
- * -EMFILE: the process has no descriptors left;
+ * -EBADF: fd is not an open descriptor, nor -1;
+ * -EINVAL: fd is not an eventfd;
+ * -EMFILE, -ENOMEM: the process has no descriptors or memory left;
  * -ENOENT, -EACCES: /proc/self/fd, by which an eventfd is known, can't be read;
  * -EPERM: the system does not let this process look;
  * -EIO: the system failed otherwise.
@@ -1205,7 +1215,7 @@ int rr_channel_reply_fd(rr_channel *ch) RR_NONNULL(1);
 int rr_channel_request_fd_set(rr_channel *ch, int fd) RR_NONNULL(1);
 
 /**
- * Makes an eventfd that this process inherited or was passed this handle's one for replies, as
+ * Makes an eventfd that this process made, inherited or was passed this handle's one for replies, as
  * rr_channel_request_fd_set.
  * @return as rr_channel_request_fd_set.
  */
@@ -1225,8 +1235,7 @@ int rr_channel_notify_replies(rr_channel *ch) RR_NONNULL(1);
 
 /**
  * Takes all signals of this handle's eventfd for requests. Call it first, and then take requests until there are none:
- * so none that comes meanwhile is missed. If the eventfd is an adopted semaphore (EFD_SEMAPHORE), one call takes up to
- * 65536.
+ * so none that comes meanwhile is missed. If the eventfd is a semaphore (EFD_SEMAPHORE), one call takes up to 65536.
  * @return how many signals there were, 0 if none, or -ENXIO: the handle has no such eventfd.
  */
 int64_t rr_channel_consume_requests(rr_channel *ch) RR_NONNULL(1);

@@ -55,8 +55,7 @@ pub unsafe extern "C" fn rr_channel_response_max(ch: *const rr_channel) -> i64 {
 
 /// Counts the requests and one-way messages that wait for a server. A snapshot.
 ///
-/// Return value: their number, or
-/// -EINVAL: ch is null.
+/// Return value: their number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rr_channel_queued(ch: *const rr_channel) -> i64 {
     // SAFETY: the caller's pointer is null or valid.

@@ -22,7 +22,7 @@ pub const RR_OPT_SPARSE: u32 = 0x2_0000;
 /// with -EOWNERDEAD. rr_request and rr_view tell how often that happened.
 pub const RR_OPT_REDELIVER: u32 = 0x4_0000;
 /// Option: every request that this handle sends, or every reply, signals its eventfd for requests, or for replies, if
-/// it has one; see rr_channel_request_fd.
+/// it has one; see rr_channel_request_fd_make.
 pub const RR_OPT_NOTIFY: u32 = 0x8_0000;
 /// Option: calls of this client handle that send (rr_client_req, rr_client_send, rr_client_post and their like,
 /// rr_client_loan, rr_client_commit) fail at once with -ECONNREFUSED when no server is attached, instead of waiting

@@ -2,11 +2,11 @@
 //! that there is something to take. Nothing is signalled unless a caller asks for it.
 //!
 //! The descriptors are this handle's, not the channel's: another process takes part if it inherits one, or is passed
-//! one and adopts it.
+//! one and sets it.
 
 //!
 //! A forked child goes on signalling what its parent's handle signalled. The signals for the handle itself stay the
-//! parent's: in the child it has no such eventfd until the child makes or adopts one. So that one is kept in the handle's
+//! parent's: in the child it has no such eventfd until the child makes or sets one. So that one is kept in the handle's
 //! seat, which a child finds empty.
 
 use super::Channel;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::region::fork;
 use crate::region::kept::Place;
 use crate::wait::eventfd::EventFd;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use std::ptr;
 use std::sync::atomic::AtomicPtr;
@@ -40,25 +40,43 @@ impl Notifier {
     }
 }
 
-/// The eventfd that is kept there, unless the program closed it.
-fn existing(kept: &AtomicPtr<Place>) -> Option<EventFd> {
+/// What a place that is kept stands for.
+fn of(place: *mut Place) -> Option<EventFd> {
     // SAFETY: null, or a place of the list, which stays.
-    let place = unsafe { kept.load(Acquire).as_ref() }?;
-    Some(EventFd::from_place(place)).filter(|event| event.fd().is_some())
+    unsafe { place.as_ref() }.map(EventFd::from_place)
+}
+
+/// The eventfd that is kept there, unless the program closed it. Another thread may set it aside meanwhile: then it can
+/// be signalled or emptied still, to no effect.
+fn existing(kept: &AtomicPtr<Place>) -> Option<EventFd> {
+    of(kept.load(Acquire)).filter(|event| event.fd().is_some())
+}
+
+fn pointer(event: EventFd) -> *mut Place {
+    ptr::from_ref(event.place()).cast_mut()
 }
 
 /// Keeps an eventfd there, unless there is one; returns the one that is kept.
-fn keep(kept: &AtomicPtr<Place>, new: EventFd) -> std::result::Result<EventFd, EventFd> {
+fn keep(kept: &AtomicPtr<Place>, new: EventFd) -> EventFd {
     loop {
         let old = kept.load(Acquire);
         if let Some(other) = existing(kept) {
-            new.close();
-            return Err(other);
+            new.set_aside();
+            return other;
         }
-        let place = ptr::from_ref(new.place()).cast_mut();
-        if kept.compare_exchange(old, place, AcqRel, Acquire).is_ok() {
-            return Ok(new);
+        // Release for what the list says of it; acquire is of no use, and comes with it.
+        if kept.compare_exchange(old, pointer(new), AcqRel, Acquire).is_ok() {
+            return new;
         }
+    }
+}
+
+/// Keeps an eventfd there, or none. The last of several threads prevails, whole: what the others brought is set aside.
+fn replace(kept: &AtomicPtr<Place>, new: Option<EventFd>) {
+    let new = new.map_or(ptr::null_mut(), pointer);
+    // Release as in `keep`; acquire for what the list says of the old one.
+    if let Some(old) = of(kept.swap(new, AcqRel)) {
+        old.set_aside();
     }
 }
 
@@ -79,55 +97,77 @@ impl Channel {
         existing(self.kept_event(sender)).ok_or(Error::NoEventFd(sent_by(sender)))
     }
 
+    fn event_fd(&self, sender: Role) -> Result<BorrowedFd<'_>> {
+        self.event(sender)?.fd().ok_or(Error::NoEventFd(sent_by(sender)))
+    }
+
     fn event_or_new(&self, sender: Role) -> Result<BorrowedFd<'_>> {
         fork::note_process();
         let kept = self.kept_event(sender);
         let event = match existing(kept) {
             Some(event) => event,
-            None => keep(kept, EventFd::new(self.region.owner())?).unwrap_or_else(|others| others),
+            None => keep(kept, EventFd::new(self.region.owner())?),
         };
         event.fd().ok_or_else(|| Error::system("the new eventfd was closed", Errno::BADF))
     }
 
-    fn adopt_event(&self, sender: Role, fd: BorrowedFd<'_>) -> Result<()> {
+    fn set_event(&self, sender: Role, fd: Option<BorrowedFd<'_>>) -> Result<()> {
         fork::note_process();
-        let adopted = EventFd::adopt(fd, self.region.owner())?;
-        keep(self.kept_event(sender), adopted).map(|_| ()).map_err(|_| Error::HasEventFd(sent_by(sender)))
+        let new = fd.map(|fd| EventFd::adopt(fd, self.region.owner())).transpose()?;
+        replace(self.kept_event(sender), new);
+        Ok(())
     }
 
-    /// This handle's eventfd for requests: made at the first call, the same one at each. It belongs to the handle; pass
-    /// it on or let it be inherited, but don't close it.
+    /// This handle's eventfd for requests. It belongs to the handle; pass it on or let it be inherited, but don't close
+    /// it. Once it is replaced, its number is the handle's to use for another.
     ///
     /// # Errors
-    /// [`Error::System`] if none can be made.
+    /// [`Error::NoEventFd`] if it has none.
     pub fn request_fd(&self) -> Result<BorrowedFd<'_>> {
-        self.event_or_new(Role::Client)
+        self.event_fd(Role::Client)
     }
 
     /// This handle's eventfd for replies, as [`Channel::request_fd`].
     ///
     /// # Errors
-    /// [`Error::System`] if none can be made.
+    /// As [`Channel::request_fd`].
     pub fn reply_fd(&self) -> Result<BorrowedFd<'_>> {
+        self.event_fd(Role::Server)
+    }
+
+    /// As [`Channel::request_fd`], made if there is none.
+    ///
+    /// # Errors
+    /// [`Error::System`] if none can be made.
+    pub fn make_request_fd(&self) -> Result<BorrowedFd<'_>> {
+        self.event_or_new(Role::Client)
+    }
+
+    /// As [`Channel::reply_fd`], made if there is none.
+    ///
+    /// # Errors
+    /// [`Error::System`] if none can be made.
+    pub fn make_reply_fd(&self) -> Result<BorrowedFd<'_>> {
         self.event_or_new(Role::Server)
     }
 
-    /// Makes an eventfd that this process inherited or was passed this handle's one for requests. It is duplicated, and
-    /// made not to block.
+    /// Makes an eventfd that this process made, inherited or was passed this handle's one for requests, instead of what
+    /// it has; `None`: it has none from here on. The eventfd is duplicated, and made not to block. Signals of calls that
+    /// began before may still go to the old one.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it is no eventfd; [`Error::HasEventFd`] if this handle has one already;
-    /// [`Error::System`] with `EBADF` if it is not open.
-    pub fn request_fd_set(&self, fd: impl AsFd) -> Result<()> {
-        self.adopt_event(Role::Client, fd.as_fd())
+    /// [`Error::Invalid`] if it is no eventfd; [`Error::System`] with `EBADF` if it is not open. What the handle has
+    /// stays then.
+    pub fn set_request_fd(&self, fd: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.set_event(Role::Client, fd)
     }
 
-    /// As [`Channel::request_fd_set`], for replies.
+    /// As [`Channel::set_request_fd`], for replies.
     ///
     /// # Errors
-    /// As [`Channel::request_fd_set`].
-    pub fn reply_fd_set(&self, fd: impl AsFd) -> Result<()> {
-        self.adopt_event(Role::Server, fd.as_fd())
+    /// As [`Channel::set_request_fd`].
+    pub fn set_reply_fd(&self, fd: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.set_event(Role::Server, fd)
     }
 
     /// Signals this handle's eventfd for requests.

@@ -156,7 +156,7 @@ impl Options {
     }
 
     /// Every request that this handle sends, or every reply, signals the eventfd for it, if the handle has one; see
-    /// [`crate::Channel::request_fd`].
+    /// [`crate::Channel::make_request_fd`].
     #[must_use]
     pub fn notify(mut self, notify: bool) -> Self {
         self.notify = notify;

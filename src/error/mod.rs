@@ -120,12 +120,9 @@ pub enum Error {
         /// How many handles the channel was made for.
         limit: u32,
     },
-    /// This handle has no eventfd for that yet (`ENXIO`).
-    #[error("this handle has no eventfd for {0} yet")]
+    /// This handle has no eventfd for that (`ENXIO`).
+    #[error("this handle has no eventfd for {0}")]
     NoEventFd(&'static str),
-    /// This handle has an eventfd for that already (`EBUSY`).
-    #[error("this handle has an eventfd for {0} already")]
-    HasEventFd(&'static str),
     /// No memory is left (`ENOMEM`).
     #[error("no memory is left")]
     NoMemory,
@@ -170,7 +167,6 @@ impl Error {
             Self::TooNew(_) => libc::E2BIG,
             Self::Crowded { .. } => libc::EUSERS,
             Self::NoEventFd(_) => libc::ENXIO,
-            Self::HasEventFd(_) => libc::EBUSY,
             Self::NoMemory => libc::ENOMEM,
             Self::NotJoined => libc::ENOTCONN,
             Self::System { errno, .. } => *errno,

@@ -3,9 +3,10 @@
 //! Numbers 0 to 2 are the program's even where it has closed them. The standard library closes through the C library,
 //! whose `close` ends a thread that is being cancelled, so its types only pass through here.
 
-use rustix::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, OFlags, Stat};
-use rustix::io::{self, Errno};
+use rustix::io::{self, DupFlags, Errno};
+use std::mem::ManuallyDrop;
 
 /// The lowest number that the library uses.
 const LOWEST: RawFd = 3;
@@ -58,6 +59,13 @@ pub(super) fn borrow<'a>(number: RawFd) -> BorrowedFd<'a> {
 pub(super) fn close(number: RawFd) {
     // SAFETY: the caller owns the number, and forgets it.
     unsafe { io::close(number) };
+}
+
+/// Has the number stand for this descriptor's description, at once, instead of for what it stood for.
+pub(super) fn put(fd: &Fd, number: RawFd) -> Result<(), Errno> {
+    // SAFETY: the caller owns the number, and it is not closed here.
+    let mut there = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(number) });
+    io::dup3(fd, &mut there, DupFlags::CLOEXEC)
 }
 
 /// Which file it is, as long as somebody has it open: its device and its number there.

@@ -230,7 +230,7 @@ fn clean_up(reserves: Reserves) {
     let is_any_unlisted =
         contents().any(|(_, content)| is_unlisted(content.phase) && content.what.is_of_locks());
     for (place, content) in contents() {
-        let of_handle = matches!(content.what, Use::File | Use::Event);
+        let of_handle = matches!(content.what, Use::File | Use::Event | Use::Aside);
         match content.phase {
             Phase::Free | Phase::Lost => {}
             Phase::Held if of_handle => {}

@@ -56,7 +56,7 @@ impl Phase {
     }
 }
 
-fn pack(number: RawFd, what: Use, phase: Phase) -> u64 {
+pub(super) fn pack(number: RawFd, what: Use, phase: Phase) -> u64 {
     (number as u64) << 32 | u64::from(fork::epoch()) << 16 | (what as u64) << 8 | phase as u64
 }
 
@@ -290,7 +290,7 @@ impl Place {
         }
     }
 
-    fn exchange(&self, from: Content, to: u64) -> bool {
+    pub(super) fn exchange(&self, from: Content, to: u64) -> bool {
         self.word.compare_exchange(from.word, to, AcqRel, Relaxed).is_ok()
     }
 }

@@ -10,9 +10,11 @@
 //! | [`fork`] | what a forked child must let go of |
 //! | [`seat`] | what belongs to a handle and to one process |
 //! | [`kept`] | the list of all descriptors |
+//! | `aside` | eventfds that their handle has no use for any more |
 //! | `purpose` | what each is for, and how it can be told from others |
 //! | [`fd`], [`memory`] | descriptors and pages, by system calls alone |
 
+mod aside;
 pub(crate) mod create;
 pub(crate) mod fd;
 pub(crate) mod fork;

@@ -19,11 +19,13 @@ pub(crate) enum Use {
     Reserve = 3,
     /// An eventfd.
     Event = 4,
+    /// An eventfd that its handle has replaced or dropped; see [`super::aside`].
+    Aside = 5,
 }
 
 impl Use {
     pub(super) fn from_word(word: u64) -> Option<Self> {
-        [Self::File, Self::Lock, Self::Reserve, Self::Event]
+        [Self::File, Self::Lock, Self::Reserve, Self::Event, Self::Aside]
             .into_iter()
             .find(|what| *what as u8 == (word >> 8) as u8)
     }
@@ -51,7 +53,7 @@ impl Use {
             Self::File => None,
             Self::Lock => Some(OFlags::NONBLOCK | OFlags::DSYNC),
             Self::Reserve => Some(OFlags::NONBLOCK | OFlags::DSYNC | OFlags::APPEND),
-            Self::Event => Some(OFlags::NONBLOCK | OFlags::APPEND),
+            Self::Event | Self::Aside => Some(OFlags::NONBLOCK | OFlags::APPEND),
         }
     }
 }

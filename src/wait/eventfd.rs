@@ -48,6 +48,9 @@ impl EventFd {
     fn list(fd: Fd, owner: usize) -> Result<Self, Errno> {
         let flags = fcntl_getfl(&fd)?;
         fcntl_setfl(&fd, flags | OFlags::NONBLOCK | OFlags::APPEND)?;
+        if let Some(place) = Place::take_over(owner, &fd) {
+            return Ok(Self(place));
+        }
         let place = Place::claim(owner, Use::Event, Identity::of(fd.as_fd())?)?;
         place.hold(fd);
         Ok(Self(place))
@@ -67,8 +70,9 @@ impl EventFd {
         self.0.fd()
     }
 
-    pub fn close(self) {
-        self.0.give_back();
+    /// It has no use for its handle any more. It is closed with the handle, unless another takes its number over.
+    pub fn set_aside(self) {
+        self.0.set_aside();
     }
 
     /// Adds a signal. At 2^64 - 2 of them, where no more fit, whoever waits has been woken anyway.

@@ -2,7 +2,7 @@
 //! said of each.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::io::{FdFlags, fcntl_getfd};
 use shmrr::{Channel, Client, Error, Options, Result, Server, Timeout};
 use std::thread;
@@ -12,8 +12,8 @@ fn wired(notify: bool) -> (Server, Client) {
     let options = Options::new().notify(notify);
     let server = options.anonymous().unwrap();
     let client = options.client_from_server(&server).unwrap();
-    client.channel().request_fd_set(server.channel().request_fd().unwrap()).unwrap();
-    server.channel().reply_fd_set(client.channel().reply_fd().unwrap()).unwrap();
+    client.channel().set_request_fd(Some(server.channel().make_request_fd().unwrap())).unwrap();
+    server.channel().set_reply_fd(Some(client.channel().make_reply_fd().unwrap())).unwrap();
     (server, client)
 }
 
@@ -40,7 +40,9 @@ fn signals(server: &Server, client: &Client) -> (u64, u64) {
 fn a_handle_has_one_descriptor_of_each_kind() {
     let server = Options::new().anonymous().unwrap();
     let channel = server.channel();
-    let (requests, replies) = (channel.request_fd().unwrap(), channel.reply_fd().unwrap());
+    assert_eq!(errno(channel.request_fd()), libc::ENXIO);
+    assert_eq!(errno(channel.reply_fd()), libc::ENXIO);
+    let (requests, replies) = (channel.make_request_fd().unwrap(), channel.make_reply_fd().unwrap());
     assert_ne!(requests.as_raw_fd(), replies.as_raw_fd());
     assert_eq!(channel.request_fd().unwrap().as_raw_fd(), requests.as_raw_fd());
     assert_eq!(channel.reply_fd().unwrap().as_raw_fd(), replies.as_raw_fd());
@@ -81,24 +83,39 @@ fn without_a_descriptor_there_is_nothing_to_signal_or_to_consume() {
 }
 
 #[test]
-fn a_handle_adopts_one_eventfd_and_nothing_else() {
+fn a_handle_takes_an_eventfd_and_nothing_else() {
     let server = Options::new().anonymous().unwrap();
     let channel = server.channel();
     let (one, other) =
         (eventfd(0, EventfdFlags::empty()).unwrap(), eventfd(0, EventfdFlags::empty()).unwrap());
     let file = tempfile::tempfile().unwrap();
-    assert!(matches!(channel.request_fd_set(&file), Err(Error::Invalid(_))));
-    assert!(matches!(channel.reply_fd_set(&file), Err(Error::Invalid(_))));
-    channel.request_fd_set(&one).unwrap();
-    channel.reply_fd_set(&other).unwrap();
-    assert_eq!(errno(channel.request_fd_set(&other)), libc::EBUSY);
-    assert_eq!(errno(channel.reply_fd_set(&one)), libc::EBUSY);
+    assert!(matches!(channel.set_request_fd(Some(file.as_fd())), Err(Error::Invalid(_))));
+    assert!(matches!(channel.set_reply_fd(Some(file.as_fd())), Err(Error::Invalid(_))));
+    channel.set_request_fd(Some(one.as_fd())).unwrap();
+    channel.set_reply_fd(Some(other.as_fd())).unwrap();
     assert_ne!(channel.request_fd().unwrap().as_raw_fd(), one.as_raw_fd());
     channel.notify_requests().unwrap();
-    assert!(is_ready(rustix::fd::AsFd::as_fd(&one)));
+    assert!(is_ready(one.as_fd()));
     drop((one, other));
     assert_eq!(channel.consume_requests(), Ok(1));
     assert_eq!(channel.consume_replies(), Ok(0));
+}
+
+#[test]
+fn an_eventfd_is_replaced_and_dropped() {
+    let server = Options::new().anonymous().unwrap();
+    let channel = server.channel();
+    let (one, other) =
+        (eventfd(0, EventfdFlags::empty()).unwrap(), eventfd(0, EventfdFlags::empty()).unwrap());
+    channel.set_request_fd(Some(one.as_fd())).unwrap();
+    channel.set_request_fd(Some(other.as_fd())).unwrap();
+    channel.notify_requests().unwrap();
+    assert!(!is_ready(one.as_fd()) && is_ready(other.as_fd()));
+    channel.set_request_fd(None).unwrap();
+    assert_eq!(errno(channel.notify_requests()), libc::ENXIO);
+    assert_eq!(errno(channel.request_fd()), libc::ENXIO);
+    channel.make_request_fd().unwrap();
+    assert_eq!(channel.consume_requests(), Ok(0));
 }
 
 #[test]

@@ -93,8 +93,12 @@ static void calls_without_a_channel_say_so(void)
     EXPECT(rr_channel_is_current(NULL), -EINVAL);
     EXPECT(rr_channel_request_fd(NULL), -EINVAL);
     EXPECT(rr_channel_reply_fd(NULL), -EINVAL);
+    EXPECT(rr_channel_request_fd_make(NULL), -EINVAL);
+    EXPECT(rr_channel_reply_fd_make(NULL), -EINVAL);
     EXPECT(rr_channel_request_fd_set(NULL, 0), -EINVAL);
     EXPECT(rr_channel_reply_fd_set(NULL, 0), -EINVAL);
+    EXPECT(rr_channel_request_fd_set(NULL, -1), -EINVAL);
+    EXPECT(rr_channel_reply_fd_set(NULL, -1), -EINVAL);
     EXPECT(rr_channel_notify_requests(NULL), -EINVAL);
     EXPECT(rr_channel_notify_replies(NULL), -EINVAL);
     EXPECT(rr_channel_consume_requests(NULL), -EINVAL);

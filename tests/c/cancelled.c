@@ -70,7 +70,7 @@ static void call(void)
     reply_text(channel.server, take_text(channel.server, "x"), "y");
     EXPECT(rr_client_get(channel.client, id, buffer, sizeof buffer), 1);
     EXPECT(rr_channel_recover(rr_server_channel(channel.server)), 0);
-    CHECK(rr_channel_request_fd(rr_server_channel(channel.server)) > 2);
+    CHECK(rr_channel_request_fd_make(rr_server_channel(channel.server)) > 2);
     EXPECT(rr_channel_notify_requests(rr_server_channel(channel.server)), 0);
     EXPECT(rr_channel_consume_requests(rr_server_channel(channel.server)), 1);
     EXPECT(rr_client_req(channel.client, "x", 1, buffer, sizeof buffer, MS), -ETIMEDOUT);

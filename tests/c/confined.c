@@ -115,7 +115,7 @@ static void confine_and_work(const char *name, int all)
 {
     handles at = open_handles(name);
     rr_channel *channel = rr_client_channel(at.client);
-    CHECK(rr_channel_request_fd(channel) >= 0);
+    CHECK(rr_channel_request_fd_make(channel) >= 0);
     die_at_work(name);
     long calls[CALLS_MAX];
     size_t count = 0;

@@ -69,9 +69,9 @@ static void no_descriptor_is_one_of_the_first_three(void)
         if (rr_client_new(name, NULL, &channel.client, NULL) != 0)
             _exit(3);
         CHECK(rr_channel_fd(rr_client_channel(channel.client)) > 2);
-        CHECK(rr_channel_request_fd(rr_server_channel(channel.server)) > 2);
+        CHECK(rr_channel_request_fd_make(rr_server_channel(channel.server)) > 2);
         CHECK(rr_channel_reply_fd_set(rr_server_channel(channel.server),
-                                      rr_channel_request_fd(rr_server_channel(channel.server))) == 0);
+                                      rr_channel_request_fd_make(rr_server_channel(channel.server))) == 0);
         CHECK(fcntl(0, F_GETFD) == -1 && fcntl(1, F_GETFD) == -1);
         expect_works(&channel);
         close_pair(&channel);
@@ -85,7 +85,7 @@ static void a_handle_goes_on_without_its_descriptors_and_leaves_those_of_others_
     pid_t child = fork_child();
     if (child == 0) {
         pair channel = open_pair(4);
-        CHECK(rr_channel_request_fd(rr_server_channel(channel.server)) > 2);
+        CHECK(rr_channel_request_fd_make(rr_server_channel(channel.server)) > 2);
         close_from_3();
         files own = open_files(0);
         expect_works(&channel);

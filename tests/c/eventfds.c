@@ -9,12 +9,19 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
-/* ---- a handle's own ---- */
-
 static void expect_never_blocks_and_closes_on_exec(int fd)
 {
     CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
     CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+/* The number that the next descriptor will have: the same as before if none was left open in between. */
+static int next_descriptor(void)
+{
+    int next = dup(STDERR_FILENO);
+    CHECK(next >= 0);
+    CHECK(close(next) == 0);
+    return next;
 }
 
 /* ---- a handle's own ---- */
@@ -24,11 +31,13 @@ static void a_handle_has_one_descriptor_for_requests_and_one_for_replies(void)
     pair channel = open_pair(2);
     rr_channel *handles[] = {rr_server_channel(channel.server), rr_client_channel(channel.client)};
     for (size_t k = 0; k < LENGTH(handles); k++) {
-        int requests = rr_channel_request_fd(handles[k]), replies = rr_channel_reply_fd(handles[k]);
+        int requests = rr_channel_request_fd_make(handles[k]), replies = rr_channel_reply_fd_make(handles[k]);
         CHECK(requests >= 0 && replies >= 0 && requests != replies);
         expect_never_blocks_and_closes_on_exec(requests);
         expect_never_blocks_and_closes_on_exec(replies);
+        EXPECT(rr_channel_request_fd_make(handles[k]), requests);
         EXPECT(rr_channel_request_fd(handles[k]), requests);
+        EXPECT(rr_channel_reply_fd_make(handles[k]), replies);
         EXPECT(rr_channel_reply_fd(handles[k]), replies);
     }
     EXPECT(rr_channel_notify_requests(handles[1]), 0);
@@ -41,13 +50,27 @@ static void the_descriptors_are_closed_with_their_handle(void)
 {
     pair channel = open_pair(2);
     rr_channel *handle = rr_server_channel(channel.server);
-    int own = rr_channel_request_fd(handle);
+    int own = rr_channel_request_fd_make(handle);
     EXPECT(rr_channel_reply_fd_set(handle, own), 0);
     int adopted = rr_channel_reply_fd(handle);
     CHECK(own >= 0 && adopted >= 0 && own != adopted);
     close_pair(&channel);
     CHECK(fcntl(own, F_GETFD) == -1 && errno == EBADF);
     CHECK(fcntl(adopted, F_GETFD) == -1 && errno == EBADF);
+}
+
+static void asking_makes_none(void)
+{
+    pair channel = open_pair(2);
+    const rr_channel *handle = rr_server_channel(channel.server);
+    int next = next_descriptor();
+    EXPECT(rr_channel_request_fd(handle), -ENXIO);
+    EXPECT(rr_channel_reply_fd(handle), -ENXIO);
+    EXPECT(next_descriptor(), next);
+    CHECK(rr_channel_request_fd_make(rr_server_channel(channel.server)) >= 0);
+    CHECK(rr_channel_request_fd(handle) >= 0);
+    EXPECT(rr_channel_reply_fd(handle), -ENXIO);
+    close_pair(&channel);
 }
 
 typedef struct first_call {
@@ -61,7 +84,7 @@ static void *ask_for_fd(void *context)
 {
     first_call *mine = (first_call *)context;
     pthread_barrier_wait(mine->start);
-    mine->fd = rr_channel_request_fd(mine->channel);
+    mine->fd = rr_channel_request_fd_make(mine->channel);
     return NULL;
 }
 
@@ -91,7 +114,7 @@ static void without_a_descriptor_there_is_nothing_to_signal_or_to_consume(void)
     rr_channel *handle = rr_server_channel(channel.server);
     EXPECT(rr_channel_notify_requests(handle), -ENXIO);
     EXPECT(rr_channel_consume_requests(handle), -ENXIO);
-    CHECK(rr_channel_request_fd(handle) >= 0);
+    CHECK(rr_channel_request_fd_make(handle) >= 0);
     EXPECT(rr_channel_notify_requests(handle), 0);
     EXPECT(rr_channel_notify_replies(handle), -ENXIO);
     EXPECT(rr_channel_consume_replies(handle), -ENXIO);
@@ -105,15 +128,6 @@ static int new_eventfd(int flags)
     int made = eventfd(0, flags);
     CHECK(made >= 0);
     return made;
-}
-
-/* The number that the next descriptor will have: the same as before if none was left open in between. */
-static int next_descriptor(void)
-{
-    int next = dup(STDERR_FILENO);
-    CHECK(next >= 0);
-    CHECK(close(next) == 0);
-    return next;
 }
 
 typedef int (*adopting)(rr_channel *, int);
@@ -132,7 +146,7 @@ static void an_adopted_descriptor_is_duplicated_and_its_owner_may_close_it(void)
     CHECK(close(requests) == 0 && close(replies) == 0);
     expect_never_blocks_and_closes_on_exec(rr_channel_request_fd(to));
     expect_never_blocks_and_closes_on_exec(rr_channel_reply_fd(to));
-    EXPECT(rr_channel_request_fd(to), rr_channel_request_fd(to));
+    EXPECT(rr_channel_request_fd(to), rr_channel_request_fd_make(to));
     CHECK(rr_channel_request_fd(from) != rr_channel_request_fd(to));
     EXPECT(rr_channel_notify_requests(from), 0);
     EXPECT(rr_channel_consume_replies(to), 0);
@@ -152,28 +166,6 @@ static void an_adopted_descriptor_outlives_the_handle_that_made_it(void)
     rr_client_free(at.channel.client);
 }
 
-static void a_handle_that_has_a_descriptor_adopts_no_other(void)
-{
-    pair channel = open_pair(2);
-    rr_channel *made = rr_server_channel(channel.server), *adopted = rr_client_channel(channel.client);
-    int first = new_eventfd(0), second = new_eventfd(0);
-    int own = rr_channel_request_fd(made);
-    EXPECT(rr_channel_request_fd_set(adopted, first), 0);
-    int next = next_descriptor();
-    EXPECT(rr_channel_request_fd_set(made, second), -EBUSY);
-    EXPECT(rr_channel_request_fd_set(adopted, second), -EBUSY);
-    EXPECT(rr_channel_request_fd_set(adopted, first), -EBUSY);
-    EXPECT(next_descriptor(), next);
-    EXPECT(rr_channel_request_fd(made), own);
-    EXPECT(rr_channel_notify_requests(adopted), 0);
-    CHECK(is_ready(first) && !is_ready(second));
-    EXPECT(rr_channel_reply_fd_set(made, second), 0);
-    EXPECT(rr_channel_reply_fd_set(made, first), -EBUSY);
-    close(first);
-    close(second);
-    close_pair(&channel);
-}
-
 static void what_is_no_open_eventfd_is_refused_and_leaves_nothing(void)
 {
     pair channel = open_pair(2);
@@ -188,7 +180,7 @@ static void what_is_no_open_eventfd_is_refused_and_leaves_nothing(void)
     CHECK(close(closed) == 0);
     int next = next_descriptor();
     for (size_t k = 0; k < LENGTH(ADOPTING); k++) {
-        const int numbers[] = {-1, -2, INT_MIN, closed, INT_MAX};
+        const int numbers[] = {-2, INT_MIN, closed, INT_MAX};
         for (size_t n = 0; n < LENGTH(numbers); n++)
             EXPECT(ADOPTING[k](handle, numbers[n]), -EBADF);
         for (size_t n = 0; n < LENGTH(others); n++) {
@@ -243,11 +235,160 @@ static void a_process_without_a_descriptor_left_is_told_so_and_can_try_again(voi
     none = before;
     none.rlim_cur = 0;
     CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
-    int requests = rr_channel_request_fd(handle), replies = rr_channel_reply_fd(handle);
+    int requests = rr_channel_request_fd_make(handle), replies = rr_channel_reply_fd_make(handle);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     EXPECT(requests, -EMFILE);
     EXPECT(replies, -EMFILE);
-    CHECK(rr_channel_request_fd(handle) >= 0 && rr_channel_reply_fd(handle) >= 0);
+    CHECK(rr_channel_request_fd_make(handle) >= 0 && rr_channel_reply_fd_make(handle) >= 0);
+    close_pair(&channel);
+}
+
+/* ---- instead of what there is ---- */
+
+static void a_replaced_descriptor_is_signalled_no_more(void)
+{
+    pair channel = open_pair(2);
+    rr_channel *handle = rr_server_channel(channel.server);
+    int first = new_eventfd(0), second = new_eventfd(0);
+    int own = dup(rr_channel_request_fd_make(handle));
+    EXPECT(rr_channel_request_fd_set(handle, first), 0);
+    CHECK(rr_channel_request_fd(handle) >= 0);
+    EXPECT(rr_channel_notify_requests(handle), 0);
+    CHECK(is_ready(first) && !is_ready(own));
+    close(own);
+    EXPECT(rr_channel_request_fd_set(handle, second), 0);
+    EXPECT(rr_channel_consume_requests(handle), 0);
+    EXPECT(rr_channel_notify_requests(handle), 0);
+    EXPECT(rr_channel_notify_requests(handle), 0);
+    EXPECT(rr_channel_consume_requests(handle), 2);
+    uint64_t count;
+    CHECK(read(first, &count, sizeof count) == sizeof count && count == 1);
+    EXPECT(rr_channel_reply_fd_set(handle, first), 0);
+    EXPECT(rr_channel_reply_fd_set(handle, second), 0);
+    EXPECT(rr_channel_notify_replies(handle), 0);
+    CHECK(!is_ready(first) && is_ready(second));
+    EXPECT(rr_channel_request_fd_set(handle, rr_channel_request_fd(handle)), 0);
+    EXPECT(rr_channel_consume_requests(handle), 1);
+    expect_never_blocks_and_closes_on_exec(rr_channel_request_fd(handle));
+    close(first);
+    close(second);
+    close_pair(&channel);
+}
+
+static void what_is_refused_leaves_the_descriptor_there_is(void)
+{
+    pair channel = open_pair(2);
+    rr_channel *handle = rr_server_channel(channel.server);
+    int own = rr_channel_request_fd_make(handle);
+    EXPECT(rr_channel_request_fd_set(handle, rr_channel_fd(handle)), -EINVAL);
+    EXPECT(rr_channel_request_fd_set(handle, -2), -EBADF);
+    EXPECT(rr_channel_request_fd(handle), own);
+    EXPECT(rr_channel_notify_requests(handle), 0);
+    EXPECT(rr_channel_consume_requests(handle), 1);
+    close_pair(&channel);
+}
+
+static void minus_one_drops_the_descriptor(void)
+{
+    pair channel = open_pair(2);
+    rr_channel *handle = rr_server_channel(channel.server);
+    int other = new_eventfd(0);
+    for (size_t k = 0; k < LENGTH(ADOPTING); k++)
+        EXPECT(ADOPTING[k](handle, -1), 0);
+    EXPECT(rr_channel_request_fd_set(handle, other), 0);
+    CHECK(rr_channel_reply_fd_make(handle) >= 0);
+    EXPECT(rr_channel_request_fd_set(handle, -1), 0);
+    EXPECT(rr_channel_request_fd(handle), -ENXIO);
+    EXPECT(rr_channel_notify_requests(handle), -ENXIO);
+    EXPECT(rr_channel_consume_requests(handle), -ENXIO);
+    EXPECT(rr_channel_notify_replies(handle), 0);
+    EXPECT(rr_channel_reply_fd_set(handle, -1), 0);
+    EXPECT(rr_channel_notify_replies(handle), -ENXIO);
+    CHECK(!is_ready(other));
+    /* A new one has no signals of the old one. */
+    CHECK(rr_channel_reply_fd_make(handle) >= 0);
+    EXPECT(rr_channel_consume_replies(handle), 0);
+    close(other);
+    close_pair(&channel);
+}
+
+static void replacing_again_and_again_takes_no_more_descriptors_and_leaves_none(void)
+{
+    int before = next_descriptor();
+    pair channel = open_pair(2);
+    rr_channel *handle = rr_server_channel(channel.server);
+    int others[] = {new_eventfd(0), new_eventfd(0)}, next = 0;
+    for (int k = 0; k < 100; k++) {
+        EXPECT(rr_channel_request_fd_set(handle, others[k % 2]), 0);
+        EXPECT(rr_channel_request_fd_set(handle, k % 3 ? others[0] : -1), 0);
+        CHECK(rr_channel_request_fd_make(handle) >= 0);
+        if (k == 3)
+            next = next_descriptor();
+    }
+    EXPECT(next_descriptor(), next);
+    close(others[0]);
+    close(others[1]);
+    close_pair(&channel);
+    EXPECT(next_descriptor(), before);
+}
+
+typedef struct signaller {
+    rr_channel *channel;
+    int *stop;
+    pthread_t thread;
+} signaller;
+
+static void *signal_until_stopped(void *context)
+{
+    signaller *mine = (signaller *)context;
+    while (!__atomic_load_n(mine->stop, __ATOMIC_ACQUIRE)) {
+        int told = rr_channel_notify_requests(mine->channel);
+        CHECK(told == 0 || told == -ENXIO);
+        CHECK(rr_channel_consume_requests(mine->channel) >= -ENXIO);
+        int fd = rr_channel_request_fd(mine->channel);
+        CHECK(fd > 2 || fd == -ENXIO);
+        if (told != 0)
+            CHECK(rr_channel_request_fd_make(mine->channel) > 2);
+    }
+    return NULL;
+}
+
+/* The program's files take every number that is handed back; whoever writes to such a number is found in them. */
+static void threads_that_signal_while_another_replaces_write_to_no_other_file(void)
+{
+    pair channel = open_pair(2);
+    rr_channel *handle = rr_server_channel(channel.server);
+    int others[] = {new_eventfd(0), new_eventfd(0)}, stop = 0;
+    signaller signallers[3];
+    for (size_t k = 0; k < LENGTH(signallers); k++) {
+        signallers[k].channel = handle;
+        signallers[k].stop = &stop;
+        CHECK(pthread_create(&signallers[k].thread, NULL, signal_until_stopped, &signallers[k]) == 0);
+    }
+    for (int k = 0; k < 1000; k++) {
+        EXPECT(rr_channel_request_fd_set(handle, k % 5 ? others[k % 2] : -1), 0);
+        int ends[2];
+        CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+        sched_yield();
+        char byte;
+        CHECK(read(ends[0], &byte, 1) == -1 && errno == EAGAIN);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    for (size_t k = 0; k < LENGTH(signallers); k++)
+        CHECK(pthread_join(signallers[k].thread, NULL) == 0);
+    /* Each thread had set aside one at most at any time. */
+    CHECK(next_descriptor() < 40);
+    EXPECT(rr_channel_request_fd_set(handle, others[0]), 0);
+    uint64_t count;
+    (void)!read(others[0], &count, sizeof count);
+    (void)fcntl(others[1], F_SETFL, O_NONBLOCK);
+    (void)!read(others[1], &count, sizeof count);
+    EXPECT(rr_channel_notify_requests(handle), 0);
+    CHECK(is_ready(others[0]) && !is_ready(others[1]));
+    close(others[0]);
+    close(others[1]);
     close_pair(&channel);
 }
 
@@ -255,14 +396,19 @@ int main(void)
 {
     RUN(a_handle_has_one_descriptor_for_requests_and_one_for_replies);
     RUN(the_descriptors_are_closed_with_their_handle);
+    RUN(asking_makes_none);
     RUN(threads_that_ask_first_at_once_get_the_same_descriptor);
     RUN(a_process_without_a_descriptor_left_is_told_so_and_can_try_again);
     RUN(without_a_descriptor_there_is_nothing_to_signal_or_to_consume);
     RUN(an_adopted_descriptor_is_duplicated_and_its_owner_may_close_it);
     RUN(an_adopted_descriptor_outlives_the_handle_that_made_it);
-    RUN(a_handle_that_has_a_descriptor_adopts_no_other);
     RUN(what_is_no_open_eventfd_is_refused_and_leaves_nothing);
     RUN(consuming_an_adopted_semaphore_takes_the_whole_count);
     RUN(one_that_blocked_before_it_was_adopted_blocks_no_more);
+    RUN(a_replaced_descriptor_is_signalled_no_more);
+    RUN(what_is_refused_leaves_the_descriptor_there_is);
+    RUN(minus_one_drops_the_descriptor);
+    RUN(replacing_again_and_again_takes_no_more_descriptors_and_leaves_none);
+    RUN(threads_that_signal_while_another_replaces_write_to_no_other_file);
     return 0;
 }

@@ -26,8 +26,8 @@ static inline wired open_wired(uint32_t kind, uint32_t server_flags, uint32_t cl
     EXPECT(rr_client_from_server(opened.channel.server, &options, &opened.channel.client, NULL), 0);
     opened.at_server = rr_server_channel(opened.channel.server);
     opened.at_client = rr_client_channel(opened.channel.client);
-    EXPECT(rr_channel_request_fd_set(opened.at_client, rr_channel_request_fd(opened.at_server)), 0);
-    EXPECT(rr_channel_reply_fd_set(opened.at_server, rr_channel_reply_fd(opened.at_client)), 0);
+    EXPECT(rr_channel_request_fd_set(opened.at_client, rr_channel_request_fd_make(opened.at_server)), 0);
+    EXPECT(rr_channel_reply_fd_set(opened.at_server, rr_channel_reply_fd_make(opened.at_client)), 0);
     return opened;
 }
 

@@ -250,7 +250,8 @@ static void a_forked_child_can_have_eventfds_of_its_own(void)
     int parents = rr_channel_request_fd(at.at_server);
     pid_t child = fork_child();
     if (child == 0) {
-        int own = rr_channel_request_fd(at.at_server);
+        EXPECT(rr_channel_request_fd(at.at_server), -ENXIO);
+        int own = rr_channel_request_fd_make(at.at_server);
         CHECK(own > 2 && own != parents && own == rr_channel_request_fd(at.at_server));
         /* Its own client signals the parent still. */
         send_text(at.channel.client, "child's");
@@ -268,6 +269,41 @@ static void a_forked_child_can_have_eventfds_of_its_own(void)
     expect_ended_well(child);
     EXPECT(rr_channel_consume_requests(at.at_server), 1);
     CHECK(rr_channel_request_fd(at.at_server) == parents);
+    close_pair(&at.channel);
+}
+
+static void a_forked_child_that_replaces_what_it_signals_leaves_its_parents_alone(void)
+{
+    wired at = open_wired(RR_KIND_BYTES, RR_OPT_NOTIFY, RR_OPT_NOTIFY);
+    int other = eventfd(0, EFD_CLOEXEC);
+    CHECK(other >= 0);
+    pid_t child = fork_child();
+    if (child == 0) {
+        for (int k = 0; k < 3; k++) {
+            EXPECT(rr_channel_request_fd_set(at.at_client, other), 0);
+            EXPECT(rr_channel_notify_requests(at.at_client), 0);
+            CHECK(is_ready(other));
+            EXPECT(rr_channel_consume_requests(at.at_client), 1);
+            EXPECT(rr_channel_request_fd_set(at.at_client, -1), 0);
+            EXPECT(rr_channel_notify_requests(at.at_client), -ENXIO);
+            EXPECT(rr_channel_request_fd_set(at.at_server, -1), 0);
+            EXPECT(rr_channel_request_fd_set(at.at_server, other), 0);
+        }
+        close_pair(&at.channel);
+        child_ends();
+    }
+    expect_ended_well(child);
+    expect_signals(&at, 0, 0);
+    EXPECT(rr_channel_request_fd_set(at.at_server, other), 0);
+    EXPECT(rr_channel_request_fd_set(at.at_client, other), 0);
+    pid_t next = fork_child();
+    if (next == 0) {
+        EXPECT(rr_channel_notify_requests(at.at_client), 0);
+        child_ends();
+    }
+    expect_ended_well(next);
+    EXPECT(rr_channel_consume_requests(at.at_server), 1);
+    close(other);
     close_pair(&at.channel);
 }
 
@@ -317,6 +353,7 @@ int main(int argc, char **argv)
     RUN(a_notification_wakes_who_waits_with_epoll);
     RUN(a_forked_child_signals_and_leaves_its_parents_signals_alone);
     RUN(a_forked_child_can_have_eventfds_of_its_own);
+    RUN(a_forked_child_that_replaces_what_it_signals_leaves_its_parents_alone);
     RUN(who_consumes_first_and_takes_after_it_misses_nothing);
     return 0;
 }

@@ -184,7 +184,7 @@ static void ask_by_eventfds(int socket)
     EXPECT(rr_channel_reply_fd_set(channel, fds[2]), 0);
     CHECK(close(fds[1]) == 0 && close(fds[2]) == 0);
     uint64_t id = send_text(client, "signalled");
-    until_ready(rr_channel_reply_fd(channel));
+    until_ready(rr_channel_reply_fd_make(channel));
     EXPECT(rr_channel_consume_replies(channel), 1);
     EXPECT(rr_client_get(client, id, NULL, 0), 0);
     rr_client_free(client);
@@ -198,7 +198,7 @@ static void serve_by_eventfds(int socket)
     rr_channel *channel = rr_server_channel(server);
     EXPECT(rr_channel_reply_fd_set(channel, fds[1]), 0);
     CHECK(close(fds[1]) == 0);
-    int requests = rr_channel_request_fd(channel);
+    int requests = rr_channel_request_fd_make(channel);
     pass(socket, &requests, 1);
     until_ready(requests);
     EXPECT(rr_channel_consume_requests(channel), 1);
@@ -308,7 +308,7 @@ static void passed_eventfds_bring_a_clients_requests_and_its_replies(void)
     rr_server *server = new_channel(MEMFD, RR_OPT_NOTIFY);
     rr_channel *channel = rr_server_channel(server);
     stranger client = meet("asks by eventfds");
-    int fds[] = {rr_channel_fd(channel), rr_channel_request_fd(channel), rr_channel_reply_fd(channel)};
+    int fds[] = {rr_channel_fd(channel), rr_channel_request_fd_make(channel), rr_channel_reply_fd_make(channel)};
     pass(client.socket, fds, LENGTH(fds));
     until_ready(fds[1]);
     EXPECT(rr_channel_consume_requests(channel), 1);
@@ -327,13 +327,13 @@ static void a_server_passes_its_eventfd_back_and_is_signalled(void)
     EXPECT(rr_client_from_server(channel.server, &options, &channel.client, NULL), 0);
     rr_channel *here = rr_client_channel(channel.client);
     stranger server = meet("serves by eventfds");
-    int fds[] = {rr_channel_fd(here), rr_channel_reply_fd(here)};
+    int fds[] = {rr_channel_fd(here), rr_channel_reply_fd_make(here)};
     pass(server.socket, fds, LENGTH(fds));
     int requests = be_passed_one(server.socket);
     EXPECT(rr_channel_request_fd_set(here, requests), 0);
     CHECK(close(requests) == 0);
     uint64_t id = send_text(channel.client, "signalled");
-    until_ready(rr_channel_reply_fd(here));
+    until_ready(rr_channel_reply_fd_make(here));
     EXPECT(rr_channel_consume_replies(here), 1);
     EXPECT(rr_client_get(channel.client, id, NULL, 0), 0);
     EXPECT(rr_channel_consume_requests(here), 0);

@@ -51,7 +51,7 @@ static void try_all(uint32_t call, int number, rr_server *server)
     EXPECT_AMONG(rr_client_new(there, NULL, &client, &error), OF_THE_SYSTEM);
     rr_client_free(client);
     EXPECT_AMONG(rr_unlink(made), OF_THE_SYSTEM);
-    int fd = rr_channel_request_fd(rr_server_channel(server));
+    int fd = rr_channel_request_fd_make(rr_server_channel(server));
     EXPECT_AMONG(fd < 0 ? fd : 0, OF_THE_SYSTEM);
     _exit(0);
 }

@@ -172,7 +172,7 @@ static void look_after_the_channel(void)
     sent();
     EXPECT(rr_channel_clear(channel), 1);
     EXPECT(rr_channel_sync(channel), 0);
-    CHECK(rr_channel_request_fd(channel) >= 0);
+    CHECK(rr_channel_request_fd_make(channel) >= 0);
     EXPECT(rr_channel_notify_requests(channel), 0);
     EXPECT(rr_channel_consume_requests(channel), 1);
 }

@@ -36,7 +36,7 @@ static void expect_channel_stopped(rr_channel *channel)
     CHECK(stats_of(channel).slots == 1);
     CHECK(rr_channel_participants(channel, NULL, sizeof(rr_participant), 0) >= 2);
     EXPECT(rr_channel_sync(channel), 0);
-    CHECK(rr_channel_request_fd(channel) >= 0);
+    CHECK(rr_channel_request_fd_make(channel) >= 0);
     EXPECT(rr_channel_notify_requests(channel), 0);
     EXPECT(rr_channel_consume_requests(channel), 1);
 }

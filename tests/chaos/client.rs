@@ -44,7 +44,7 @@ pub fn call(part: &Part) {
     let ledger = &part.ledger;
     let watch = Watch::new(ledger, part.seat);
     let client = part.form.options().client(&part.channel).unwrap();
-    client.channel().request_fd().unwrap();
+    client.channel().make_request_fd().unwrap();
     let random = Random::new(part.seed);
     let (seat, form, signals) = (part.seat, part.form, Signals::default());
     let mut calling = Calling { ledger, watch, client, seat, random, flight: Vec::new(), form, signals };

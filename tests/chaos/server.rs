@@ -43,7 +43,7 @@ pub fn serve(part: &Part) {
     let (ledger, seat) = (&part.ledger, part.seat);
     let watch = Watch::new(ledger, seat);
     let server = part.form.options().server(&part.channel).unwrap();
-    server.channel().reply_fd().unwrap();
+    server.channel().make_reply_fd().unwrap();
     let signals = Signals::default();
     let serving = Serving { ledger, watch, server, seat, life: part.life, form: part.form, signals };
     let mut random = Random::new(part.seed);

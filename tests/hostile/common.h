@@ -213,18 +213,21 @@ static inline void notify(rr_channel *which)
     switch (below(10)) {
     case 0:
         WATCH(rr_channel_request_fd, AT_ONCE, which);
+        WATCH(rr_channel_request_fd_make, AT_ONCE, which);
         break;
     case 1:
         WATCH(rr_channel_reply_fd, AT_ONCE, which);
+        WATCH(rr_channel_reply_fd_make, AT_ONCE, which);
         break;
     case 2:
     case 3: {
-        int fd = eventfd(0, EFD_CLOEXEC);
+        int fd = below(4) ? eventfd(0, EFD_CLOEXEC) : -1;
         if (below(2))
             WATCH(rr_channel_request_fd_set, AT_ONCE, which, fd);
         else
             WATCH(rr_channel_reply_fd_set, AT_ONCE, which, fd);
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         break;
     }
     case 4:

@@ -20,6 +20,8 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("rr_channel_response_max", TOUCHES_NOTHING),
     ("rr_channel_request_fd", TOUCHES_NOTHING),
     ("rr_channel_reply_fd", TOUCHES_NOTHING),
+    ("rr_channel_request_fd_make", TOUCHES_NOTHING),
+    ("rr_channel_reply_fd_make", TOUCHES_NOTHING),
     ("rr_channel_request_fd_set", TOUCHES_NOTHING),
     ("rr_channel_reply_fd_set", TOUCHES_NOTHING),
     ("rr_channel_is_current", ONLY_THE_NAME),

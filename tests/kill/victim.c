@@ -413,8 +413,8 @@ static int64_t act_participants(void)
     return rr_channel_participants(channel(), found, sizeof(rr_participant), MANY);
 }
 
-static int64_t act_request_fd(void) { return rr_channel_request_fd(channel()); }
-static int64_t act_reply_fd(void) { return rr_channel_reply_fd(channel()); }
+static int64_t act_request_fd(void) { return rr_channel_request_fd_make(channel()); }
+static int64_t act_reply_fd(void) { return rr_channel_reply_fd_make(channel()); }
 static int64_t act_notify_requests(void) { return rr_channel_notify_requests(channel()); }
 static int64_t act_notify_replies(void) { return rr_channel_notify_replies(channel()); }
 static int64_t act_consume_replies(void) { return rr_channel_consume_replies(channel()); }

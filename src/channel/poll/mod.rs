@@ -229,13 +229,13 @@ impl Channel {
             return Ok(poll);
         }
         let event = EventFd::new(self.region.owner())?;
-        let made = self.new_poll(me, event).inspect_err(|_| event.close())?;
+        let made = self.new_poll(me, event).inspect_err(|_| event.set_aside())?;
         let record = Box::into_raw(made);
         let seat = self.region.seat();
         if seat.poll.compare_exchange(ptr::null_mut(), record.cast(), AcqRel, Acquire).is_err() {
             // SAFETY: made above, and seen by nobody.
             drop(unsafe { Box::from_raw(record) });
-            event.close();
+            event.set_aside();
         } else {
             self.polls.store(record, Relaxed);
         }

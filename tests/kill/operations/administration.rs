@@ -20,6 +20,8 @@ pub const ALL: &[&Operation] = &[
     &PENDING,
     &INTERRUPT_CLIENT,
     &INTERRUPT_SERVER,
+    &WAKE_CLIENT,
+    &WAKE_SERVER,
     &STOP_CLIENT,
     &STOP_SERVER,
     &NOTIFY_REPLIES,
