@@ -856,6 +856,22 @@ RR_MUST_CHECK int64_t rr_client_wait_any(rr_client *cli, const uint64_t *ids, si
                                          const rr_wait *wait) RR_NONNULL(1);
 
 /**
+ * Moves those of n requests that have their outcome, a reply or another, to the front of ids, in the order in which
+ * they stand there; the others follow in any order. Collecting tells what the outcome is. The call never waits;
+ * rr_client_wait_any does.
+ *
+ * An id that is no request of this handle, or no longer one, counts as one with an outcome: collecting it tells so,
+ * too. If another client has its slot by then, that may take 25 ms. Ids that are 0 are passed over. ids may be NULL if
+ * n is 0.
+ *
+ * The call reads all ids, and looks at a request in the channel when the handle is first asked after it, and when it
+ * is done: what is pending costs next to nothing. It looks after servers that died, and after outcomes that nobody told
+ * of because their process died, every 25 ms.
+ * @return how many have an outcome, 0 if none has, or [handle].
+ */
+RR_MUST_CHECK int64_t rr_client_done(rr_client *cli, uint64_t *ids, size_t n) RR_NONNULL(1);
+
+/**
  * Withdraws a request. If it is queued, no server sees it. If a server holds it, it is given up: the server's reply
  * will be refused with -ESTALE, and another request can be sent at once in its place. A thread that waits for the
  * request gets -ESTALE.

@@ -11,7 +11,7 @@ use std::fmt;
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// Names no request; [`crate::Client::wait_any`] passes it over.
+    /// Names no request; [`crate::Client::wait_any`] and [`crate::Client::done`] pass it over.
     pub const NONE: Self = Self(0);
 
     /// The id that this number stands for.

@@ -1,6 +1,6 @@
 //! Sending requests, collecting replies.
 
-use super::convert::{buffer, count, handle, ids_in, payload, place, status};
+use super::convert::{buffer, count, handle, ids_in, ids_to_sort, payload, place, status};
 use super::structures::wait as as_wait;
 use super::types::{rr_client, rr_wait};
 use crate::error::Result;
@@ -172,6 +172,30 @@ pub unsafe extern "C" fn rr_client_wait_any(
         let ids = unsafe { ids_in("ids", ids, n) }?;
         // SAFETY: as above.
         client.0.wait_any(ids, unsafe { as_wait(wait) }?)
+    })
+}
+
+/// Moves those of n requests that have their outcome, a reply or another, to the front of ids, in the order in which
+/// they stand there; the others follow in any order. Collecting tells what the outcome is. The call never waits;
+/// rr_client_wait_any does.
+///
+/// An id that is no request of this handle, or no longer one, counts as one with an outcome: collecting it tells so,
+/// too. If another client has its slot by then, that may take 25 ms. Ids that are 0 are passed over. ids may be NULL if
+/// n is 0.
+///
+/// The call reads all ids, and looks at a request in the channel when the handle is first asked after it, and when it
+/// is done: what is pending costs next to nothing. It looks after servers that died, and after outcomes that nobody told
+/// of because their process died, every 25 ms.
+///
+/// Return value: how many have an outcome, 0 if none has, or [handle].
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rr_client_done(cli: *mut rr_client, ids: *mut u64, n: usize) -> i64 {
+    count(|| {
+        // SAFETY: the caller's pointers are null or valid.
+        let client = unsafe { handle(cli) }?;
+        // SAFETY: as above.
+        client.0.done(unsafe { ids_to_sort("ids", ids, n) }?)
     })
 }
 

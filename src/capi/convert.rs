@@ -143,6 +143,24 @@ pub(super) unsafe fn ids_in<'a>(
     Ok(unsafe { slice::from_raw_parts(pointer.cast(), count) })
 }
 
+/// As [`ids_in`], for ids that are put in another order; null has none.
+///
+/// # Safety
+/// A pointer that is not null must be readable and writable for `count` ids, and nobody else use them during the call.
+pub(super) unsafe fn ids_to_sort<'a>(
+    name: &'static str,
+    pointer: *mut u64,
+    count: usize,
+) -> Result<&'a mut [RequestId]> {
+    if pointer.is_null() && count == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: the caller's.
+    unsafe { ids_in(name, pointer, count) }?;
+    // SAFETY: the caller's; neither null nor too many.
+    Ok(unsafe { slice::from_raw_parts_mut(pointer.cast(), count) })
+}
+
 /// A buffer to be written to; null is one without room.
 pub(super) fn buffer(pointer: *mut c_void, capacity: usize) -> Result<*mut u8> {
     match (pointer.is_null(), capacity) {

@@ -21,7 +21,7 @@ use super::Channel;
 use crate::layout::Mapping;
 use crate::layout::lines::Doorbell;
 use crate::protocol::state::ReplyWord;
-use crate::protocol::{Memory, Participant, allocate, doorbell};
+use crate::protocol::{Memory, Participant, allocate, doorbell, listing};
 use crate::wait::{deadline, futex};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
@@ -36,16 +36,20 @@ pub(crate) const STARVES: i64 = 5 * MILLISECOND;
 const STORE_SHOWS: i64 = 1_000;
 
 impl Channel {
-    /// Wakes the threads of a client that sleep on a reply word as it was before it changed.
+    /// Wakes the threads of a client that sleep on a reply word as it was before it changed, and tells one that listed
+    /// the request.
     #[inline]
     pub(crate) fn wake_sleepers(&self, slot: u32, before: ReplyWord) {
-        if before.has_sleepers() {
+        if before.has_listeners() {
             self.wake_client(slot, before);
         }
     }
 
     #[cold]
     fn wake_client(&self, slot: u32, before: ReplyWord) {
+        if before.is_listed() {
+            listing::tell(&self.mapping, slot);
+        }
         if before.is_waiting() {
             futex::wake_up(self.mapping.reply(slot), EVERYBODY);
         }

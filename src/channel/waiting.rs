@@ -26,7 +26,7 @@ use std::sync::atomic::AtomicU64;
 
 const MILLISECOND: i64 = 1_000_000;
 /// How long a waiting client sleeps before it looks after its server and its request again.
-pub(super) const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
+pub(crate) const CLIENT_LOOKS_AGAIN: i64 = 25 * MILLISECOND;
 /// How long an idle server sleeps before it looks at the ring again.
 pub(super) const SERVER_LOOKS_AGAIN: i64 = 1000 * MILLISECOND;
 

@@ -7,6 +7,7 @@
 //! | [`poll`] | waiting with epoll |
 //! | `reply` | waiting for a reply |
 //! | `wait_any` | waiting for any of several replies |
+//! | `done` | all that is done |
 //! | `detach` | letting go of a call |
 //! | `integers` | the calls for channels of integers |
 //! | `steps` | what all of them are made of |
@@ -15,6 +16,7 @@
 //! | `turns` | whose turn it is to take a slot |
 
 mod detach;
+mod done;
 mod integers;
 pub(crate) mod loan;
 mod outcome;
@@ -36,6 +38,7 @@ use crate::protocol::Memory;
 use crate::protocol::slot::{self, Purpose, Withdrawn};
 use crate::protocol::state::{ReplyState, ReplyWord, RequestWord};
 use crate::wait::{Deadline, NOW, Wait};
+use done::Lists;
 pub(crate) use outcome::Found;
 pub use outcome::Reply;
 use std::fmt;
@@ -57,6 +60,7 @@ pub struct Client {
     /// Since when calls that don't wait have been refused in favour of clients that have waited for long, or 0.
     gives_way_since: AtomicI64,
     following: Vec<AtomicU32>,
+    lists: Lists,
     /// When this handle was last armed for a slot, and the first time of that wait.
     armed_at: AtomicI64,
     waits_since: AtomicI64,
@@ -73,6 +77,7 @@ impl Client {
         // Clients start apart from each other, so that they keep to slots of their own as long as there are enough.
         let spread = channel.me().map_or(0, u32::from).wrapping_mul(5) % channel.slots();
         let following = memory::array((0..channel.mapping().total_slots()).map(AtomicU32::new))?;
+        let lists = Lists::new(channel.mapping().total_slots())?;
         let sends_freely = (!channel.needs_server()).then(|| channel.kind());
         Ok(Self {
             channel,
@@ -81,6 +86,7 @@ impl Client {
             sends_freely,
             gives_way_since: AtomicI64::new(0),
             following,
+            lists,
             armed_at: AtomicI64::new(i64::MIN / 2),
             waits_since: AtomicI64::new(0),
         })

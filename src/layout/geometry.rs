@@ -10,6 +10,8 @@ use std::mem::size_of;
 pub(crate) const HEADER_SIZE: u64 = 256;
 /// Lines of shared words after the header, which [`super::lines::SharedWord`] names.
 pub(crate) const SHARED_WORDS: u64 = 6;
+/// Bits for slots on one line.
+const BITS_PER_LINE: u64 = LINE * 8;
 /// Ring cells on one line.
 pub(crate) const CELLS_PER_LINE: u64 = LINE / 8;
 
@@ -61,6 +63,7 @@ pub(crate) struct Geometry {
     pub ring_offset: u64,
     pub slots_offset: u64,
     pub slot_stride: u64,
+    pub outcomes_offset: u64,
     pub total_size: u64,
 }
 
@@ -90,7 +93,8 @@ impl Geometry {
         let slots_offset = ring_offset + cells * 8;
         let lines = (size_of::<RequestLine>() + size_of::<ReplyLine>()) as u64;
         let slot_stride = lines + request_max.next_multiple_of(LINE) + response_max.next_multiple_of(LINE);
-        let total_size = slots_offset + total_slots * slot_stride;
+        let outcomes_offset = slots_offset + total_slots * slot_stride;
+        let total_size = outcomes_offset + total_slots.div_ceil(BITS_PER_LINE) * LINE;
         Ok(Self {
             kind,
             redelivers: false,
@@ -105,6 +109,7 @@ impl Geometry {
             ring_offset,
             slots_offset,
             slot_stride,
+            outcomes_offset,
             total_size,
         })
     }
@@ -124,6 +129,11 @@ impl Geometry {
 
     pub fn response_buffer_offset(&self, slot: u32) -> u64 {
         self.request_buffer_offset(slot) + self.request_max.next_multiple_of(LINE)
+    }
+
+    /// Offset of the word that has the slot's bit among those that tell of outcomes.
+    pub fn outcome_offset(&self, slot: u32) -> u64 {
+        self.outcomes_offset + u64::from(slot / u64::BITS) * 8
     }
 
     /// Offset of the cell of a ring position. Neighbours are on different lines, so that a producer that fills one

@@ -49,7 +49,7 @@ impl Mapping {
         debug_assert!(offset + size_of::<T>() as u64 <= self.geometry.total_size);
         // SAFETY: the offset is within the mapping, by the geometry's bounds and those of the caller.
         let line = unsafe { self.base.add(offset as usize) }.cast::<T>();
-        // SAFETY: aligned, since all offsets and the base are multiples of 128 (8 for cells); all fields of T allow
+        // SAFETY: aligned, since all offsets and the base are multiples of 128 (8 for cells and bits); all fields of T allow
         // shared mutation.
         unsafe { line.as_ref() }
     }
@@ -208,6 +208,11 @@ impl Memory for Mapping {
     #[inline]
     fn spares_in_use(&self) -> &AtomicU64 {
         self.shared(SharedWord::SparesInUse)
+    }
+    #[inline]
+    fn outcomes(&self, slot: u32) -> &AtomicU64 {
+        debug_assert!(slot < self.geometry.total_slots());
+        self.line(self.geometry.outcome_offset(slot))
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) struct Heap<W> {
     pub head: W,
     pub spares_in_use: W,
     pub doorbell: W,
+    pub outcomes: Vec<W>,
 }
 
 impl<W> Heap<W> {
@@ -46,6 +47,7 @@ impl<W> Heap<W> {
             head: new(position),
             spares_in_use: new(0),
             doorbell: new(0),
+            outcomes: words(total.div_ceil(u64::BITS), 0),
         }
     }
 
@@ -83,5 +85,8 @@ impl<W: Word> Memory for Heap<W> {
     }
     fn spares_in_use(&self) -> &W {
         &self.spares_in_use
+    }
+    fn outcomes(&self, slot: u32) -> &W {
+        &self.outcomes[(slot / u64::BITS) as usize]
     }
 }

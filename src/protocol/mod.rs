@@ -21,6 +21,7 @@
 //! | [`state`] | the bits of each word, and who may change them to what |
 //! | [`slot`] | transitions of one slot |
 //! | [`passing`] | a request changes hands: adopted by another server, detached from its client |
+//! | [`listing`] | a client that looks for all that is done, and is told of it by a bit |
 //! | [`clearing`] | a request of somebody else's is ended |
 //! | [`allocate`] | which slot a new request takes; spare slots |
 //! | [`ring`], [`cell`] | the order of requests |
@@ -33,6 +34,7 @@ pub(crate) mod arming;
 pub(crate) mod cell;
 pub(crate) mod clearing;
 pub(crate) mod doorbell;
+pub(crate) mod listing;
 pub(crate) mod passing;
 pub(crate) mod ring;
 pub(crate) mod slot;

@@ -228,7 +228,13 @@ pub(crate) fn announce_watching<M: Memory>(memory: &M, id: Id, client: Participa
     }
 }
 
-fn announce<M: Memory>(memory: &M, id: Id, found: ReplyWord, announced: ReplyWord) -> Option<ReplyWord> {
+/// Makes an announcement in a PENDING word; what it is then.
+pub(super) fn announce<M: Memory>(
+    memory: &M,
+    id: Id,
+    found: ReplyWord,
+    announced: ReplyWord,
+) -> Option<ReplyWord> {
     if announced != found {
         memory.reply(id.slot).compare_exchange(found.0, announced.0, AcqRel, Relaxed).ok()?;
     }

@@ -17,7 +17,8 @@
 //! | FREE(g) | POSTED(g+1, client) | a client | it takes the slot for a one-way message |
 //! | PENDING | PENDING + WAITING | its client | it is about to sleep on this word |
 //! | PENDING | PENDING + WATCHING | its client | it is about to sleep on the doorbell in its participant line |
-//! | PENDING + either | PENDING | its client | it is stopped |
+//! | PENDING | PENDING + LISTED | its client | it looks for all that is done, and wants to be told of this one |
+//! | PENDING + WAITING or WATCHING | PENDING | its client | it is stopped; LISTED stays |
 //! | PENDING | READY | the server that claimed it | it replied |
 //! | PENDING | DISMISSED | the server that claimed it | it will not reply |
 //! | PENDING | FAILED | anyone | the request is LOST |
@@ -120,6 +121,7 @@ pub(crate) struct ReplyWord(pub u64);
 impl ReplyWord {
     const WAITING: u64 = 1 << 4;
     const WATCHING: u64 = 1 << 5;
+    const LISTED: u64 = 1 << 6;
 
     fn new(state: u64, generation: u64, owner: Participant) -> Self {
         Self(pack(state, generation, owner))
@@ -177,6 +179,17 @@ impl ReplyWord {
     }
     pub fn with_watching(self) -> Self {
         Self(self.0 | Self::WATCHING)
+    }
+    /// Whether its client is to be told by a bit that the request has its outcome; see [`super::listing`].
+    pub fn is_listed(self) -> bool {
+        self.0 & Self::LISTED != 0
+    }
+    pub fn with_listed(self) -> Self {
+        Self(self.0 | Self::LISTED)
+    }
+    /// Whether somebody has to be woken or told when this word changes.
+    pub fn has_listeners(self) -> bool {
+        self.0 & (Self::WAITING | Self::WATCHING | Self::LISTED) != 0
     }
     /// Whether somebody has to be woken when this word changes.
     pub fn has_sleepers(self) -> bool {
@@ -318,6 +331,12 @@ mod tests {
         assert_eq!(u32::from(word.owner()), PARTICIPANTS_MAX);
         assert_eq!(word.state(), ReplyState::Pending);
         assert!(word.is_waiting() && !word.without_sleepers().is_waiting());
+        let listed = word.with_listed();
+        assert!(listed.has_listeners() && listed.without_sleepers() == word.without_sleepers().with_listed());
+        assert!(
+            !listed.without_sleepers().has_sleepers()
+                && listed.belongs(Id { slot: 0, generation: GENERATION_MAX }, word.owner())
+        );
     }
 
     #[test]

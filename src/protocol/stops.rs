@@ -55,6 +55,16 @@ impl Word for Counted {
         self.accessed();
         result
     }
+    fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        let value = self.word.fetch_or(bits, order);
+        self.accessed();
+        value
+    }
+    fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        let value = self.word.fetch_and(bits, order);
+        self.accessed();
+        value
+    }
     fn announced() {}
 }
 

@@ -14,6 +14,11 @@ pub(crate) trait Word {
         failure: Ordering,
     ) -> Result<u64, u64>;
 
+    /// Sets bits; what the word was.
+    fn fetch_or(&self, bits: u64, order: Ordering) -> u64;
+    /// Clears all except these bits; what the word was.
+    fn fetch_and(&self, bits: u64, order: Ordering) -> u64;
+
     /// Stands between a `SeqCst` read-modify-write of one word and a `SeqCst` load of another, wherever two sides each
     /// announce something and then look for the other's announcement. The C++ memory model needs nothing more there;
     /// loom treats `SeqCst` accesses as `AcqRel` and so needs a fence.
@@ -38,6 +43,12 @@ impl Word for AtomicU64 {
         failure: Ordering,
     ) -> Result<u64, u64> {
         self.compare_exchange(current, new, success, failure)
+    }
+    fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.fetch_or(bits, order)
+    }
+    fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.fetch_and(bits, order)
     }
     #[inline]
     fn announced() {}
@@ -64,4 +75,6 @@ pub(crate) trait Memory {
     fn head(&self) -> &Self::Word;
     /// Whether a spare slot may be in use; see [`super::allocate`].
     fn spares_in_use(&self) -> &Self::Word;
+    /// The word with the slot's bit among those that tell clients of outcomes; see [`super::listing`].
+    fn outcomes(&self, slot: u32) -> &Self::Word;
 }

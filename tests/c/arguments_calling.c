@@ -82,6 +82,7 @@ static void collecting_without_a_buffer_or_a_place_leaves_the_reply(void)
     REFUSED(before, rr_client_get_wait(channel.client, id, NULL, 8, FOREVER));
     REFUSED(before, rr_client_view(channel.client, id, NULL, NULL, NULL));
     REFUSED(before, rr_client_wait_any(channel.client, NULL, 1, NULL));
+    REFUSED(before, rr_client_done(channel.client, NULL, 1));
     collect_text(channel.client, id, "told");
     close_pair(&channel);
 }

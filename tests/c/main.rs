@@ -144,6 +144,7 @@ families! {
     confined,
     death,
     descriptors,
+    done,
     eventfds,
     forked_anyhow,
     forking,

@@ -61,7 +61,7 @@ fn each_header_field_stands_at_its_documented_offset() {
         ("ring offset", 1536),
         ("slots offset", 2048),
         ("slot stride", 1536),
-        ("total size", 20480),
+        ("total size", 20608),
         ("header checksum", header.checksum().into()),
     ];
     for (name, value) in expected {
@@ -75,13 +75,13 @@ fn each_header_field_stands_at_its_documented_offset() {
 fn a_channel_is_as_large_as_its_geometry_says() {
     let geometry = Geometry::of;
     let sizes = [
-        (geometry(1, 1, 1, 1), 4_224),
-        (geometry(64, 256, 4096, 4096), 711_680),
-        (geometry(16, 4, 128, 129), 14_848),
-        (geometry(19, 4, 104, 105), 13_824),
-        (geometry(20, 4, 104, 105), 14_848),
-        (geometry(300, 4095, 1 << 20, 129), 382_401_408),
-        (geometry(65_472, 1, 1, 1), 34_604_160),
+        (geometry(1, 1, 1, 1), 4_352),
+        (geometry(64, 256, 4096, 4096), 711_808),
+        (geometry(16, 4, 128, 129), 14_976),
+        (geometry(19, 4, 104, 105), 13_952),
+        (geometry(20, 4, 104, 105), 14_976),
+        (geometry(300, 4095, 1 << 20, 129), 382_401_536),
+        (geometry(65_472, 1, 1, 1), 34_612_352),
     ];
     for (geometry, size) in sizes {
         let (_directory, path) = place();

@@ -238,3 +238,42 @@ fn a_thread_that_waits_for_one_reply_and_one_that_watches_it_are_both_in_its_wor
         assert!(matches!(watcher.join().unwrap(), Ok(1) | Err(Error::Stale)));
     });
 }
+
+/// The sample's bits begin behind its 12 slots of 1536 bytes.
+#[test]
+fn what_a_client_lists_is_told_of_by_the_bit_of_its_slot() {
+    let bits = 2048 + 12 * 1536;
+    let outcomes: [fn(&Sample, shmrr::RequestId); 5] = [
+        |sample, id| sample.server.reply(id, b"").unwrap(),
+        |sample, id| sample.server.reply_error(id, 1, "one").unwrap(),
+        |sample, id| sample.server.dismiss(id).unwrap(),
+        |sample, id| sample.client.cancel(id).unwrap(),
+        |sample, _| assert_eq!(sample.server.channel().clear(), Ok(3)),
+    ];
+    for outcome in outcomes {
+        let sample = sample();
+        let mut ids = [(); 3].map(|()| sample.client.send(b"").unwrap());
+        let listed = ids[1];
+        assert_eq!(sample.client.done(&mut ids[1..2]), Ok(0));
+        assert_eq!(sample.u64(slot_of(listed) + REPLY), 0x0010_0241, "PENDING, client 2, listed");
+        assert_eq!(sample.u64(slot_of(ids[0]) + REPLY), 0x0010_0201, "PENDING, client 2");
+        ids.iter().for_each(|id| assert_eq!(sample.recv(), *id));
+        assert_eq!(sample.u64(bits), 0);
+        outcome(&sample, listed);
+        assert_eq!(sample.u64(bits), 1 << (listed.to_u64() & 0xFFFF));
+        assert_eq!(sample.client.done(&mut ids[1..2]), Ok(1));
+    }
+
+    let sample = sample();
+    let mut ids = [sample.client.send(b"").unwrap()];
+    assert_eq!(sample.client.done(&mut ids), Ok(0));
+    sample.recv();
+    sample.server.reply(ids[0], b"").unwrap();
+    assert_eq!(sample.client.done(&mut ids), Ok(1));
+    assert_eq!(sample.u64(bits), 0, "cleared by the look");
+    assert_eq!(sample.get(ids[0]), Ok(0));
+    let unlisted = sample.client.send(b"").unwrap();
+    sample.recv();
+    sample.server.reply(unlisted, b"").unwrap();
+    assert_eq!(sample.u64(bits), 0, "nobody listed it");
+}

@@ -119,6 +119,18 @@ static inline void wait_for_any(rr_client *client)
     CHECK(index < (int64_t)count && (index < 0 || some[index] != 0));
 }
 
+static inline void sort_done(rr_client *client)
+{
+    uint64_t some[IDS];
+    size_t count = below(IDS + 1);
+    for (size_t at = 0; at < count; at++)
+        some[at] = below(4) ? some_id() : 0;
+    int64_t done = WATCH(rr_client_done, AT_ONCE, client, some, count);
+    CHECK(done >= 0 && done <= (int64_t)count);
+    for (int64_t at = 0; at < done; at++)
+        CHECK(some[at] != 0);
+}
+
 /* A result whose text lies at the end of what may be written; the reply itself has no room. */
 static inline void collect_result(rr_client *client)
 {
@@ -190,8 +202,13 @@ static inline void client_step(rr_client *client)
         collect_in_place(client);
         break;
     case 9:
-    case 10:
         wait_for_any(client);
+        break;
+    case 10:
+        if (below(2))
+            wait_for_any(client);
+        else
+            sort_done(client);
         break;
     case 11:
         if (below(2))

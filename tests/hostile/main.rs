@@ -67,7 +67,7 @@ fn small_channel(name: &Name) -> Server {
 }
 
 fn small() -> Options {
-    Options::new().slots(8).participants(28).request_max(1000).response_max(2000)
+    Options::new().slots(8).participants(27).request_max(1000).response_max(2000)
 }
 
 fn create_small(name: &Name, options: Options) -> Server {

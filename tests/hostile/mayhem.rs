@@ -65,7 +65,7 @@ impl<'a> Mayhem<'a> {
     }
 
     fn strike(&mut self) {
-        match self.below(22) {
+        match self.below(23) {
             0..5 => self.reply_word(),
             5..9 => self.request_word(),
             20 | 21 => self.both_words(),
@@ -75,6 +75,7 @@ impl<'a> Mayhem<'a> {
             16 => self.participant(),
             17 => self.payload(),
             18 => self.free_slot(),
+            22 => self.outcome_bits(),
             _ => self.anything(),
         }
     }
@@ -153,6 +154,16 @@ impl<'a> Mayhem<'a> {
         ]);
         self.region.word(self.region.request(slot)).store(request, Relaxed);
         self.region.word(self.region.reply(slot)).store(reply, Relaxed);
+    }
+
+    fn outcome_bits(&mut self) {
+        let slot = self.slot();
+        self.change(self.region.outcomes(slot), |this, old| match this.below(4) {
+            0 => 0,
+            1 => u64::MAX,
+            2 => this.any(),
+            _ => old ^ 1 << (slot % 64),
+        });
     }
 
     fn message_field(&mut self) {

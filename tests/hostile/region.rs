@@ -79,6 +79,11 @@ impl Region {
         self.request(slot) + LINE
     }
 
+    /// The word with the bit of a slot's outcome.
+    pub fn outcomes(&self, slot: u64) -> u64 {
+        self.geometry.outcomes_offset() + 8 * (slot / 64)
+    }
+
     pub fn size(&self) -> u64 {
         self.map.len() as u64
     }

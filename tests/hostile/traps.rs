@@ -133,7 +133,8 @@ pub fn words_that_never_stand_still(region: &Region) {
     let slots = 0..region.geometry.total_slots();
     // A slot's two words keep their owners, so that both sides take them for their own still.
     let words = slots.flat_map(|slot| [region.reply(slot), region.request(slot)]);
-    for offset in [REQUEST_DOORBELL, SLOT_DOORBELL, SPARES_IN_USE].into_iter().chain(watches).chain(words) {
+    let shared = [REQUEST_DOORBELL, SLOT_DOORBELL, SPARES_IN_USE, region.outcomes(0)];
+    for offset in shared.into_iter().chain(watches).chain(words) {
         let target = region.word(offset);
         for times in 0..200_000_u64 {
             let next = if offset < region.geometry.slots_offset() {

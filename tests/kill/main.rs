@@ -86,6 +86,9 @@ mod a_killed_client {
         that_was_asleep_in_a_whole_request_leaves_nothing_pending: calling::REQ_ASLEEP;
         that_looked_for_any_of_several_replies_leaves_nothing_pending: calling::WAIT_ANY;
         that_was_asleep_for_any_of_several_replies_leaves_nothing_pending: calling::WAIT_ANY_ASLEEP;
+        that_asked_for_the_first_time_what_is_done_leaves_nothing_pending: calling::LIST;
+        that_looked_for_all_that_is_done_leaves_nothing_pending: calling::DONE;
+        that_was_cancelling_what_it_listed_leaves_the_slot_to_its_server: calling::CANCEL_LISTED;
         that_took_a_loan_does_not_keep_its_slot: in_place::LOAN;
         that_was_sending_in_place_was_served_once_or_not_at_all: in_place::COMMIT;
         that_was_giving_a_loan_back_does_not_keep_it: in_place::ABORT;
@@ -116,6 +119,7 @@ mod a_killed_server {
         that_was_replying_has_replied_or_failed: serving::REPLY;
         that_was_replying_to_a_sleeper_leaves_nobody_asleep: serving::REPLY_ASLEEP;
         that_was_replying_to_one_who_waits_for_any_leaves_nobody_asleep: serving::REPLY_WATCHED;
+        that_was_replying_to_one_who_listed_it_has_replied_or_failed: serving::REPLY_LISTED;
         that_was_replying_too_late_does_not_keep_the_slot: serving::REPLY_IN_VAIN;
         that_took_a_loan_for_a_reply_has_failed: in_place::REPLY_LOAN;
         that_was_replying_in_place_has_replied_or_failed: in_place::REPLY_COMMIT;

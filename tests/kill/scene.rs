@@ -260,6 +260,12 @@ impl<'a> Scene<'a> {
         });
     }
 
+    /// Lists all that was asked.
+    pub fn list(&self) {
+        let mut ids: Vec<shmrr::RequestId> = self.asked.iter().map(|(id, _)| *id).collect();
+        assert_eq!(self.survivors.client.done(&mut ids), Ok(0));
+    }
+
     fn sleep_by(&mut self, wait: impl FnOnce(&shmrr::Client, shmrr::RequestId) -> Outcome + Send + 'static) {
         let (id, payload) = self.asked.remove(0);
         let (client, (sender, outcome)) = (Arc::clone(&self.survivors.client), mpsc::channel());

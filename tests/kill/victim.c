@@ -188,6 +188,13 @@ static int64_t act_get_briefly(void) { return get_within(BRIEFLY); }
 
 static int64_t act_wait_any(void) { return rr_client_wait_any(client, sent, MANY, within(PATIENCE)); }
 
+static int64_t act_done(void)
+{
+    uint64_t some[MANY];
+    memcpy(some, sent, sizeof some);
+    return rr_client_done(client, some, MANY);
+}
+
 static int64_t act_cancel(void)
 {
     report.id = sent[0];
@@ -441,6 +448,7 @@ static const struct {
     {"wait in vain", act_get_wait},
     {"wait briefly", act_get_briefly},
     {"wait_any", act_wait_any},
+    {"done", act_done},
     {"cancel", act_cancel},
     {"detach", act_detach},
     {"loan", act_loan},

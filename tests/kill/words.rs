@@ -115,7 +115,7 @@ impl Words {
         }
     }
 
-    /// All words that several write: shared words, who is there, the ring, the slots' two.
+    /// All words that several write: shared words, who is there, the ring, the slots' two, the outcome bits.
     pub fn all(&self) -> Vec<u64> {
         let geometry = &self.geometry;
         let mut bytes = vec![0; geometry.total_size() as usize];
@@ -129,7 +129,8 @@ impl Words {
         let ring = (0..geometry.cells()).map(|cell| geometry.ring_offset() + 8 * cell);
         let slot = |slot| geometry.slots_offset() + slot * geometry.slot_stride();
         let slots = (0..geometry.total_slots()).flat_map(|number| [slot(number), slot(number) + 128]);
-        shared.chain(participants).chain(ring).chain(slots).map(word).collect()
+        let bits = (0..geometry.total_slots().div_ceil(64)).map(|at| geometry.outcomes_offset() + 8 * at);
+        shared.chain(participants).chain(ring).chain(slots).chain(bits).map(word).collect()
     }
 
     /// A position that is filled, with all before it.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 const SMALLEST: Geometry = Geometry { slots: 1, participants: 1, request_max: 1, response_max: 1 };
-const SIZE: u64 = 4224;
+const SIZE: u64 = 4352;
 
 /// A channel's file without anybody in it, whose bytes can be changed.
 struct Victim {
@@ -80,7 +80,7 @@ fn each_field_that_is_wrong_is_named_with_both_values() {
         ("ring offset", 1024, "1024", "1152"),
         ("slots offset", 1 << 60, "1152921504606846976", "1664"),
         ("slot stride", 0, "0", "512"),
-        ("total size", u64::MAX, "18446744073709551615", "4224"),
+        ("total size", u64::MAX, "18446744073709551615", "4352"),
     ];
     for (field, value, found, expected) in cases {
         let mut header = pristine.clone();
@@ -206,7 +206,7 @@ fn a_file_that_is_a_byte_too_short_or_too_long_is_refused() {
     for size in [256, 257, SIZE - 1, SIZE + 1, 2 * SIZE, 1 << 40] {
         victim.file.set_len(size).unwrap();
         let error = victim.error_with(&Header::of(&SMALLEST));
-        assert_eq!(error, victim.mismatch("file size in bytes", &size.to_string(), "4224"));
+        assert_eq!(error, victim.mismatch("file size in bytes", &size.to_string(), "4352"));
     }
     for size in [0, 1, 100, 255] {
         victim.file.set_len(size).unwrap();

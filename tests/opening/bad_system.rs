@@ -111,7 +111,7 @@ fn full_file_system(directory: &Path) {
     let all = free();
     assert!((64..=128).contains(&all), "{all} free pages in 256 KiB");
 
-    // 711,680 bytes, of which the first few would fit.
+    // 711,808 bytes, of which the first few would fit.
     for options in [Options::new(), Options::new().exclusive(true)] {
         assert_eq!(refusal(&path, options.server(&path)), libc::ENOSPC);
         assert!(is_empty(directory));

@@ -70,13 +70,16 @@ impl Geometry {
     pub fn slots_offset(&self) -> u64 {
         self.ring_offset() + 8 * self.cells()
     }
-    /// Wraps where the lengths are far out of range.
+    /// Wraps, as what follows, where the lengths are far out of range.
     pub fn slot_stride(&self) -> u64 {
         let lines = |length: u64| length.div_ceil(128).wrapping_mul(128);
         lines(self.request_max).wrapping_add(lines(self.response_max)).wrapping_add(256)
     }
-    pub fn total_size(&self) -> u64 {
+    pub fn outcomes_offset(&self) -> u64 {
         self.total_slots().wrapping_mul(self.slot_stride()).wrapping_add(self.slots_offset())
+    }
+    pub fn total_size(&self) -> u64 {
+        self.outcomes_offset().wrapping_add(self.total_slots().div_ceil(1024) * 128)
     }
     pub fn in_range(&self) -> bool {
         let lengths = 0..=1 << 30;

@@ -8,6 +8,7 @@
 
 mod arming;
 mod clearing;
+mod listing;
 mod order;
 mod passing;
 mod requests;
@@ -43,6 +44,12 @@ impl Word for AtomicU64 {
         failure: Ordering,
     ) -> Result<u64, u64> {
         self.compare_exchange(current, new, success, failure)
+    }
+    fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.fetch_or(bits, order)
+    }
+    fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.fetch_and(bits, order)
     }
     fn announced() {
         loom::sync::atomic::fence(SeqCst);

@@ -17,6 +17,9 @@ pub const ALL: &[&Operation] = &[
     &REQ_ASLEEP,
     &WAIT_ANY,
     &WAIT_ANY_ASLEEP,
+    &LIST,
+    &DONE,
+    &CANCEL_LISTED,
     &SEND_MSG,
     &REQ_MSG,
     &GET_MSG,
@@ -122,6 +125,35 @@ pub const WAIT_ANY_ASLEEP: Operation = Operation {
     },
     beside: REQ_ASLEEP.beside,
     ..WAIT_ANY
+};
+
+pub const LIST: Operation = Operation {
+    name: "done, asked for the first time",
+    acts: &["client", "send", "send", "done"],
+    prepare: WAIT_ANY_ASLEEP.prepare,
+    ..ORDINARY
+};
+
+pub const DONE: Operation = Operation {
+    name: "done, of two that are",
+    acts: &["client", "send", "send", "done", "done"],
+    prepare: |scene| {
+        acted_twice(scene);
+        acted_twice(scene);
+        scene.serve();
+    },
+    ..ORDINARY
+};
+
+pub const CANCEL_LISTED: Operation = Operation {
+    name: "cancel, listed",
+    acts: &["client", "send", "done", "cancel"],
+    prepare: |scene| {
+        acted_twice(scene);
+        scene.act();
+        scene.take();
+    },
+    ..ORDINARY
 };
 
 pub const SEND_MSG: Operation = Operation { name: "send_msg", acts: &["client", "send_msg"], ..ORDINARY };

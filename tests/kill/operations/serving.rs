@@ -11,6 +11,7 @@ pub const ALL: &[&Operation] = &[
     &REPLY,
     &REPLY_ASLEEP,
     &REPLY_WATCHED,
+    &REPLY_LISTED,
     &REPLY_IN_VAIN,
     &DISMISS,
     &DISMISS_ASLEEP,
@@ -87,6 +88,15 @@ pub const REPLY_WATCHED: Operation = Operation {
     prepare: |scene| {
         taken(scene);
         scene.watch();
+    },
+    ..REPLY
+};
+
+pub const REPLY_LISTED: Operation = Operation {
+    name: "reply, to one who listed it",
+    prepare: |scene| {
+        taken(scene);
+        scene.list();
     },
     ..REPLY
 };
