@@ -7,6 +7,7 @@
 //! A server that ends before its time is replaced. Whatever ends the demo early, the destructors do the rest: the
 //! processes first, then the channel's name, then the temporary directory.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -191,8 +192,9 @@ impl Demo<'_> {
     }
 
     fn start_clients(&mut self) -> Result<(), Failure> {
-        let mut rust = Command::new(std::env::current_exe()?);
-        rust.arg("--client");
+        // This program, even if a build has replaced its file since it began.
+        let mut rust = Command::new("/proc/self/exe");
+        rust.arg0("demo").arg("--client");
         let commands = [
             ("C", Command::new(&self.programs.c_client)),
             ("C++", Command::new(&self.programs.cpp_client)),
