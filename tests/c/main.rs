@@ -78,7 +78,7 @@ fn runs(source: &Path, language: Language, linkage: Linkage, mode: Mode) {
     // A program that is told how much to do may take as long as that takes.
     let is_told = std::env::var_os("SHMRR_LOOP_MESSAGES").is_some();
     let watchdog = mode.watchdog() * if is_told { 10 } else { 1 };
-    if let Some(said) = found(program::run(&mut mode.command(&compiled), watchdog)) {
+    if let Some(said) = found(program::run(&mut mode.command(&compiled, language), watchdog)) {
         print!("{said}");
     }
 }

@@ -7,6 +7,9 @@
 //! | `prefix` | prefixes that the library is installed in |
 //! | `consumer` | programs built against one |
 //! | `program.c`, `consumer/` | the program and its CMake project |
+//!
+//! Some build the library again, for another processor, from within another project or as a package. They run if
+//! `SHMRR_INSTALL=full` or `CI` is set.
 
 mod consumer;
 mod page;
@@ -21,6 +24,16 @@ use std::fs;
 use std::path::Path;
 use support::compiler::Language;
 use support::{found, library};
+
+/// Whether tests run that build the library again.
+fn is_full() -> bool {
+    let full = std::env::var("SHMRR_INSTALL").is_ok_and(|extent| extent == "full");
+    if !full && std::env::var_os("CI").is_none() {
+        println!("skipped: SHMRR_INSTALL=full runs it");
+        return false;
+    }
+    true
+}
 
 #[test]
 fn cmake_and_the_script_install_the_same_files() {
@@ -73,6 +86,9 @@ fn programs_that_find_its_cmake_package_work_before_and_after_a_move() {
 
 #[test]
 fn programs_work_with_what_the_packages_for_debian_hold() {
+    if !is_full() {
+        return;
+    }
     let Some(prefix) = found(Prefix::by_packages()) else { return };
     if found(consumer::by_pkg_config(&prefix)).is_some() && found(tool("cmake")).is_some() {
         consumer::by_find_package(&prefix);
@@ -82,6 +98,9 @@ fn programs_work_with_what_the_packages_for_debian_hold() {
 /// To build cargo-c takes longer than all the other tests, so not even a build machine must have it.
 #[test]
 fn cargo_c_gives_the_library_the_same_names_and_soname() {
+    if !is_full() {
+        return;
+    }
     let by_cargo_c = match Prefix::by_cargo_c() {
         Ok(prefix) => prefix,
         Err(why) => return println!("skipped: {why}"),
@@ -105,6 +124,9 @@ fn cargo_c_gives_the_library_the_same_names_and_soname() {
 /// With a compiler for it, and an emulator to run what is built.
 #[test]
 fn a_build_for_another_processor_follows_the_compiler_that_cmake_was_told() {
+    if !is_full() {
+        return;
+    }
     let tools = ["cmake", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++", "qemu-aarch64"];
     let is_here = tools.iter().all(|name| found(tool(name)).is_some());
     if is_here && found(prefix::rust_for("aarch64-unknown-linux-gnu")).is_some() {
@@ -131,7 +153,7 @@ fn the_cmake_package_is_found_where_the_version_will_do() {
 
 #[test]
 fn a_project_that_includes_it_has_the_same_targets() {
-    if found(tool("cmake")).is_none() {
+    if !is_full() || found(tool("cmake")).is_none() {
         return;
     }
     consumer::by_including("add_subdirectory");

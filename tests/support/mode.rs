@@ -57,10 +57,12 @@ impl Mode {
         }
     }
 
-    /// The command that runs a program of `tests/c/`, which is told whether there is time for many repetitions.
-    pub fn command(self, program: &Path) -> Command {
+    /// The command that runs a program of `tests/c/`, which is told whether there is time for many repetitions: what it
+    /// does as C++ it has done as C.
+    pub fn command(self, program: &Path, language: Language) -> Command {
         let mut command = self.bare_command(program);
-        command.arg(if self == Self::Plain { "many" } else { "few" });
+        let has_time = self == Self::Plain && language == Language::C;
+        command.arg(if has_time { "many" } else { "few" });
         command
     }
 
