@@ -31,7 +31,9 @@ use support::platform::Platform;
 use support::{found, program};
 
 /// Families that an emulator can't run, and why.
-const BEYOND_EMULATION: [(&str, &str); 6] = [
+const BEYOND_EMULATION: [(&str, &str); 8] = [
+    ("polling_together", "emulated, it does not come to its end in the watchdog's time; why is not known"),
+    ("polling_threads", "an emulated process can't filter its system calls"),
     ("administration", "the emulated /proc tells another start time than the kernel"),
     ("descriptors", "the emulated /proc tells another start time than the kernel"),
     ("forked_anyhow", "the emulated kernel empties no memory in children"),
@@ -41,7 +43,11 @@ const BEYOND_EMULATION: [(&str, &str); 6] = [
 ];
 
 /// Families that valgrind can't run, and why.
-const BEYOND_VALGRIND: [(&str, &str); 3] = [
+const BEYOND_VALGRIND: [(&str, &str); 4] = [
+    (
+        "polling_threads",
+        "what signals a thread blocks is valgrind's affair, and what is refused to the program is refused to it",
+    ),
     ("refused_by_system", "what is refused to the program is refused to valgrind, which needs it"),
     ("sandboxed", "what is refused to the program is refused to valgrind, which needs it"),
     ("stack", "valgrind takes a stack below the present frame for nobody's"),
@@ -171,6 +177,7 @@ families! {
     pipelining,
     polling,
     polling_pauses,
+    polling_threads,
     polling_together,
     posts,
     posts_outlive,
