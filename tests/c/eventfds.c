@@ -15,15 +15,6 @@ static void expect_never_blocks_and_closes_on_exec(int fd)
     CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 }
 
-/* The number that the next descriptor will have: the same as before if none was left open in between. */
-static int next_descriptor(void)
-{
-    int next = dup(STDERR_FILENO);
-    CHECK(next >= 0);
-    CHECK(close(next) == 0);
-    return next;
-}
-
 /* ---- a handle's own ---- */
 
 static void a_handle_has_one_descriptor_for_requests_and_one_for_replies(void)
@@ -122,13 +113,6 @@ static void without_a_descriptor_there_is_nothing_to_signal_or_to_consume(void)
 }
 
 /* ---- adopted ones ---- */
-
-static int new_eventfd(int flags)
-{
-    int made = eventfd(0, flags);
-    CHECK(made >= 0);
-    return made;
-}
 
 typedef int (*adopting)(rr_channel *, int);
 
@@ -332,66 +316,6 @@ static void replacing_again_and_again_takes_no_more_descriptors_and_leaves_none(
     EXPECT(next_descriptor(), before);
 }
 
-typedef struct signaller {
-    rr_channel *channel;
-    int *stop;
-    pthread_t thread;
-} signaller;
-
-static void *signal_until_stopped(void *context)
-{
-    signaller *mine = (signaller *)context;
-    while (!__atomic_load_n(mine->stop, __ATOMIC_ACQUIRE)) {
-        int told = rr_channel_notify_requests(mine->channel);
-        CHECK(told == 0 || told == -ENXIO);
-        CHECK(rr_channel_consume_requests(mine->channel) >= -ENXIO);
-        int fd = rr_channel_request_fd(mine->channel);
-        CHECK(fd > 2 || fd == -ENXIO);
-        if (told != 0)
-            CHECK(rr_channel_request_fd_make(mine->channel) > 2);
-    }
-    return NULL;
-}
-
-/* The program's files take every number that is handed back; whoever writes to such a number is found in them. */
-static void threads_that_signal_while_another_replaces_write_to_no_other_file(void)
-{
-    pair channel = open_pair(2);
-    rr_channel *handle = rr_server_channel(channel.server);
-    int others[] = {new_eventfd(0), new_eventfd(0)}, stop = 0;
-    signaller signallers[3];
-    for (size_t k = 0; k < LENGTH(signallers); k++) {
-        signallers[k].channel = handle;
-        signallers[k].stop = &stop;
-        CHECK(pthread_create(&signallers[k].thread, NULL, signal_until_stopped, &signallers[k]) == 0);
-    }
-    for (int k = 0; k < 1000; k++) {
-        EXPECT(rr_channel_request_fd_set(handle, k % 5 ? others[k % 2] : -1), 0);
-        int ends[2];
-        CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-        sched_yield();
-        char byte;
-        CHECK(read(ends[0], &byte, 1) == -1 && errno == EAGAIN);
-        close(ends[0]);
-        close(ends[1]);
-    }
-    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
-    for (size_t k = 0; k < LENGTH(signallers); k++)
-        CHECK(pthread_join(signallers[k].thread, NULL) == 0);
-    /* Each thread had set aside one at most at any time. */
-    CHECK(next_descriptor() < 40);
-    EXPECT(rr_channel_request_fd_set(handle, others[0]), 0);
-    uint64_t count;
-    (void)!read(others[0], &count, sizeof count);
-    (void)fcntl(others[1], F_SETFL, O_NONBLOCK);
-    (void)!read(others[1], &count, sizeof count);
-    EXPECT(rr_channel_notify_requests(handle), 0);
-    CHECK(is_ready(others[0]) && !is_ready(others[1]));
-    close(others[0]);
-    close(others[1]);
-    close_pair(&channel);
-}
-
 int main(void)
 {
     RUN(a_handle_has_one_descriptor_for_requests_and_one_for_replies);
@@ -409,6 +333,5 @@ int main(void)
     RUN(what_is_refused_leaves_the_descriptor_there_is);
     RUN(minus_one_drops_the_descriptor);
     RUN(replacing_again_and_again_takes_no_more_descriptors_and_leaves_none);
-    RUN(threads_that_signal_while_another_replaces_write_to_no_other_file);
     return 0;
 }

@@ -56,4 +56,20 @@ static inline void until_ready(int fd)
     CHECK(count == 1 && waited.revents == POLLIN);
 }
 
+/* The number that the next descriptor will have: the same as before if none was left open in between. */
+static inline int next_descriptor(void)
+{
+    int next = dup(STDERR_FILENO);
+    CHECK(next >= 0);
+    CHECK(close(next) == 0);
+    return next;
+}
+
+static inline int new_eventfd(int flags)
+{
+    int made = eventfd(0, flags);
+    CHECK(made >= 0);
+    return made;
+}
+
 #endif

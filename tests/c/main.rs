@@ -32,7 +32,7 @@ use support::{found, program};
 
 /// Families that an emulator can't run, and why.
 const BEYOND_EMULATION: [(&str, &str); 9] = [
-    ("eventfds", "the emulator itself fails (in cpu_exec) where threads write while others open and close"),
+    ("eventfds_replaced", "the emulator itself fails, by an assertion in its cpu_exec"),
     ("polling_together", "emulated, it does not come to its end in the watchdog's time; why is not known"),
     ("polling_threads", "an emulated process can't filter its system calls"),
     ("administration", "the emulated /proc tells another start time than the kernel"),
@@ -153,6 +153,7 @@ families! {
     descriptors,
     done,
     eventfds,
+    eventfds_replaced,
     forked_anyhow,
     forking,
     general_forms,
