@@ -32,8 +32,8 @@ use support::{found, program};
 
 /// Families that an emulator can't run, and why.
 const BEYOND_EMULATION: [(&str, &str); 9] = [
+    ("polling_forked", "the emulator itself fails where a child forked from several threads starts one"),
     ("eventfds_replaced", "the emulator itself fails, by an assertion in its cpu_exec"),
-    ("polling_together", "emulated, it does not come to its end in the watchdog's time; why is not known"),
     ("polling_threads", "an emulated process can't filter its system calls"),
     ("administration", "the emulated /proc tells another start time than the kernel"),
     ("descriptors", "the emulated /proc tells another start time than the kernel"),
@@ -178,6 +178,7 @@ families! {
     payloads,
     pipelining,
     polling,
+    polling_forked,
     polling_pauses,
     polling_threads,
     polling_together,
