@@ -93,6 +93,14 @@ impl Client {
     }
 }
 
+impl Client {
+    /// The program has a slot: when it is armed for one again, another wait begins, and the time of this one says nothing
+    /// of whether others are to give way.
+    pub(super) fn wait_of_loop_is_over(&self) {
+        self.armed_at.store(i64::MIN / 2, Relaxed);
+    }
+}
+
 /// For [`crate::AsyncClient`].
 #[cfg(feature = "tokio")]
 impl Client {

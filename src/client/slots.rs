@@ -186,6 +186,7 @@ impl Client {
         if purpose == Purpose::Call {
             self.channel.note_sent(id.slot);
         }
+        self.wait_of_loop_is_over();
         if self.channel.was_woken(What::Slots) {
             self.hand_on();
         }
