@@ -125,3 +125,30 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Error, Options};
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn a_slot_that_was_had_ends_the_wait_of_a_loop() {
+        let server = Options::new().slots(1).anonymous().unwrap();
+        let client = Options::new().client_from_server(&server).unwrap();
+        let other = Options::new().client_from_server(&server).unwrap();
+        let arm_when_full = || {
+            let held = other.send(b"held").unwrap();
+            assert_eq!(client.send(b""), Err(Error::NoSlots));
+            assert_eq!(client.arm(ArmFor::SLOT), Ok(Armed::Waiting));
+            held
+        };
+        let held = arm_when_full();
+        thread::sleep(Duration::from_nanos(STARVES as u64 + 1_000_000));
+        other.cancel(held).unwrap();
+        client.cancel(client.send(b"").unwrap()).unwrap();
+        arm_when_full();
+        assert!(!doorbell::is_starving(client.channel.mapping().doorbell(Doorbell::FreeSlot)));
+    }
+}
